@@ -1,0 +1,135 @@
+# gitgate: GNU make, pkg-config, nothing generated.
+#
+#   make            the executables, in build/
+#   make demo       install what is missing, build, run the main job
+#   make test       install what the tests need, build, run every test
+#   make lint       format, floors, banned names, function length, analysers
+#   make fuzz       run the fuzzers (FUZZ_SECONDS=10 each)
+#   make bench      ratios against pushing directly
+#   make install    DESTDIR= PREFIX=/usr/local
+#
+# Variables: CC, WERROR=1, SAN=1 (address + undefined), FAILPOINTS=1 (crash
+# tests), B= (build directory).
+
+CC ?= cc
+VARIANT := $(if $(SAN),san,$(if $(FAILPOINTS),fp,))
+B ?= build$(if $(VARIANT),/$(VARIANT))
+PREFIX ?= /usr/local
+VERSION := 0.1.0
+
+PKGS := libgit2 libmicrohttpd libcrypto jansson libcurl sqlite3 libpq \
+	yaml-0.1 libseccomp libargon2 zlib
+
+probe = $(shell echo 'extern int p; int p;' | $(CC) -Werror -Wall $(1) -O2 \
+	-x c -c - -o /dev/null 2>/dev/null && echo $(1))
+
+WANTED := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion \
+	-Wformat=2 -Wformat-signedness -Wstrict-prototypes \
+	-Wmissing-prototypes -Wold-style-definition -Wvla -Wundef \
+	-Wwrite-strings -Wcast-qual -Wcast-align -Wpointer-arith \
+	-Wimplicit-fallthrough -Wswitch-enum -Wnull-dereference \
+	-Wdouble-promotion -Wdate-time -Wlogical-op -Wduplicated-cond \
+	-Wduplicated-branches -Walloc-zero -Wtrampolines -Wjump-misses-init \
+	-Wformat-overflow=2 -Wshift-overflow=2 \
+	-Wuse-after-free=3 -Wbidi-chars=any -Wcomma \
+	-Wconditional-uninitialized -Wassign-enum -Wextra-semi-stmt \
+	-Wloop-analysis -Wenum-conversion -Wshorten-64-to-32 \
+	-Werror=implicit-function-declaration -Werror=format-security \
+	-Werror=incompatible-pointer-types -Werror=int-conversion \
+	-Werror=return-type -Werror=unused-result
+
+HARDEN := -fPIE -fstack-protector-strong -fstack-clash-protection \
+	-ftrivial-auto-var-init=zero -fzero-call-used-regs=used-gpr \
+	-fno-strict-aliasing -fno-strict-overflow \
+	-fno-delete-null-pointer-checks -fno-common \
+	-fcf-protection=full -mbranch-protection=standard
+
+# Probing costs a compiler run per flag: keep the answer per compiler.
+FLAGFILE := build/flags.$(subst /,_,$(CC)).mk
+ifneq ($(MAKECMDGOALS),clean)
+-include $(FLAGFILE)
+endif
+$(FLAGFILE): Makefile
+	@mkdir -p build
+	@echo 'PROBED := $(foreach f,$(WANTED) $(HARDEN),$(call probe,$(f)))' >$@
+
+CPPFLAGS += -D_GNU_SOURCE -Igitgate -DGG_VERSION='"$(VERSION)"' \
+	-DGG_LIBEXECDIR='"$(PREFIX)/lib/gitgate"' \
+	$(if $(FAILPOINTS),-DGG_FAILPOINTS) $(if $(SAN),-DGG_SANITIZE) \
+	-include base/banned.h
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lunistring
+CFLAGS += -std=gnu17 -g -pthread $(PROBED) $(if $(WERROR),-Werror) \
+	$(if $(SAN),-O1 -fsanitize=address$(COMMA)undefined \
+	-fno-sanitize-recover=all -fno-omit-frame-pointer, \
+	-O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3) \
+	-ffunction-sections -fdata-sections
+COMMA := ,
+LDFLAGS += -pie -pthread -Wl,-z,relro,-z,now,-z,noexecstack \
+	-Wl,--as-needed -Wl,--gc-sections \
+	$(if $(SAN),-fsanitize=address$(COMMA)undefined)
+
+FOLDERS := base config crypto ipc sandbox model proto policy hold audit \
+	identity pack mirror store upstream http web role cli
+MAINS := gitgate/cli/gitgate.c gitgate/role/gate_main.c \
+	gitgate/role/inspector_main.c gitgate/role/courier_main.c
+SRCS := $(filter-out $(MAINS),$(wildcard $(FOLDERS:%=gitgate/%/*.c)))
+OBJS := $(SRCS:%.c=$B/%.o)
+LIB := $B/libgitgate.a
+PROGRAMS := $B/gitgate $B/gitgate-gate $B/gitgate-inspector \
+	$B/gitgate-courier
+
+# V=1 shows the commands.
+Q := $(if $(V),,@)
+
+all: $(PROGRAMS)
+
+$B/%.o: %.c | $(FLAGFILE)
+	@mkdir -p $(@D)
+	$(if $(V),,@echo '  CC $@')
+	$Q$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# Roles are linked from one archive: each takes the objects it refers to and
+# so the libraries that those need (tests/lint/links.sh reads the result).
+$(LIB): $(OBJS)
+	$Qrm -f $@ && ar rcs $@ $^
+
+link = $(if $(V),,@echo '  LD $@';) $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIB) $(PKG_LIBS)
+$B/gitgate: $B/gitgate/cli/gitgate.o $(LIB)
+	$(link)
+$B/gitgate-gate: $B/gitgate/role/gate_main.o $(LIB)
+	$(link)
+$B/gitgate-inspector: $B/gitgate/role/inspector_main.o $(LIB)
+	$(link)
+$B/gitgate-courier: $B/gitgate/role/courier_main.o $(LIB)
+	$(link)
+
+# Unit tests: tests/unit/test_*.c, one cmocka program each.
+UNIT_SRCS := $(wildcard tests/unit/test_*.c)
+UNITS := $(UNIT_SRCS:%.c=$B/%)
+$B/tests/unit/%: tests/unit/%.c $(LIB) | $(FLAGFILE)
+	@mkdir -p $(@D)
+	$(if $(V),,@echo '  CC $@')
+	$Q$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(filter-out -Wmissing-prototypes,$(CFLAGS)) $(LDFLAGS) -MMD -MP \
+	    -o $@ $< $(LIB) $(PKG_LIBS) -lcmocka
+units: $(UNITS)
+
+# Fuzz targets: with a driver that replays the corpus (every test run), or
+# with libFuzzer (make fuzz).
+FUZZ_SRCS := $(wildcard tests/fuzz/fuzz_*.c)
+REPLAYS := $(FUZZ_SRCS:tests/fuzz/%.c=$B/tests/fuzz/%)
+$B/tests/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(LIB) | $(FLAGFILE)
+	@mkdir -p $(@D)
+	$(if $(V),,@echo '  CC $@')
+	$Q$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(filter-out -Wmissing-prototypes,$(CFLAGS)) $(LDFLAGS) \
+	    -o $@ $< tests/fuzz/replay.c $(LIB) $(PKG_LIBS)
+replays: $(REPLAYS)
+
+-include $(OBJS:.o=.d) $(MAINS:%.c=$B/%.d) $(UNITS:=.d)
+
+clean:
+	rm -rf build
+
+.PHONY: all units replays clean
+.DELETE_ON_ERROR:
+.SECONDARY:

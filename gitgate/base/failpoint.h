@@ -1,0 +1,20 @@
+/*
+ * Named places where a test may kill or stop a role (tests/e2e, crash
+ * tests). Compiled to nothing unless GG_FAILPOINTS is defined; release
+ * builds do not contain it.
+ *
+ * GITGATE_FAILPOINT="<name>=kill:<file>": the first time a process reaches
+ * the place while <file> exists, it removes <file> and kills itself with
+ * SIGKILL. "=stop:" sends itself SIGSTOP instead.
+ */
+#ifndef GITGATE_BASE_FAILPOINT_H
+#define GITGATE_BASE_FAILPOINT_H
+
+#ifdef GG_FAILPOINTS
+void failpoint_hit(const char *name);
+#	define FAILPOINT(name) failpoint_hit(name)
+#else
+#	define FAILPOINT(name) ((void)0)
+#endif
+
+#endif

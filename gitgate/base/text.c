@@ -1,0 +1,239 @@
+#include "base/text.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <sys/random.h>
+
+static const char b64_std[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char b64_url[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+static const char crockford[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+void
+hex_encode(const void *p, size_t n, char *out)
+{
+	const unsigned char *b = p;
+
+	for (size_t i = 0; i < n; i++) {
+		*out++ = "0123456789abcdef"[b[i] >> 4];
+		*out++ = "0123456789abcdef"[b[i] & 15];
+	}
+	*out = '\0';
+}
+
+static int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+bool
+hex_decode(struct view v, void *out, size_t n)
+{
+	unsigned char *b = out;
+
+	if (v.n / 2 != n || v.n % 2 != 0)
+		return false;
+	for (size_t i = 0; i < v.n; i++)
+		if (hex_digit(v.p[i]) < 0)
+			return false;
+	for (size_t i = 0; i < n; i++)
+		b[i] = (unsigned char)(hex_digit(v.p[2 * i]) * 16 +
+		    hex_digit(v.p[2 * i + 1]));
+	return true;
+}
+
+static void
+encode64(struct buf *out, struct view v, const char *abc, bool pad)
+{
+	const unsigned char *b = (const unsigned char *)v.p;
+
+	for (size_t i = 0; i < v.n; i += 3) {
+		size_t left = v.n - i;
+		uint32_t x = (uint32_t)b[i] << 16;
+
+		if (left > 1)
+			x |= (uint32_t)b[i + 1] << 8;
+		if (left > 2)
+			x |= b[i + 2];
+		buf_addc(out, abc[x >> 18]);
+		buf_addc(out, abc[(x >> 12) & 63]);
+		if (left > 1)
+			buf_addc(out, abc[(x >> 6) & 63]);
+		else if (pad)
+			buf_addc(out, '=');
+		if (left > 2)
+			buf_addc(out, abc[x & 63]);
+		else if (pad)
+			buf_addc(out, '=');
+	}
+}
+
+void
+base64_encode(struct buf *out, struct view v)
+{
+	encode64(out, v, b64_std, true);
+}
+
+void
+base64url_encode(struct buf *out, struct view v)
+{
+	encode64(out, v, b64_url, false);
+}
+
+/* v has no padding here. */
+static int
+decode64(struct buf *out, struct view v, const char *abc, struct gg_error *err)
+{
+	uint32_t x = 0;
+	unsigned bits = 0;
+
+	if (v.n % 4 == 1)
+		return gg_fail(err, GG_E_PEER, "base64: bad length");
+	for (size_t i = 0; i < v.n; i++) {
+		const char *at = v.p[i] ? strchr(abc, v.p[i]) : NULL;
+
+		if (at == NULL)
+			return gg_fail(err, GG_E_PEER, "base64: bad character");
+		x = (x << 6 | (uint32_t)(at - abc)) & 0xffffff;
+		bits += 6;
+		if (bits >= 8) {
+			bits -= 8;
+			buf_addc(out, (char)(x >> bits & 0xff));
+		}
+	}
+	if ((x & ((1U << bits) - 1)) != 0)
+		return gg_fail(err, GG_E_PEER, "base64: spare bits");
+	return buf_check(out, err);
+}
+
+int
+base64_decode(struct buf *out, struct view v, struct gg_error *err)
+{
+	if (v.n % 4 != 0)
+		return gg_fail(err, GG_E_PEER, "base64: bad length");
+	if (view_has_suffix(v, "=="))
+		v.n -= 2;
+	else if (view_has_suffix(v, "="))
+		v.n -= 1;
+	return decode64(out, v, b64_std, err);
+}
+
+int
+base64url_decode(struct buf *out, struct view v, struct gg_error *err)
+{
+	return decode64(out, v, b64_url, err);
+}
+
+static bool
+is_tail(struct view v, size_t n, unsigned char low, unsigned char high)
+{
+	if (v.n < n)
+		return false;
+	for (size_t i = 1; i < n; i++) {
+		unsigned char c = (unsigned char)v.p[i];
+
+		if (i == 1 ? (c < low || c > high) : (c & 0xc0) != 0x80)
+			return false;
+	}
+	return true;
+}
+
+/* RFC 3629 section 4. */
+size_t
+utf8_len(struct view v)
+{
+	unsigned char c;
+
+	if (v.n == 0)
+		return 0;
+	c = (unsigned char)v.p[0];
+	if (c < 0x80)
+		return 1;
+	if (c >= 0xc2 && c <= 0xdf)
+		return is_tail(v, 2, 0x80, 0xbf) ? 2 : 0;
+	if (c >= 0xe0 && c <= 0xef)
+		return is_tail(v, 3, c == 0xe0 ? 0xa0 : 0x80,
+			   c == 0xed ? 0x9f : 0xbf) ?
+		    3 :
+		    0;
+	if (c >= 0xf0 && c <= 0xf4)
+		return is_tail(v, 4, c == 0xf0 ? 0x90 : 0x80,
+			   c == 0xf4 ? 0x8f : 0xbf) ?
+		    4 :
+		    0;
+	return 0;
+}
+
+bool
+utf8_is_valid(struct view v)
+{
+	size_t n;
+
+	for (; v.n > 0; view_skip(&v, n))
+		if ((n = utf8_len(v)) == 0)
+			return false;
+	return true;
+}
+
+void
+random_bytes(void *p, size_t n)
+{
+	unsigned char *b = p;
+
+	while (n > 0) {
+		ssize_t got = getrandom(b, n, 0);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			gg_die("no randomness from the kernel");
+		b += got;
+		n -= (size_t)got;
+	}
+}
+
+void
+ulid_new(char out[ULID_SIZE])
+{
+	unsigned char r[16];
+	uint64_t t = (uint64_t)clock_wall_ms();
+
+	random_bytes(r, sizeof(r));
+	for (int i = 9; i >= 0; i--, t >>= 5)
+		out[i] = crockford[t & 31];
+	for (int i = 0; i < 16; i++)
+		out[10 + i] = crockford[r[i] & 31];
+	out[ULID_SIZE - 1] = '\0';
+}
+
+bool
+ulid_is_valid(struct view v)
+{
+	if (v.n != ULID_SIZE - 1 || v.p[0] > '7')
+		return false;
+	for (size_t i = 0; i < v.n; i++)
+		if (v.p[i] == '\0' || strchr(crockford, v.p[i]) == NULL)
+			return false;
+	return true;
+}
+
+bool
+view_eq_consttime(struct view a, struct view b)
+{
+	unsigned char diff = 0;
+
+	if (a.n != b.n)
+		return false;
+	for (size_t i = 0; i < a.n; i++)
+		diff |= (unsigned char)(a.p[i] ^ b.p[i]);
+	return diff == 0;
+}

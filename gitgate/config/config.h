@@ -1,0 +1,130 @@
+/*
+ * gitgate.yaml as one immutable struct (DESIGN section 7). Every complaint
+ * names file and line. No secret is in it: only names of files and helpers.
+ */
+#ifndef GITGATE_CONFIG_CONFIG_H
+#define GITGATE_CONFIG_CONFIG_H
+
+#include "base/auto.h"
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/strv.h"
+#include "base/view.h"
+
+#include <stdint.h>
+
+struct limits {
+#define LIMIT(field, key, kind, value, doc) uint64_t field;
+#include "config/limits.def"
+#undef LIMIT
+};
+void limits_default(struct limits *l);
+
+enum upstream_kind {
+	UPSTREAM_LOCAL, /* a bare repository on this machine (absolute path) */
+	UPSTREAM_HTTP,  /* http:// (loopback only unless allowed) or https:// */
+	UPSTREAM_SSH,   /* ssh://user@host[:port]/path or user@host:path */
+};
+
+struct credential {
+	char *username;      /* http: Basic user; NULL: none */
+	char *password_file; /* http: Basic password, or NULL */
+	char *token_file;    /* http: Bearer token, or NULL */
+	char *helper;        /* credential-helper: a command of git's own
+	                        credential helper protocol, or NULL */
+	char *ssh_key;       /* ssh: private key file, or NULL */
+	char *known_hosts;   /* ssh: known_hosts file, or NULL */
+	char *ca_file;       /* https: CA bundle, NULL: the system's */
+};
+
+struct fsck_override {
+	char *id;       /* git's message id, e.g. "zeroPaddedFilemode" */
+	char *severity; /* "error", "warn" or "ignore" */
+};
+
+struct repository {
+	char *path;     /* "acme/app", or with one "*" that stands for one
+	                   component: "acme/<star>" */
+	char *upstream; /* as written; where path has a star it has one too */
+	enum upstream_kind kind;
+	struct credential credential;
+	struct strv refs;      /* narrows what the mirror carries; empty: all */
+	struct strv hide_refs; /* globs: no client may see, want or move */
+	struct fsck_override *fsck;
+	size_t n_fsck;
+	int line; /* in the config file */
+};
+
+enum sandbox_mode { SANDBOX_REQUIRED, SANDBOX_BEST_EFFORT };
+
+struct config {
+	char *file;           /* for messages */
+	char *listen_host;    /* numeric address */
+	uint16_t listen_port; /* 0: any free one (written to listen-file) */
+	char *listen_file;    /* NULL, or a file that gets "host:port\n" */
+	char *public_url;     /* no trailing slash */
+	char *state_dir;
+	char *policy_dir;
+	char *store;      /* "sqlite" or "postgresql://..." */
+	char *log_origin; /* origin of the audit log's checkpoints;
+	                          default: public_url without scheme */
+	char *log_key;    /* file with the log's signing key; default
+	                          <state_dir>/log-key, made on first start */
+	struct strv
+	    trusted_proxies; /* addresses whose X-Forwarded-For counts */
+	enum sandbox_mode sandbox;
+	uint32_t inspectors; /* idle ones kept ready; default 2 */
+	struct repository *repositories;
+	size_t n_repositories;
+	struct limits limits;
+};
+
+/*
+ * Parse text (of the file named file, for messages). On GG_E_INPUT the
+ * message is "file:line: what is wrong". Unknown keys are errors.
+ */
+GG_MUST_USE int config_parse(struct view text, const char *file,
+    struct config **out, struct gg_error *err);
+/* Read the file and parse it; relative paths in it are taken from the
+ * directory the file is in. */
+GG_MUST_USE int
+config_load(const char *file, struct config **out, struct gg_error *err);
+void config_free(struct config *c);
+GG_DEFINE_AUTO(config);
+
+/* The repository a request's path names, resolved. */
+struct repo_ref {
+	const struct repository *conf; /* borrowed from the config */
+	char name[256];                /* e.g. "acme/app" */
+	char *upstream;                /* the star filled in; owned */
+};
+void repo_ref_release(struct repo_ref *r);
+GG_DEFINE_AUTO_RELEASE(repo_ref);
+/* 0; GG_E_NOTFOUND where no entry matches or the name is not valid. The
+ * first entry that matches wins. */
+GG_MUST_USE int config_find_repository(const struct config *c, struct view name,
+    struct repo_ref *out, struct gg_error *err);
+
+/*
+ * Does the glob match the whole text? '*' any run within a component, '**'
+ * any run with slashes, '?' one byte but '/', '[...]' a set; '\' escapes.
+ * Bytes, case-sensitive. The one matcher for refs, repositories and paths.
+ */
+bool glob_match(const char *glob, struct view text);
+/* Is the glob well-formed? GG_E_INPUT with the reason. */
+GG_MUST_USE int glob_check(const char *glob, struct gg_error *err);
+/* A list of globs where a leading '!' takes away; the last one that matches
+ * decides; an empty list matches everything; a list that begins with '!'
+ * starts from everything. */
+bool glob_list_match(const struct strv *globs, struct view text);
+
+/*
+ * What the courier may know: repositories with upstream and credential, and
+ * its limits. Encoded by the supervisor, decoded by the courier into a config
+ * that has nothing else.
+ */
+void config_courier_encode(const struct config *c, struct buf *out);
+GG_MUST_USE int
+config_courier_decode(struct view v, struct config **out, struct gg_error *err);
+
+#endif

@@ -1,0 +1,47 @@
+/*
+ * A diff for people, as a stream of records that the inspector writes and
+ * the web page reads. It never has to be parsed as text, so contents cannot
+ * forge a header.
+ *
+ * Record: u8 kind, u32 length, bytes. File header fields are in ipc/codec
+ * form inside the bytes.
+ */
+#ifndef GITGATE_MODEL_DIFF_H
+#define GITGATE_MODEL_DIFF_H
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/view.h"
+#include "model/oid.h"
+
+#include <stdint.h>
+
+enum diff_kind {
+	DIFF_UPDATE = 'U',  /* begins a ref update: str refname, str from (hex
+	                       oid or ""), str to (hex oid or "") */
+	DIFF_COMMIT = 'C',  /* begins one commit's own diff: str hex oid, str
+	                       subject. Before the first one of an update stands
+	                       its net diff. */
+	DIFF_FILE = 'F',    /* str old path, str new path, u32 old mode, u32 new
+	                       mode, u64 old bytes, u64 new bytes, u8 flags */
+	DIFF_HUNK = 'H',    /* u32 old start, u32 old lines, u32 new start, u32
+	                       new lines, str section */
+	DIFF_CONTEXT = ' ', /* the line's bytes without its newline */
+	DIFF_ADDED = '+',
+	DIFF_REMOVED = '-',
+	DIFF_NO_NEWLINE = '\\', /* the line before has no newline at its end */
+	DIFF_CUT = 'X', /* str what was left out, in words; u64 files, u64
+	                       lines that are not shown */
+};
+
+#define DIFF_FLAG_BINARY    1u
+#define DIFF_FLAG_SUBMODULE 2u
+#define DIFF_FLAG_SYMLINK   4u
+#define DIFF_FLAG_TOO_LARGE 8u
+
+void diff_record_encode(struct buf *out, enum diff_kind kind, struct view body);
+/* 1 and the record (borrowed); 0 at the end; GG_E_PEER. */
+GG_MUST_USE int diff_record_next(struct view *in, enum diff_kind *kind,
+    struct view *body, struct gg_error *err);
+
+#endif

@@ -1,0 +1,106 @@
+/*
+ * What the gate asks of an inspector, as bytes of the JOB_* messages. The
+ * inspector trusts the gate; the gate does not trust the inspector.
+ */
+#ifndef GITGATE_MODEL_JOB_H
+#define GITGATE_MODEL_JOB_H
+
+#include "base/auto.h"
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/strv.h"
+#include "model/oid.h"
+#include "model/push.h"
+#include "model/report.h"
+
+#include <stdint.h>
+
+/* Ceilings that apply inside the inspector (config limits). */
+struct job_limits {
+	uint64_t pack_bytes, pack_objects, object_bytes, delta_depth;
+	uint64_t path_bytes, tree_depth;
+	uint64_t walk_commits, walk_entries, listed_paths;
+	uint64_t wall_ms, cpu_ms, memory_bytes;
+};
+
+struct push_job {
+	char *push_id;
+	char *mirror;      /* absolute path of the bare mirror */
+	char *quarantine;  /* absolute path; empty directory, made by the
+	                          gate; the inspector makes objects/pack in it */
+	bool has_pack;     /* false: only deletes, or nothing new */
+	bool mirror_clean; /* every object in the mirror is reachable from
+	                          upstream's refs that clients may see */
+	bool sandbox_required;
+	struct strv fsck;    /* "msg-id=severity" overrides */
+	struct strv shallow; /* hex oids of the client's shallow lines */
+	struct job_limits limits;
+};
+void push_job_release(struct push_job *j);
+GG_DEFINE_AUTO_RELEASE(push_job);
+void push_job_encode(const struct push_job *j, struct buf *out);
+GG_MUST_USE int
+push_job_decode(struct view v, struct push_job *out, struct gg_error *err);
+
+/*
+ * The refs part of a push job, in a file of its own since it may be large:
+ * the updates; which oids are advertised (the base that new objects may stand
+ * on: upstream's visible refs, peeled ones too); per scope the present
+ * upstream values of the refs that it covers.
+ */
+struct push_job_scope {
+	bool needed;     /* false: leave its commit lists empty */
+	bool covers_all; /* every visible upstream ref: oids is empty then and
+	                    `advertised` is meant */
+	struct oid *oids;
+	size_t n_oids;
+};
+struct push_job_refs {
+	struct ref_updates updates;
+	struct oid *advertised;
+	size_t n_advertised;
+	struct oid head; /* upstream's HEAD, for the diff's base; may be zero */
+	struct push_job_scope scopes[REPORT_MAX_SCOPES];
+	size_t n_scopes;
+};
+void push_job_refs_release(struct push_job_refs *r);
+GG_DEFINE_AUTO_RELEASE(push_job_refs);
+void push_job_refs_encode(const struct push_job_refs *r, struct buf *out);
+GG_MUST_USE int push_job_refs_decode(struct view v, struct push_job_refs *out,
+    struct gg_error *err);
+
+/* JOB_MIRROR, JOB_REPACK */
+struct mirror_job {
+	char *mirror;     /* absolute path; made by the inspector if missing
+	                      (the gate has made its parent directories) */
+	struct strv refs; /* globs that narrow what is carried; empty: all */
+	bool sandbox_required;
+	struct job_limits limits;
+};
+void mirror_job_release(struct mirror_job *j);
+GG_DEFINE_AUTO_RELEASE(mirror_job);
+void mirror_job_encode(const struct mirror_job *j, struct buf *out);
+GG_MUST_USE int
+mirror_job_decode(struct view v, struct mirror_job *out, struct gg_error *err);
+
+/* JOB_SERVE: git upload-pack --stateless-rpc over one mirror */
+struct serve_job {
+	char *mirror;
+	bool advertise;        /* --http-backend-info-refs: answer info/refs */
+	char *protocol;        /* "", "version=1" or "version=2": for
+	                           GIT_PROTOCOL, already checked */
+	struct strv hide_refs; /* for uploadpack.hideRefs; globs are resolved
+	                           to full names by the gate */
+	struct strv wants;     /* hex: wants that are no advertised tip; each
+	                           must be reachable from what is advertised */
+	bool mirror_clean;     /* then being in the mirror is enough */
+	bool sandbox_required;
+	struct job_limits limits;
+};
+void serve_job_release(struct serve_job *j);
+GG_DEFINE_AUTO_RELEASE(serve_job);
+void serve_job_encode(const struct serve_job *j, struct buf *out);
+GG_MUST_USE int
+serve_job_decode(struct view v, struct serve_job *out, struct gg_error *err);
+
+#endif

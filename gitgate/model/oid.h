@@ -1,0 +1,24 @@
+/* Object ids. SHA-1 (20 bytes); the advertisement says object-format=sha1. */
+#ifndef GITGATE_MODEL_OID_H
+#define GITGATE_MODEL_OID_H
+
+#include "base/view.h"
+
+#include <stdbool.h>
+
+#define OID_BYTES 20
+#define OID_HEX   40
+
+struct oid {
+	unsigned char b[OID_BYTES];
+};
+
+/* Exactly 40 lower-case hex digits. */
+bool oid_parse(struct view v, struct oid *out);
+void oid_format(const struct oid *o, char out[OID_HEX + 1]);
+bool oid_is_zero(const struct oid *o);
+bool oid_eq(const struct oid *a, const struct oid *b);
+/* memcmp order, for sorting. */
+int oid_cmp(const struct oid *a, const struct oid *b);
+
+#endif

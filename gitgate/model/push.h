@@ -1,0 +1,63 @@
+/*
+ * What a pusher asks for: ref updates, and who they are. Plain records that
+ * travel; every receiver checks them.
+ */
+#ifndef GITGATE_MODEL_PUSH_H
+#define GITGATE_MODEL_PUSH_H
+
+#include "base/auto.h"
+#include "base/error.h"
+#include "base/strv.h"
+#include "model/oid.h"
+
+#include <stdint.h>
+
+/* One command of a push. Zero old-oid: create; zero new-oid: delete. */
+struct ref_update {
+	struct oid old_oid;
+	struct oid new_oid;
+	char *refname; /* owned */
+};
+
+struct ref_updates {
+	struct ref_update *v;
+	size_t n;
+	size_t alloc;
+};
+
+void ref_updates_release(struct ref_updates *u);
+GG_DEFINE_AUTO_RELEASE(ref_updates);
+/* Add a copy. 0; GG_E_LIMIT past max; GG_E_NOMEM. */
+GG_MUST_USE int ref_updates_add(struct ref_updates *u,
+    const struct oid *old_oid, const struct oid *new_oid, struct view refname,
+    size_t max, struct gg_error *err);
+/* The update of refname, or NULL; borrowed. */
+const struct ref_update *
+ref_updates_find(const struct ref_updates *u, struct view refname);
+
+/* How a principal proved who it is. */
+enum auth_method {
+	AUTH_ANONYMOUS,
+	AUTH_TOKEN,   /* a static token of gitgate's */
+	AUTH_SESSION, /* a local account's web session */
+};
+const char *auth_method_name(enum auth_method m);
+
+/* An authenticated someone or something (or the anonymous one). */
+struct principal {
+	char *name; /* "anonymous" where method is AUTH_ANONYMOUS */
+	struct strv groups;
+	enum auth_method method;
+	char *credential_id; /* id of the token or session used, "" if none */
+};
+
+void principal_release(struct principal *p);
+GG_DEFINE_AUTO_RELEASE(principal);
+void principal_copy(struct principal *to, const struct principal *from);
+/* Is it in one of the groups? An empty list of groups: no. */
+bool principal_in_any(const struct principal *p, const struct strv *groups);
+/* Names of principals and groups: 1..128 of [A-Za-z0-9._@:/+-], first one a
+ * letter or digit. */
+bool principal_name_is_valid(struct view v);
+
+#endif

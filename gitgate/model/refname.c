@@ -1,0 +1,68 @@
+#include "model/refname.h"
+
+#include "base/text.h"
+
+static bool
+is_forbidden(unsigned char c)
+{
+	return c < 0x20 || c == 0x7f || strchr(" ~^:?*[\\", c) != NULL;
+}
+
+static bool
+component_is_valid(struct view c)
+{
+	if (c.n == 0 || c.p[0] == '.' || view_has_suffix(c, ".lock"))
+		return false;
+	for (size_t i = 0; i < c.n; i++) {
+		if (is_forbidden((unsigned char)c.p[i]))
+			return false;
+		if (i > 0 && c.p[i] == '.' && c.p[i - 1] == '.')
+			return false;
+		if (i > 0 && c.p[i] == '{' && c.p[i - 1] == '@')
+			return false;
+	}
+	return true;
+}
+
+bool
+refname_is_valid(struct view v)
+{
+	struct view all = v, head;
+
+	if (v.n > REFNAME_MAX_BYTES || !view_has_prefix(v, "refs/") ||
+	    !utf8_is_valid(v) || v.p[v.n - 1] == '.')
+		return false;
+	while (view_cut(&v, '/', &head))
+		if (!component_is_valid(head))
+			return false;
+	return component_is_valid(v) && all.n > strlen("refs/");
+}
+
+static bool
+repo_component_is_valid(struct view c)
+{
+	if (c.n == 0 || c.p[0] == '.' || c.p[0] == '-' ||
+	    view_has_suffix(c, ".git") || view_has_suffix(c, ".lock"))
+		return false;
+	for (size_t i = 0; i < c.n; i++) {
+		char x = c.p[i];
+
+		if (!(x >= 'a' && x <= 'z') && !(x >= 'A' && x <= 'Z') &&
+		    !(x >= '0' && x <= '9') && x != '.' && x != '_' && x != '-')
+			return false;
+	}
+	return true;
+}
+
+bool
+repository_is_valid(struct view v)
+{
+	struct view head;
+
+	if (v.n == 0 || v.n > REPOSITORY_MAX_BYTES)
+		return false;
+	while (view_cut(&v, '/', &head))
+		if (!repo_component_is_valid(head))
+			return false;
+	return repo_component_is_valid(v);
+}

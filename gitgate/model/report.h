@@ -1,0 +1,135 @@
+/*
+ * The change report: what inspection found about a push. Made by the
+ * inspector, encoded into a file, decoded by the gate as hostile input
+ * (every index and count is checked against the report itself).
+ *
+ * The terms are those of docs/inspection.md: a scope is a set of refnames
+ * (some rules' `refs` condition); for each ref update and scope the report
+ * says which commits the update brings that the present upstream values of
+ * the scope's refs do not already have.
+ */
+#ifndef GITGATE_MODEL_REPORT_H
+#define GITGATE_MODEL_REPORT_H
+
+#include "base/auto.h"
+#include "base/buf.h"
+#include "base/error.h"
+#include "model/oid.h"
+
+#include <stdint.h>
+
+#define REPORT_MAX_SCOPES 64
+/* Ceilings of the encoded form, whatever an inspector says. */
+#define REPORT_MAX_COMMITS 1000000
+#define REPORT_MAX_PATHS   1000000
+
+enum update_kind {
+	UPDATE_CREATE,
+	UPDATE_FAST_FORWARD,
+	UPDATE_FORCE, /* not a fast-forward, and not a tag */
+	UPDATE_DELETE,
+	UPDATE_TAG_MOVE, /* an existing refs/tags/ ref gets another value */
+};
+const char *update_kind_name(enum update_kind k); /* as in policy files */
+
+enum object_kind {
+	OBJECT_NONE, /* a delete */
+	OBJECT_COMMIT,
+	OBJECT_TREE,
+	OBJECT_BLOB,
+	OBJECT_TAG,
+};
+
+/* Kinds of change of one path; a change may have several. */
+enum {
+	CHANGE_ADD = 1,
+	CHANGE_MODIFY = 2,
+	CHANGE_DELETE = 4,
+	CHANGE_MODE = 8,       /* the executable bit or the type of entry */
+	CHANGE_SYMLINK = 16,   /* either side is a symlink */
+	CHANGE_SUBMODULE = 32, /* either side is a submodule (gitlink) */
+	CHANGE_ALL = 63
+};
+/* The most telling word for a set of kinds: added, modified, deleted,
+ * mode, symlink, submodule. */
+const char *change_name(unsigned kinds);
+
+struct path_change {
+	char *path; /* bytes, NUL-terminated; "" where an update's object is a
+	               blob without a path */
+	unsigned kinds;
+	uint32_t old_mode, new_mode; /* as in trees; 0: no such side */
+	struct oid old_oid, new_oid; /* entry ids; zero: no such side */
+	uint64_t new_bytes;          /* size of the new blob; 0 if unknown */
+};
+
+struct path_changes {
+	struct path_change *v;
+	size_t n;
+	size_t alloc;
+};
+
+/* One commit that the push brings to some ref. Names inside commits are
+ * unproven; text fields hold the bytes as they are, cut to 1 KiB (message:
+ * 64 KiB), NUL bytes never. */
+struct commit_info {
+	struct oid oid;
+	struct oid tree;
+	uint32_t n_parents;
+	struct oid first_parent; /* zero for a root */
+	char *author_name, *author_email;
+	char *committer_name, *committer_email;
+	int64_t author_time, committer_time; /* seconds since 1970 */
+	char *message;
+	struct path_changes paths; /* by the merge rule of docs/inspection.md */
+};
+
+/* Indexes into change_report.commits, newest first. */
+struct commit_list {
+	uint32_t *v;
+	size_t n;
+	size_t alloc;
+};
+
+struct update_report {
+	enum update_kind kind;
+	enum object_kind object; /* what new-oid names, not peeled */
+	struct oid peeled;       /* the commit, tree or blob behind tags */
+	bool too_large;      /* a limit cut the walk; lists are incomplete */
+	char *too_large_why; /* the limit's name, "" otherwise */
+	struct commit_list scopes[REPORT_MAX_SCOPES];
+	/* Beside the commits: an update that is no fast-forward has the net
+	 * difference of both ends here; a tree or blob behind a tag its
+	 * paths. */
+	struct path_changes net;
+};
+
+struct change_report {
+	size_t n_scopes;
+	struct commit_info *commits;
+	size_t n_commits;
+	struct update_report *updates; /* one per ref update, same order */
+	size_t n_updates;
+	uint64_t n_objects;  /* in the pack */
+	uint64_t pack_bytes; /* as sent */
+};
+
+void path_changes_release(struct path_changes *c);
+/* Add; path is copied. Dies without memory (bounded by the caller). */
+struct path_change *path_changes_add(struct path_changes *c, struct view path);
+void commit_list_add(struct commit_list *l, uint32_t index);
+
+struct change_report *change_report_new(size_t n_updates, size_t n_scopes);
+void change_report_free(struct change_report *r);
+GG_DEFINE_AUTO(change_report);
+/* Append an empty commit; its index is n_commits - 1. Pointers into commits
+ * are invalid after it. */
+struct commit_info *change_report_add_commit(struct change_report *r);
+
+/* Canonical bytes (ipc/codec), and back. decode: 0, GG_E_PEER, GG_E_LIMIT.
+ * decode(encode(x)) = x and encode(decode(y)) = y. */
+void change_report_encode(const struct change_report *r, struct buf *out);
+GG_MUST_USE int change_report_decode(struct view v, struct change_report **out,
+    struct gg_error *err);
+
+#endif

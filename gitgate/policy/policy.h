@@ -1,0 +1,95 @@
+/*
+ * Policy: rule files to one rule set; a change report to a decision. Pure
+ * logic but for ruleset_load(), which reads the directory.
+ */
+#ifndef GITGATE_POLICY_POLICY_H
+#define GITGATE_POLICY_POLICY_H
+
+#include "base/auto.h"
+#include "base/error.h"
+#include "base/strv.h"
+#include "model/push.h"
+#include "model/report.h"
+#include "model/verdict.h"
+
+#include <jansson.h>
+
+struct ruleset;
+
+enum access { ACCESS_FETCH = 1, ACCESS_PUSH = 2 };
+
+/*
+ * Read every *.yaml, *.yml and *.json of dir in name order. A broken file is
+ * GG_E_INPUT with "file:line: what is wrong". warnings gets sentences that do
+ * not refuse the set (a rule that can never match, ...); may be NULL.
+ */
+GG_MUST_USE int ruleset_load(const char *dir, struct ruleset **out,
+    struct strv *warnings, struct gg_error *err);
+/* One file's text added to an empty or earlier set (tests, fuzzing). */
+GG_MUST_USE int ruleset_parse(struct ruleset *rs, const char *file,
+    struct view text, struct gg_error *err);
+struct ruleset *ruleset_new(void);
+void ruleset_free(struct ruleset *rs);
+GG_DEFINE_AUTO(ruleset);
+
+/* Hex SHA-256 over the names and bytes of all files in order. */
+const char *ruleset_digest(const struct ruleset *rs);
+size_t ruleset_n_rules(const struct ruleset *rs);
+size_t ruleset_n_files(const struct ruleset *rs);
+
+/* What this principal may do on this repository: bits of enum access; 0
+ * means that it sees a 404. Repository globs match without regard to case. */
+unsigned ruleset_access(const struct ruleset *rs, const struct principal *p,
+    const char *repository);
+/* Has any access entry anonymous among its principals, for this repository
+ * and these bits? */
+bool ruleset_anonymous_may(const struct ruleset *rs, const char *repository,
+    unsigned bits);
+
+/*
+ * Scopes: rules with the same `refs` condition share one. A rule without
+ * `refs` has the scope that covers every ref. At most REPORT_MAX_SCOPES (a
+ * set with more is refused when it is loaded).
+ */
+size_t ruleset_n_scopes(const struct ruleset *rs);
+bool ruleset_scope_covers(const struct ruleset *rs, size_t scope,
+    const char *refname);
+/* May any rule of this scope apply to this principal and repository? When
+ * not, the inspector need not compute it (its commit lists stay empty). */
+bool ruleset_scope_needed(const struct ruleset *rs, size_t scope,
+    const struct principal *p, const char *repository);
+
+struct policy_input {
+	const char *repository;
+	const struct principal *principal;
+	const struct ref_updates *updates;
+	/* refnames that are symbolic upstream: the update is judged as one of
+	 * its target too; NULL or the target per update */
+	const char *const *symref_targets;
+	const struct change_report *report; /* updates in the same order */
+};
+
+/*
+ * Judge. Total: always yields a decision for a valid input; an error
+ * (GG_E_CORRUPT when report and updates do not fit, GG_E_NOMEM) must be
+ * treated as a refusal. Strictest verdict wins, needs add up, what no rule
+ * matches is allowed, an update that is too_large is held at least (rule
+ * name "too-large", one approval from any reviewer, when no rule holds it).
+ */
+GG_MUST_USE int policy_evaluate(const struct ruleset *rs,
+    const struct policy_input *in, struct decision **out, struct gg_error *err);
+
+/*
+ * Does a rule's path glob cover this path? Also its case-folded, Unicode-
+ * normalised (NFC), HFS+- and NTFS-folded twins; "dir/<starstar>" covers the
+ * entry "dir" itself. A leading '!' must be handled by the caller.
+ */
+bool policy_path_match(const char *glob, struct view path);
+
+/* JSON of a decision, as in the API's "updates" (DESIGN section 14), new
+ * reference; bytes that are not UTF-8 are shown as U+FFFD. */
+json_t *decision_updates_json(const struct decision *d);
+/* The needs without reviews: [{"rule","required","from",...}]; and back. */
+json_t *decision_needs_json(const struct decision *d);
+
+#endif

@@ -1,0 +1,76 @@
+/*
+ * The audit log on disk (docs/formats.md): a journal that makes an entry
+ * durable with one fsync, and behind it the C2SP tlog-tiles with a signed
+ * checkpoint, brought up to date by a writer thread within 100 ms.
+ */
+#ifndef GITGATE_STORE_AUDITLOG_H
+#define GITGATE_STORE_AUDITLOG_H
+
+#include "base/auto.h"
+#include "base/buf.h"
+#include "base/error.h"
+
+#include <jansson.h>
+#include <stdint.h>
+
+#define AUDIT_ENTRY_MAX_BYTES 65535
+
+struct auditlog;
+
+/*
+ * Called after entries became durable, in index order, from the appending
+ * thread: the gate keeps its query index (store_audit_add) with it. An error
+ * is not fatal: the index catches up at the next start.
+ */
+typedef void (*auditlog_indexer)(void *ctx, uint64_t index, const char *json,
+    size_t n);
+
+/*
+ * Open (making it on first use) the log in dir, signing key in key_file,
+ * origin as checkpoint origin and key name. Replays the journal, recomputes
+ * the root from the right edge and compares it with the last signed
+ * checkpoint: GG_E_CORRUPT with what to do on a mismatch. One writer per
+ * directory (a lock is held): GG_E_EXISTS otherwise.
+ */
+GG_MUST_USE int auditlog_open(const char *dir, const char *key_file,
+    const char *origin, struct auditlog **out, struct gg_error *err);
+/* Publishes what is not yet in tiles, then closes. */
+void auditlog_close(struct auditlog *l);
+
+/*
+ * Append entries (JSON objects; the log adds "seq", "time" and "v", writes
+ * them compact with sorted keys) and return when all are durable. Safe from
+ * many threads; they share fsyncs. *first_index: index of the first one. On
+ * any error nothing of them may be relied on, the log is closed for writing
+ * from then on (auditlog_is_writable), and the act must not happen. entry
+ * objects are borrowed and may be changed.
+ */
+GG_MUST_USE int auditlog_append(struct auditlog *l, json_t *const *entries,
+    size_t n, uint64_t *first_index, struct gg_error *err);
+void auditlog_on_append(struct auditlog *l, auditlog_indexer fn, void *ctx);
+bool auditlog_is_writable(const struct auditlog *l);
+uint64_t auditlog_size(const struct auditlog *l);
+/* The verifier key, as in signed-note: name+hash+base64. Borrowed. */
+const char *auditlog_vkey(const struct auditlog *l);
+/* Block until the published checkpoint covers index. */
+GG_MUST_USE int auditlog_wait_published(struct auditlog *l, uint64_t index,
+    struct gg_error *err);
+/* One stored entry's bytes. GG_E_NOTFOUND. */
+GG_MUST_USE int auditlog_read(struct auditlog *l, uint64_t index,
+    struct buf *out, struct gg_error *err);
+
+/*
+ * Verify a log from its files (dir) with nothing but the key: bundles ->
+ * leaf hashes -> tiles -> root -> signature; seq and prev chains. The first
+ * fault is named in err (GG_E_CORRUPT). *size and root_b64 on success.
+ * fetch: how a path below the log is read (files or HTTP).
+ */
+typedef int (*auditlog_fetch)(void *ctx, const char *path, struct buf *out,
+    struct gg_error *err);
+GG_MUST_USE int auditlog_verify(auditlog_fetch fetch, void *ctx,
+    const char *vkey, uint64_t *size, char root_b64[45], struct gg_error *err);
+/* The fetch function for a directory; ctx is its path. */
+int auditlog_fetch_dir(void *ctx, const char *path, struct buf *out,
+    struct gg_error *err);
+
+#endif

@@ -1,0 +1,244 @@
+/*
+ * What gitgate remembers, over SQLite or PostgreSQL. Every function is one
+ * transaction, safe from any thread (connections are pooled), and returns
+ * 0, GG_E_NOTFOUND, GG_E_EXISTS, GG_E_REFUSED (a state that does not allow
+ * it), GG_E_UNAVAILABLE (the database is gone for now) or GG_E_CORRUPT.
+ * Times are wall-clock milliseconds. Structs filled by the store own their
+ * strings; *_release() frees them.
+ */
+#ifndef GITGATE_STORE_STORE_H
+#define GITGATE_STORE_STORE_H
+
+#include "base/auto.h"
+#include "base/error.h"
+#include "base/strv.h"
+#include "base/text.h"
+#include "model/hold.h"
+#include "model/push.h"
+
+#include <jansson.h>
+#include <stdint.h>
+
+struct store;
+
+/* where: "sqlite" (then state_dir/gitgate.db) or a postgresql:// URL. Runs
+ * the schema migrations that are missing, one transaction each. */
+GG_MUST_USE int store_open(const char *where, const char *state_dir,
+    struct store **out, struct gg_error *err);
+/* NULL is fine. */
+void store_free(struct store *s);
+GG_DEFINE_AUTO(store);
+/* A cheap query that proves the database answers (readyz). */
+GG_MUST_USE int store_ping(struct store *s, struct gg_error *err);
+
+/* -- tokens: only the SHA-256 (hex) of a token is stored -- */
+struct stored_token {
+	char *id; /* ULID */
+	char *principal;
+	struct strv groups;
+	int64_t created_ms, expires_ms; /* expires 0: never */
+	int64_t revoked_ms;             /* 0: not */
+	int64_t used_ms;                /* last use, to the minute; 0: never */
+};
+void stored_token_release(struct stored_token *t);
+GG_DEFINE_AUTO_RELEASE(stored_token);
+GG_MUST_USE int store_token_add(struct store *s, const struct stored_token *t,
+    const char *hash_hex, struct gg_error *err);
+/* Whatever its state; the caller checks expiry and revocation. */
+GG_MUST_USE int store_token_find(struct store *s, const char *hash_hex,
+    struct stored_token *out, struct gg_error *err);
+GG_MUST_USE int store_token_used(struct store *s, const char *id,
+    int64_t now_ms, struct gg_error *err);
+/* By id, or every token of a principal. *n: how many. */
+GG_MUST_USE int store_token_revoke(struct store *s, const char *id_or_name,
+    int64_t now_ms, uint64_t *n, struct gg_error *err);
+typedef int (*store_token_cb)(void *ctx, const struct stored_token *t);
+GG_MUST_USE int store_token_list(struct store *s, store_token_cb cb, void *ctx,
+    struct gg_error *err);
+
+/* -- local accounts -- */
+struct stored_user {
+	char *name;
+	char *password_hash; /* argon2id, encoded */
+	struct strv groups;
+	int64_t created_ms, disabled_ms;
+};
+void stored_user_release(struct stored_user *u);
+GG_DEFINE_AUTO_RELEASE(stored_user);
+GG_MUST_USE int store_user_add(struct store *s, const struct stored_user *u,
+    struct gg_error *err); /* GG_E_EXISTS */
+GG_MUST_USE int store_user_set_password(struct store *s, const char *name,
+    const char *password_hash, struct gg_error *err); /* ends its sessions */
+GG_MUST_USE int store_user_find(struct store *s, const char *name,
+    struct stored_user *out, struct gg_error *err);
+GG_MUST_USE int store_user_remove(struct store *s, const char *name,
+    struct gg_error *err); /* and its sessions */
+typedef int (*store_user_cb)(void *ctx, const struct stored_user *u);
+GG_MUST_USE int store_user_list(struct store *s, store_user_cb cb, void *ctx,
+    struct gg_error *err);
+
+/* -- web sessions: the id's SHA-256 (hex) is stored -- */
+struct stored_session {
+	char *user;
+	char *csrf; /* the session's CSRF token */
+	int64_t created_ms, used_ms;
+};
+void stored_session_release(struct stored_session *x);
+GG_DEFINE_AUTO_RELEASE(stored_session);
+GG_MUST_USE int store_session_add(struct store *s, const char *hash_hex,
+    const struct stored_session *x, struct gg_error *err);
+GG_MUST_USE int store_session_find(struct store *s, const char *hash_hex,
+    struct stored_session *out, struct gg_error *err);
+GG_MUST_USE int store_session_used(struct store *s, const char *hash_hex,
+    int64_t now_ms, struct gg_error *err);
+GG_MUST_USE int store_session_remove(struct store *s, const char *hash_hex,
+    struct gg_error *err);
+/* Failed sign-ins for a key ("user:x", "addr:y") since a time; add one. */
+GG_MUST_USE int store_signin_failed(struct store *s, const char *key,
+    int64_t now_ms, struct gg_error *err);
+GG_MUST_USE int store_signin_count(struct store *s, const char *key,
+    int64_t since_ms, uint64_t *n, struct gg_error *err);
+
+/* -- pushes -- */
+struct stored_push {
+	char *id; /* ULID */
+	char *repository;
+	char *principal;
+	struct strv groups; /* the principal's at that time */
+	char *auth_method, *credential_id;
+	char *client_addr, *client_agent;
+	enum push_state state;
+	int64_t created_ms;
+	int64_t decided_ms, done_ms; /* 0: not yet */
+	json_t *request;     /* {"atomic":bool,"options":[...],"caps":[...],
+	                        "has_pack":bool,"pack_bytes":N,
+	                        "pack_sha256":hex,"claimed":{...}} */
+	json_t *updates;     /* decision_updates_json(); before a decision:
+	                        [{"ref","old","new"}] */
+	json_t *outcome;     /* NULL, or {"state","message",
+	                        "refs":[{"ref","status","message"}]} */
+	char *policy_digest; /* hex, "" before a decision */
+	char *report_digest; /* hex SHA-256 of the report file, "" before */
+};
+void stored_push_release(struct stored_push *p);
+GG_DEFINE_AUTO_RELEASE(stored_push);
+GG_MUST_USE int store_push_add(struct store *s, const struct stored_push *p,
+    struct gg_error *err);
+/* Write state, request, updates, outcome, digests and times; only if the stored
+ * state is `from`: GG_E_REFUSED otherwise. */
+GG_MUST_USE int store_push_update(struct store *s, const struct stored_push *p,
+    enum push_state from, struct gg_error *err);
+GG_MUST_USE int store_push_get(struct store *s, const char *id,
+    struct stored_push *out, struct gg_error *err);
+
+struct store_query {
+	const char *repository, *principal, *ref, *state; /* NULL: any */
+	int64_t since_ms, until_ms;                       /* 0: open */
+	const char *cursor; /* NULL: from the newest */
+	size_t limit;       /* at most 200; 0: 50 */
+};
+typedef int (*store_push_cb)(void *ctx, const struct stored_push *p);
+/* Newest first. next: id to go on from, "" at the end. */
+GG_MUST_USE int store_push_list(struct store *s, const struct store_query *q,
+    store_push_cb cb, void *ctx, char next[ULID_SIZE], struct gg_error *err);
+/* Every push that is receiving or forwarding, oldest first: for recovery. */
+GG_MUST_USE int store_push_unfinished(struct store *s, store_push_cb cb,
+    void *ctx, struct gg_error *err);
+
+/* -- holds -- */
+struct stored_review {
+	char *reviewer, *comment;
+	bool approve;
+	int64_t time_ms;
+	struct strv groups; /* the reviewer's at that time */
+};
+struct stored_hold {
+	char *id; /* ULID */
+	char *push_id;
+	char *repository, *principal;
+	enum hold_state state;
+	int64_t created_ms, expires_ms, closed_ms;
+	json_t *updates; /* as the push's */
+	json_t *needs;   /* decision_needs_json() */
+	json_t *outcome; /* NULL, or {"state","message",...} */
+	char *key;       /* identity of the request: hex SHA-256 over
+	                      principal, repository, sorted (ref,old,new) */
+	char *report_digest, *policy_digest;
+	struct stored_review *reviews; /* oldest first */
+	size_t n_reviews;
+	uint32_t attempts; /* of forwarding */
+};
+void stored_hold_release(struct stored_hold *h);
+GG_DEFINE_AUTO_RELEASE(stored_hold);
+/*
+ * Open a hold and mark its push PUSH_HELD (from PUSH_RECEIVING) in one
+ * transaction. Pending holds of the same principal and repository that touch
+ * one of the same refs become superseded; their ids go to superseded. A
+ * pending hold with the same key: GG_E_EXISTS, nothing changed, its id in
+ * existing.
+ */
+GG_MUST_USE int store_hold_open(struct store *s, const struct stored_hold *h,
+    const struct stored_push *p, struct strv *superseded,
+    char existing[ULID_SIZE], struct gg_error *err);
+GG_MUST_USE int store_hold_get(struct store *s, const char *id,
+    struct stored_hold *out, struct gg_error *err);
+/* The pending or approved hold with this key; GG_E_NOTFOUND. */
+GG_MUST_USE int store_hold_find_key(struct store *s, const char *key,
+    struct stored_hold *out, struct gg_error *err);
+/*
+ * Add a review and move pending -> next in one transaction (next may be
+ * HOLD_PENDING: not enough yet). GG_E_REFUSED when it is no longer pending
+ * or n_reviews changed meanwhile (expected_reviews: the caller counted the
+ * quorum on that many); GG_E_EXISTS when this reviewer has reviewed already.
+ */
+GG_MUST_USE int store_hold_review(struct store *s, const char *id,
+    const struct stored_review *r, size_t expected_reviews,
+    enum hold_state next, int64_t now_ms, struct gg_error *err);
+/* Move from -> to, with the outcome (may be NULL) and, where push_to is not
+ * PUSH_STATE_COUNT, the push's state and the same outcome. GG_E_REFUSED when
+ * the state is not `from`. */
+GG_MUST_USE int store_hold_move(struct store *s, const char *id,
+    enum hold_state from, enum hold_state to, json_t *outcome,
+    enum push_state push_to, int64_t now_ms, struct gg_error *err);
+GG_MUST_USE int
+store_hold_attempted(struct store *s, const char *id, struct gg_error *err);
+typedef int (*store_hold_cb)(void *ctx, const struct stored_hold *h);
+GG_MUST_USE int store_hold_list(struct store *s, const struct store_query *q,
+    store_hold_cb cb, void *ctx, char next[ULID_SIZE], struct gg_error *err);
+/* Ids of approved holds, and of pending ones with expires_ms <= now. */
+GG_MUST_USE int store_hold_due(struct store *s, int64_t now_ms,
+    struct strv *approved, struct strv *expired, struct gg_error *err);
+/* Pending holds on one (repository, ref) whose old oid is not cur_hex: ids
+ * (they are stale now). */
+GG_MUST_USE int
+store_hold_stale(struct store *s, const char *repository, const char *ref,
+    const char *cur_hex, struct strv *ids, struct gg_error *err);
+/* How many are pending (metrics). */
+GG_MUST_USE int
+store_hold_count(struct store *s, uint64_t *pending, struct gg_error *err);
+
+/* -- index over the audit log (the log itself is the truth) -- */
+struct audit_query {
+	const char *repository, *ref, *principal, *type, *push; /* NULL: any */
+	int64_t since_ms, until_ms;                             /* 0: open */
+	uint64_t cursor;   /* entries with index < cursor; 0: newest */
+	size_t limit;      /* at most 1000; 0: 100 */
+	bool oldest_first; /* then cursor means index > cursor - 1 */
+};
+/* Index one entry (idempotent). Fields are read from the JSON. */
+GG_MUST_USE int store_audit_add(struct store *s, uint64_t index,
+    const char *json, size_t n, struct gg_error *err);
+/* Number of entries indexed without a gap from 0. */
+GG_MUST_USE int
+store_audit_indexed(struct store *s, uint64_t *n, struct gg_error *err);
+typedef int (*store_audit_cb)(void *ctx, uint64_t index, const char *json);
+GG_MUST_USE int store_audit_query(struct store *s, const struct audit_query *q,
+    store_audit_cb cb, void *ctx, uint64_t *next, struct gg_error *err);
+
+/* -- small facts: mirrors' snapshots, the last checkpoint, ... -- */
+GG_MUST_USE int store_meta_set(struct store *s, const char *key,
+    const char *value, struct gg_error *err);
+GG_MUST_USE int store_meta_get(struct store *s, const char *key, char **value,
+    struct gg_error *err);
+
+#endif

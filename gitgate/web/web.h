@@ -1,0 +1,63 @@
+/*
+ * Pages and API below "/-/": what reviewers, auditors and scripts use. Works
+ * on the store and on the services that the gate hands in; knows no process.
+ */
+#ifndef GITGATE_WEB_WEB_H
+#define GITGATE_WEB_WEB_H
+
+#include "base/error.h"
+#include "config/config.h"
+#include "http/server.h"
+#include "model/hold.h"
+#include "model/push.h"
+#include "policy/policy.h"
+#include "store/auditlog.h"
+#include "store/store.h"
+
+/* Services of the gate that pages and API need; role/gate fills it. */
+struct web_ops {
+	void *ctx;
+	/* The config and policy in force; release gives it back (they may
+	 * be replaced meanwhile by a reload). */
+	const struct config *(*config)(void *ctx);
+	const struct ruleset *(*ruleset)(void *ctx);
+	void (*unref)(void *ctx, const struct config *c,
+	    const struct ruleset *rs);
+	struct store *store;
+	struct auditlog *log;
+	/*
+	 * Approve or reject. Checks entitlement (hold/quorum.h), writes the
+	 * review and the log entry, starts the forward when approvals
+	 * suffice. GG_E_NOTFOUND; GG_E_REFUSED with GG-words for 403 (not
+	 * entitled, own push, reviewed already); GG_E_STALE for 409 (no
+	 * longer pending).
+	 */
+	int (*review)(void *ctx, const char *hold_id,
+	    const struct principal *reviewer, const char *client_addr,
+	    bool approve, const char *comment, struct gg_error *err);
+	/* By its pusher (or an admin group): withdraw. Codes as above. */
+	int (*withdraw)(void *ctx, const char *hold_id,
+	    const struct principal *who, const char *client_addr,
+	    const char *comment, struct gg_error *err);
+	/* Sign-ins and other acts that belong in the audit log; entry is
+	 * borrowed. */
+	int (*audit)(void *ctx, json_t *entry, struct gg_error *err);
+};
+
+/*
+ * Who asks: the session cookie or "Authorization: Bearer/Basic". 0 and *out
+ * filled (AUTH_ANONYMOUS when there is no credential); GG_E_REFUSED with a
+ * sentence for a bad, expired or revoked one, two Authorization headers, or
+ * too many failed tries. Used by the git endpoints too.
+ */
+GG_MUST_USE int
+web_authenticate(const struct web_ops *ops, struct http_request *rq,
+    bool allow_session, struct principal *out, struct gg_error *err);
+
+/* Plan for every path below "/-/" (404 for unknown ones). The cookie of the
+ * plan is not used. ctx of the handlers is the gate's ctx; web keeps ops
+ * from web_init(). */
+void web_init(const struct web_ops *ops);
+void web_route(struct http_request *rq, struct http_plan *plan);
+
+#endif
