@@ -1,0 +1,371 @@
+#include "model/report.h"
+
+#include "ipc/codec.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define TEXT_MAX_BYTES    1024
+#define MESSAGE_MAX_BYTES 65536
+#define PATH_MAX_BYTES    65536
+/* Least encoded sizes, for dec_count(). */
+#define PATH_LEAST_BYTES   (4 + 1 + 4 + 4 + 2 * OID_BYTES + 8)
+#define COMMIT_LEAST_BYTES (3 * OID_BYTES + 4 + 5 * 4 + 2 * 8 + 4)
+#define UPDATE_LEAST_BYTES (1 + 1 + OID_BYTES + 1 + 4 + 4)
+
+static const char *const kind_names[] = { "create", "fast-forward", "force",
+	"delete", "tag-move" };
+
+const char *
+update_kind_name(enum update_kind k)
+{
+	return (size_t)k < GG_COUNT(kind_names) ? kind_names[k] : "?";
+}
+
+const char *
+change_name(unsigned kinds)
+{
+	static const struct {
+		unsigned bit;
+		const char *name;
+	} words[] = {
+		{ CHANGE_SUBMODULE, "submodule" },
+		{ CHANGE_SYMLINK, "symlink" },
+		{ CHANGE_ADD, "added" },
+		{ CHANGE_DELETE, "deleted" },
+		{ CHANGE_MODIFY, "modified" },
+		{ CHANGE_MODE, "mode" },
+	};
+
+	for (size_t i = 0; i < GG_COUNT(words); i++)
+		if ((kinds & words[i].bit) != 0)
+			return words[i].name;
+	return "modified";
+}
+
+/* Room for one more item of size bytes; dies without memory. */
+static void *
+grow(void *v, size_t n, size_t *alloc, size_t size)
+{
+	size_t want = *alloc ? *alloc * 2 : 4;
+
+	if (n < *alloc)
+		return v;
+	if ((v = reallocarray(v, want, size)) == NULL)
+		gg_die("no memory for a change report");
+	*alloc = want;
+	return v;
+}
+
+void
+path_changes_release(struct path_changes *c)
+{
+	for (size_t i = 0; i < c->n; i++)
+		free(c->v[i].path);
+	free(c->v);
+	*c = (struct path_changes){ 0 };
+}
+
+struct path_change *
+path_changes_add(struct path_changes *c, struct view path)
+{
+	struct path_change *p;
+
+	c->v = grow(c->v, c->n, &c->alloc, sizeof(*c->v));
+	p = &c->v[c->n];
+	*p = (struct path_change){ .path = view_dup(path) };
+	if (p->path == NULL)
+		gg_die("no memory for a path");
+	c->n++;
+	return p;
+}
+
+void
+commit_list_add(struct commit_list *l, uint32_t index)
+{
+	l->v = grow(l->v, l->n, &l->alloc, sizeof(*l->v));
+	l->v[l->n++] = index;
+}
+
+struct change_report *
+change_report_new(size_t n_updates, size_t n_scopes)
+{
+	struct change_report *r = calloc(1, sizeof(*r));
+
+	if (n_scopes > REPORT_MAX_SCOPES)
+		gg_die("%zu scopes in a change report", n_scopes);
+	if (r != NULL && n_updates > 0)
+		r->updates = calloc(n_updates, sizeof(*r->updates));
+	if (r == NULL || (n_updates > 0 && r->updates == NULL))
+		gg_die("no memory for a change report");
+	r->n_updates = n_updates;
+	r->n_scopes = n_scopes;
+	return r;
+}
+
+static void
+commit_info_release(struct commit_info *c)
+{
+	free(c->author_name);
+	free(c->author_email);
+	free(c->committer_name);
+	free(c->committer_email);
+	free(c->message);
+	path_changes_release(&c->paths);
+}
+
+static void
+update_report_release(struct update_report *u)
+{
+	free(u->too_large_why);
+	for (size_t i = 0; i < REPORT_MAX_SCOPES; i++)
+		free(u->scopes[i].v);
+	path_changes_release(&u->net);
+}
+
+void
+change_report_free(struct change_report *r)
+{
+	if (r == NULL)
+		return;
+	for (size_t i = 0; i < r->n_commits; i++)
+		commit_info_release(&r->commits[i]);
+	for (size_t i = 0; i < r->n_updates; i++)
+		update_report_release(&r->updates[i]);
+	free(r->commits);
+	free(r->updates);
+	free(r);
+}
+
+struct commit_info *
+change_report_add_commit(struct change_report *r)
+{
+	/* The room is the next power of two: no field for it is needed. */
+	if ((r->n_commits & (r->n_commits - 1)) == 0) {
+		size_t want = r->n_commits ? r->n_commits * 2 : 1;
+		struct commit_info *v = reallocarray(r->commits, want,
+		    sizeof(*v));
+
+		if (v == NULL)
+			gg_die("no memory for a change report");
+		r->commits = v;
+	}
+	r->commits[r->n_commits] = (struct commit_info){ 0 };
+	return &r->commits[r->n_commits++];
+}
+
+static void
+enc_oid(struct buf *b, const struct oid *o)
+{
+	buf_add(b, o->b, OID_BYTES);
+}
+
+static void
+enc_paths(struct buf *b, const struct path_changes *c)
+{
+	enc_u32(b, (uint32_t)c->n);
+	for (size_t i = 0; i < c->n; i++) {
+		const struct path_change *p = &c->v[i];
+
+		enc_str(b, p->path);
+		enc_u8(b, (uint8_t)(p->kinds & CHANGE_ALL));
+		enc_u32(b, p->old_mode);
+		enc_u32(b, p->new_mode);
+		enc_oid(b, &p->old_oid);
+		enc_oid(b, &p->new_oid);
+		enc_u64(b, p->new_bytes);
+	}
+}
+
+static void
+enc_commit(struct buf *b, const struct commit_info *c)
+{
+	enc_oid(b, &c->oid);
+	enc_oid(b, &c->tree);
+	enc_u32(b, c->n_parents);
+	enc_oid(b, &c->first_parent);
+	enc_str(b, c->author_name);
+	enc_str(b, c->author_email);
+	enc_str(b, c->committer_name);
+	enc_str(b, c->committer_email);
+	enc_i64(b, c->author_time);
+	enc_i64(b, c->committer_time);
+	enc_str(b, c->message);
+	enc_paths(b, &c->paths);
+}
+
+static void
+enc_update(struct buf *b, const struct update_report *u, size_t n_scopes)
+{
+	enc_u8(b, (uint8_t)u->kind);
+	enc_u8(b, (uint8_t)u->object);
+	enc_oid(b, &u->peeled);
+	enc_u8(b, u->too_large);
+	enc_str(b, u->too_large_why);
+	for (size_t s = 0; s < n_scopes; s++) {
+		enc_u32(b, (uint32_t)u->scopes[s].n);
+		for (size_t i = 0; i < u->scopes[s].n; i++)
+			enc_u32(b, u->scopes[s].v[i]);
+	}
+	enc_paths(b, &u->net);
+}
+
+void
+change_report_encode(const struct change_report *r, struct buf *out)
+{
+	enc_u32(out, (uint32_t)r->n_scopes);
+	enc_u64(out, r->n_objects);
+	enc_u64(out, r->pack_bytes);
+	enc_u32(out, (uint32_t)r->n_commits);
+	for (size_t i = 0; i < r->n_commits; i++)
+		enc_commit(out, &r->commits[i]);
+	enc_u32(out, (uint32_t)r->n_updates);
+	for (size_t i = 0; i < r->n_updates; i++)
+		enc_update(out, &r->updates[i], r->n_scopes);
+}
+
+/* What is being read, and how many paths it may still hold. */
+struct reader {
+	struct dec d;
+	size_t paths_left;
+};
+
+static void
+read_oid(struct dec *d, struct oid *o)
+{
+	for (size_t i = 0; i < OID_BYTES; i++)
+		o->b[i] = dec_u8(d);
+}
+
+/* A flag or an enum: at most max. */
+static uint8_t
+read_below(struct dec *d, uint8_t max)
+{
+	uint8_t x = dec_u8(d);
+
+	if (x > max)
+		d->failed = true;
+	return d->failed ? 0 : x;
+}
+
+static void
+read_paths(struct reader *r, struct path_changes *out)
+{
+	uint32_t n = dec_count(&r->d, PATH_LEAST_BYTES);
+
+	if (n > r->paths_left)
+		r->d.failed = true;
+	for (uint32_t i = 0; i < n && !r->d.failed; i++) {
+		struct view path = dec_bytes(&r->d);
+		struct path_change *p;
+
+		if (path.n > PATH_MAX_BYTES ||
+		    (path.n > 0 && memchr(path.p, '\0', path.n) != NULL)) {
+			r->d.failed = true;
+			return;
+		}
+		p = path_changes_add(out, path);
+		p->kinds = read_below(&r->d, CHANGE_ALL);
+		p->old_mode = dec_u32(&r->d);
+		p->new_mode = dec_u32(&r->d);
+		read_oid(&r->d, &p->old_oid);
+		read_oid(&r->d, &p->new_oid);
+		p->new_bytes = dec_u64(&r->d);
+		r->paths_left--;
+	}
+}
+
+static void
+read_commit(struct reader *r, struct commit_info *c)
+{
+	read_oid(&r->d, &c->oid);
+	read_oid(&r->d, &c->tree);
+	c->n_parents = dec_u32(&r->d);
+	read_oid(&r->d, &c->first_parent);
+	c->author_name = dec_str(&r->d, TEXT_MAX_BYTES);
+	c->author_email = dec_str(&r->d, TEXT_MAX_BYTES);
+	c->committer_name = dec_str(&r->d, TEXT_MAX_BYTES);
+	c->committer_email = dec_str(&r->d, TEXT_MAX_BYTES);
+	c->author_time = dec_i64(&r->d);
+	c->committer_time = dec_i64(&r->d);
+	c->message = dec_str(&r->d, MESSAGE_MAX_BYTES);
+	read_paths(r, &c->paths);
+}
+
+static void
+read_commit_list(struct dec *d, struct commit_list *l, size_t n_commits)
+{
+	uint32_t n = dec_count(d, 4);
+
+	/* A commit is in a list once at most. */
+	if (n > n_commits)
+		d->failed = true;
+	for (uint32_t i = 0; i < n && !d->failed; i++) {
+		uint32_t index = dec_u32(d);
+
+		if (index >= n_commits)
+			d->failed = true;
+		else
+			commit_list_add(l, index);
+	}
+}
+
+static void
+read_update(struct reader *r, const struct change_report *whole,
+    struct update_report *u)
+{
+	u->kind = (enum update_kind)read_below(&r->d, UPDATE_TAG_MOVE);
+	u->object = (enum object_kind)read_below(&r->d, OBJECT_TAG);
+	read_oid(&r->d, &u->peeled);
+	u->too_large = read_below(&r->d, 1) != 0;
+	u->too_large_why = dec_str(&r->d, TEXT_MAX_BYTES);
+	for (size_t s = 0; s < whole->n_scopes; s++)
+		read_commit_list(&r->d, &u->scopes[s], whole->n_commits);
+	read_paths(r, &u->net);
+}
+
+static void
+read_updates(struct reader *r, struct change_report *whole)
+{
+	size_t least = UPDATE_LEAST_BYTES + 4 * whole->n_scopes;
+	uint32_t n = dec_count(&r->d, least);
+
+	if (r->d.failed || n == 0)
+		return;
+	whole->updates = calloc(n, sizeof(*whole->updates));
+	if (whole->updates == NULL) {
+		r->d.failed = true;
+		return;
+	}
+	whole->n_updates = n;
+	for (uint32_t i = 0; i < n && !r->d.failed; i++)
+		read_update(r, whole, &whole->updates[i]);
+}
+
+int
+change_report_decode(struct view v, struct change_report **out,
+    struct gg_error *err)
+{
+	struct reader r = { dec_of(v), REPORT_MAX_PATHS };
+	uint32_t n_scopes = dec_u32(&r.d), n;
+	GG_AUTO(change_report) whole = NULL;
+	int rc;
+
+	if (n_scopes > REPORT_MAX_SCOPES)
+		return gg_fail(err, GG_E_PEER, "change report: %u scopes",
+		    (unsigned)n_scopes);
+	whole = change_report_new(0, n_scopes);
+	whole->n_objects = dec_u64(&r.d);
+	whole->pack_bytes = dec_u64(&r.d);
+	n = dec_count(&r.d, COMMIT_LEAST_BYTES);
+	if (n > REPORT_MAX_COMMITS)
+		return gg_fail(err, GG_E_LIMIT, "change report: %u commits",
+		    (unsigned)n);
+	for (uint32_t i = 0; i < n && !r.d.failed; i++)
+		read_commit(&r, change_report_add_commit(whole));
+	read_updates(&r, whole);
+	if ((rc = dec_end(&r.d, err)) != 0)
+		return gg_wrap(err, rc, "change report");
+	*out = gg_take(whole);
+	return 0;
+}

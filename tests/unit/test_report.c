@@ -1,0 +1,245 @@
+/* model/report: encode and decode are inverses; what lies is refused. */
+#include "model/report.h"
+
+#include "ipc/codec.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka needs the four above */
+#include <cmocka.h>
+
+#define OUT_MAX ((size_t)1 << 20)
+
+static struct oid
+oid_of(unsigned char c)
+{
+	struct oid o;
+
+	memset(o.b, c, sizeof(o.b));
+	return o;
+}
+
+/* Two updates, two scopes, three commits, with every field set. */
+static struct change_report *
+sample(void)
+{
+	struct change_report *r = change_report_new(2, 2);
+	struct path_change *p;
+
+	r->n_objects = 9;
+	r->pack_bytes = 4711;
+	for (unsigned char i = 0; i < 3; i++) {
+		struct commit_info *c = change_report_add_commit(r);
+
+		c->oid = oid_of(i);
+		c->tree = oid_of((unsigned char)(i + 10));
+		c->n_parents = i;
+		c->first_parent = oid_of((unsigned char)(i + 20));
+		c->author_name = strdup("Ann \xff");
+		c->author_email = strdup("ann@example.org");
+		c->committer_name = strdup("Bob");
+		c->committer_email = strdup("");
+		c->author_time = -5;
+		c->committer_time = 1700000000;
+		c->message = strdup("subject\n\nbody\n");
+		p = path_changes_add(&c->paths, view_str("a/b\n\xc3"));
+		p->kinds = CHANGE_ADD | CHANGE_SYMLINK;
+		p->new_mode = 0120000;
+		p->new_oid = oid_of(7);
+		p->new_bytes = 12;
+	}
+	r->updates[0].kind = UPDATE_FORCE;
+	r->updates[0].object = OBJECT_COMMIT;
+	r->updates[0].peeled = oid_of(1);
+	commit_list_add(&r->updates[0].scopes[0], 2);
+	commit_list_add(&r->updates[0].scopes[0], 0);
+	commit_list_add(&r->updates[0].scopes[1], 1);
+	p = path_changes_add(&r->updates[0].net, view_str(""));
+	p->kinds = CHANGE_DELETE;
+	r->updates[1].kind = UPDATE_TAG_MOVE;
+	r->updates[1].object = OBJECT_TAG;
+	r->updates[1].too_large = true;
+	r->updates[1].too_large_why = strdup("walk-commits");
+	return r;
+}
+
+static void
+round_trip(void **state)
+{
+	GG_AUTO(change_report) a = sample();
+	GG_AUTO(change_report) b = NULL;
+	GG_AUTO_RELEASE(buf) one = BUF_INIT(OUT_MAX);
+	GG_AUTO_RELEASE(buf) two = BUF_INIT(OUT_MAX);
+
+	(void)state;
+	change_report_encode(a, &one);
+	assert_int_equal(change_report_decode(buf_view(&one), &b, NULL), 0);
+	change_report_encode(b, &two);
+	assert_true(view_eq(buf_view(&one), buf_view(&two)));
+	assert_int_equal(b->n_commits, 3);
+	assert_string_equal(b->commits[2].author_name, "Ann \xff");
+	assert_int_equal(b->commits[2].author_time, -5);
+	assert_string_equal(b->commits[1].paths.v[0].path, "a/b\n\xc3");
+	assert_int_equal(b->commits[1].paths.v[0].new_mode, 0120000);
+	assert_int_equal(b->updates[0].scopes[0].n, 2);
+	assert_int_equal(b->updates[0].scopes[0].v[0], 2);
+	assert_int_equal(b->updates[0].net.n, 1);
+	assert_true(b->updates[1].too_large);
+	assert_string_equal(b->updates[1].too_large_why, "walk-commits");
+}
+
+static void
+every_truncation_is_refused(void **state)
+{
+	GG_AUTO(change_report) a = sample();
+	GG_AUTO_RELEASE(buf) one = BUF_INIT(OUT_MAX);
+
+	(void)state;
+	change_report_encode(a, &one);
+	for (size_t n = 0; n < one.n; n++) {
+		struct change_report *b = NULL;
+		struct gg_error err = { 0 };
+
+		assert_true(change_report_decode(view_of(one.p, n), &b, &err) <
+		    0);
+		assert_null(b);
+		assert_true(err.msg[0] != '\0');
+	}
+	buf_addc(&one, 'x');
+	assert_int_equal(change_report_decode(buf_view(&one),
+			     &(struct change_report *){ 0 }, NULL),
+	    GG_E_PEER);
+}
+
+/* What a lying inspector might do to an otherwise good report. */
+static void
+lie_scopes(struct change_report *r)
+{
+	r->n_scopes = 0;
+	r->updates[0].kind = UPDATE_CREATE;
+}
+static void
+lie_index(struct change_report *r)
+{
+	r->updates[0].scopes[0].v[1] = 3;
+}
+static void
+lie_list(struct change_report *r)
+{
+	for (int i = 0; i < 3; i++)
+		commit_list_add(&r->updates[0].scopes[0], 0);
+}
+static void
+lie_kind(struct change_report *r)
+{
+	r->updates[1].kind = (enum update_kind)(UPDATE_TAG_MOVE + 1);
+}
+static void
+lie_object(struct change_report *r)
+{
+	r->updates[1].object = (enum object_kind)(OBJECT_TAG + 1);
+}
+static void
+lie_text(struct change_report *r)
+{
+	free(r->commits[0].author_name);
+	r->commits[0].author_name = calloc(1, 1026);
+	memset(r->commits[0].author_name, 'x', 1025);
+}
+static void
+lie_nothing(struct change_report *r)
+{
+	(void)r;
+}
+
+static void
+lies_are_refused(void **state)
+{
+	static const struct {
+		const char *why;
+		void (*lie)(struct change_report *);
+		int want;
+	} cases[] = {
+		{ "the sample itself is good", lie_nothing, 0 },
+		{ "no scope at all is fine", lie_scopes, 0 },
+		{ "an index past the commits", lie_index, GG_E_PEER },
+		{ "more entries than commits", lie_list, GG_E_PEER },
+		{ "no such kind of update", lie_kind, GG_E_PEER },
+		{ "no such kind of object", lie_object, GG_E_PEER },
+		{ "a name over its ceiling", lie_text, GG_E_PEER },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < GG_COUNT(cases); i++) {
+		GG_AUTO(change_report) a = sample();
+		GG_AUTO(change_report) b = NULL;
+		GG_AUTO_RELEASE(buf) out = BUF_INIT(OUT_MAX);
+
+		cases[i].lie(a);
+		change_report_encode(a, &out);
+		if (change_report_decode(buf_view(&out), &b, NULL) !=
+		    cases[i].want)
+			fail_msg("%s", cases[i].why);
+	}
+}
+
+/* Counts that promise more than the input can hold allocate nothing. */
+static void
+huge_counts_are_refused(void **state)
+{
+	static const uint32_t counts[] = { UINT32_MAX, 0x7fffffff, 1000001 };
+
+	(void)state;
+	for (size_t i = 0; i < GG_COUNT(counts); i++) {
+		GG_AUTO_RELEASE(buf) out = BUF_INIT(OUT_MAX);
+		struct change_report *b = NULL;
+
+		enc_u32(&out, 0);
+		enc_u64(&out, 0);
+		enc_u64(&out, 0);
+		enc_u32(&out, counts[i]);
+		assert_true(change_report_decode(buf_view(&out), &b, NULL) < 0);
+		buf_clear(&out);
+		enc_u32(&out, 0);
+		enc_u64(&out, 0);
+		enc_u64(&out, 0);
+		enc_u32(&out, 0);
+		enc_u32(&out, counts[i]);
+		assert_true(change_report_decode(buf_view(&out), &b, NULL) < 0);
+		buf_clear(&out);
+		enc_u32(&out, REPORT_MAX_SCOPES + 1);
+		assert_int_equal(change_report_decode(buf_view(&out), &b, NULL),
+		    GG_E_PEER);
+	}
+}
+
+static void
+names(void **state)
+{
+	(void)state;
+	assert_string_equal(update_kind_name(UPDATE_FAST_FORWARD),
+	    "fast-forward");
+	assert_string_equal(update_kind_name(UPDATE_TAG_MOVE), "tag-move");
+	assert_string_equal(change_name(CHANGE_ADD), "added");
+	assert_string_equal(change_name(CHANGE_MODIFY | CHANGE_MODE),
+	    "modified");
+	assert_string_equal(change_name(CHANGE_MODE), "mode");
+	assert_string_equal(change_name(CHANGE_DELETE | CHANGE_SUBMODULE),
+	    "submodule");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(round_trip),
+		cmocka_unit_test(every_truncation_is_refused),
+		cmocka_unit_test(lies_are_refused),
+		cmocka_unit_test(huge_counts_are_refused),
+		cmocka_unit_test(names),
+	};
+
+	return cmocka_run_group_tests_name("report", tests, NULL, NULL);
+}
