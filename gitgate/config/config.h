@@ -48,6 +48,7 @@ struct repository {
 	char *upstream; /* as written; where path has a star it has one too */
 	enum upstream_kind kind;
 	struct credential credential;
+	bool allow_plain_http; /* http:// to a host that is not loopback */
 	struct strv refs;      /* narrows what the mirror carries; empty: all */
 	struct strv hide_refs; /* globs: no client may see, want or move */
 	struct fsck_override *fsck;
@@ -105,10 +106,13 @@ GG_DEFINE_AUTO_RELEASE(repo_ref);
 GG_MUST_USE int config_find_repository(const struct config *c, struct view name,
     struct repo_ref *out, struct gg_error *err);
 
+#define GLOB_MAX_BYTES 2048
 /*
  * Does the glob match the whole text? '*' any run within a component, '**'
  * any run with slashes, '?' one byte but '/', '[...]' a set; '\' escapes.
- * Bytes, case-sensitive. The one matcher for refs, repositories and paths.
+ * A double star and a slash at the start of a component also stand for
+ * nothing. At most GLOB_MAX_BYTES; a glob that glob_check() refuses matches
+ * nothing. Time grows with both lengths, whatever the glob. Bytes, case-sensitive. The one matcher for refs, repositories and paths.
  */
 bool glob_match(const char *glob, struct view text);
 /* Is the glob well-formed? GG_E_INPUT with the reason. */

@@ -3,9 +3,9 @@
 #define GITGATE_MODEL_REFNAME_H
 
 #include "base/view.h"
+#include "config/repo_name.h" /* repository_is_valid() */
 
-#define REFNAME_MAX_BYTES    1024
-#define REPOSITORY_MAX_BYTES 255
+#define REFNAME_MAX_BYTES 1024
 
 /*
  * Is it a full, valid refname ("refs/..."), by the rules of
@@ -13,12 +13,5 @@
  * that are not UTF-8.
  */
 bool refname_is_valid(struct view v);
-
-/*
- * Is it a repository's path as gitgate names it: components of
- * [A-Za-z0-9._-] joined by '/', none empty, none beginning with '.' or '-',
- * none ending in ".git" or ".lock", at most REPOSITORY_MAX_BYTES?
- */
-bool repository_is_valid(struct view v);
 
 #endif
