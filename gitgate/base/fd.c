@@ -234,12 +234,16 @@ fd_memfile(const char *name, struct view v, struct gg_error *err)
 {
 	GG_AUTO_FD fd = memfd_create(name, MFD_CLOEXEC);
 
-	if (fd < 0)
-		return gg_fail(err, GG_E_SYS, "memfd"), -1;
+	if (fd < 0) {
+		(void)gg_fail(err, GG_E_SYS, "memfd");
+		return -1;
+	}
 	if (fd_write_all(fd, v, err) != 0)
 		return -1;
-	if (lseek(fd, 0, SEEK_SET) != 0)
-		return gg_fail(err, GG_E_SYS, "seek"), -1;
+	if (lseek(fd, 0, SEEK_SET) != 0) {
+		(void)gg_fail(err, GG_E_SYS, "seek");
+		return -1;
+	}
 	return fd_take(&fd);
 }
 

@@ -56,7 +56,8 @@ struct http_config {
 GG_MUST_USE int http_server_start(const struct http_config *c,
     struct http_server **out, struct gg_error *err);
 uint16_t http_server_port(const struct http_server *s);
-/* Refuse new connections, wait (at most grace_ms) for requests in hand, then
+/* Streams may be written and closed (to no effect) after the stop, too.
+ * Refuse new connections, wait (at most grace_ms) for requests in hand, then
  * cut the rest. Frees the server. */
 void http_server_stop(struct http_server *s, int64_t grace_ms);
 /* Requests in hand / suspended ones / connections: for metrics. */
@@ -81,8 +82,7 @@ unsigned http_header_count(const struct http_request *rq, const char *name);
 const char *http_cookie(const struct http_request *rq, const char *name);
 /* The peer, or what a trusted proxy says of it. */
 const char *http_client_addr(const struct http_request *rq);
-/* Was it (as far as a trusted proxy or public-url says) over TLS? The
- * server itself speaks plain HTTP. */
+/* The plan's cookie. */
 void *http_request_cookie(const struct http_request *rq);
 /* BUFFER: the whole body, borrowed until the handler's answer. */
 struct view http_body(const struct http_request *rq);
@@ -93,9 +93,10 @@ const char *http_form(struct http_request *rq, const char *name);
 /*
  * STREAM: take the body. sink runs on a network thread with each piece and
  * must not block for long; at the end once with n == 0 and end true. When the
- * client goes before the end: n == 0 and end false, once. After false is
- * returned the rest of the body is read and dropped, up to drain_max bytes,
- * then the connection is cut. Chunked, Content-Length and Expect:
+ * client goes before the end: n == 0 and end false, once (perhaps before this
+ * function returns). After the sink returned false it is not called again;
+ * the rest of the body is read and dropped, up to drain_max bytes, then the
+ * connection is cut. Chunked, Content-Length and Expect:
  * 100-continue are handled.
  */
 typedef bool (*http_sink)(void *arg, struct view piece, bool end);

@@ -1,0 +1,28 @@
+/* Who a client is, by address, with or without proxies in front. */
+#ifndef GITGATE_HTTP_ADDR_H
+#define GITGATE_HTTP_ADDR_H
+
+#include "base/strv.h"
+#include "base/view.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#define ADDR_SIZE INET6_ADDRSTRLEN
+
+/* The numeric address; an IPv4 one mapped into IPv6 is shown as IPv4. */
+void addr_format(const struct sockaddr *sa, char out[ADDR_SIZE]);
+/*
+ * Is the address one of the list, whose entries are addresses or prefixes
+ * ("10.0.0.0/8")?
+ */
+bool addr_in_list(const char *addr, const struct strv *list);
+/*
+ * The client behind peer: peer itself unless it is trusted; else the
+ * rightmost address of the X-Forwarded-For text that is not trusted. What is
+ * no address ends the walk at the last good one.
+ */
+void addr_client(const char *peer, struct view forwarded,
+    const struct strv *trusted, char out[ADDR_SIZE]);
+
+#endif
