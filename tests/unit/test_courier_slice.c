@@ -97,9 +97,9 @@ test_damaged(void **state)
 		char was = b.p[i];
 
 		b.p[i] = (char)0xff;
-		/* a flipped byte in a text or number may be read; it must
-		 * not read past the end (sanitizers look) */
-		(void)config_courier_decode(buf_view(&b), &c, NULL);
+		/* a text or a number may read differently, no more */
+		if (config_courier_decode(buf_view(&b), &c, NULL) == 0)
+			assert_true(c->n_repositories == 5);
 		b.p[i] = was;
 	}
 	buf_addc(&b, 0);
