@@ -235,6 +235,20 @@ typedef int (*store_audit_cb)(void *ctx, uint64_t index, const char *json);
 GG_MUST_USE int store_audit_query(struct store *s, const struct audit_query *q,
     store_audit_cb cb, void *ctx, uint64_t *next, struct gg_error *err);
 
+/* -- administrators' acts, on their way to the audit log -- */
+/* The command line cannot append to the log (the gate holds its lock): it
+ * leaves the entry here, in the transaction order of ULIDs. entry: a JSON
+ * object, borrowed. */
+GG_MUST_USE int
+store_admin_act_add(struct store *s, const json_t *entry, struct gg_error *err);
+/* cb must make the entry (borrowed, may be changed) durable in the log and
+ * return 0; then the row is removed. At most 100 per call, oldest first. A
+ * crash between the two logs an act twice, never not at all. Stops at the
+ * first non-zero return and passes it on. */
+typedef int (*store_act_cb)(void *ctx, json_t *entry);
+GG_MUST_USE int store_admin_act_take(struct store *s, store_act_cb cb,
+    void *ctx, struct gg_error *err);
+
 /* -- small facts: mirrors' snapshots, the last checkpoint, ... -- */
 GG_MUST_USE int store_meta_set(struct store *s, const char *key,
     const char *value, struct gg_error *err);

@@ -1,0 +1,193 @@
+/*
+ * The schema, step by step, in SQL that both back ends take. A step that was
+ * released is never edited: a change is a new step at the end.
+ */
+#include "store/store_priv.h"
+
+static const char *const steps[] = {
+	/* 1: what the first release keeps */
+	"CREATE TABLE meta ("
+	" key TEXT PRIMARY KEY,"
+	" value TEXT NOT NULL);"
+
+	"CREATE TABLE token ("
+	" id TEXT PRIMARY KEY,"
+	" hash TEXT NOT NULL UNIQUE,"
+	" principal TEXT NOT NULL,"
+	" group_names TEXT NOT NULL,"
+	" created_ms BIGINT NOT NULL,"
+	" expires_ms BIGINT NOT NULL,"
+	" revoked_ms BIGINT NOT NULL,"
+	" used_ms BIGINT NOT NULL);"
+	"CREATE INDEX token_principal ON token (principal);"
+
+	"CREATE TABLE account ("
+	" name TEXT PRIMARY KEY,"
+	" password_hash TEXT NOT NULL,"
+	" group_names TEXT NOT NULL,"
+	" created_ms BIGINT NOT NULL,"
+	" disabled_ms BIGINT NOT NULL);"
+
+	"CREATE TABLE web_session ("
+	" hash TEXT PRIMARY KEY,"
+	" account TEXT NOT NULL REFERENCES account (name) ON DELETE CASCADE,"
+	" csrf TEXT NOT NULL,"
+	" created_ms BIGINT NOT NULL,"
+	" used_ms BIGINT NOT NULL);"
+	"CREATE INDEX web_session_account ON web_session (account);"
+	"CREATE INDEX web_session_used ON web_session (used_ms);"
+
+	"CREATE TABLE signin_failure ("
+	" id TEXT PRIMARY KEY,"
+	" key TEXT NOT NULL,"
+	" time_ms BIGINT NOT NULL);"
+	"CREATE INDEX signin_failure_key ON signin_failure (key, time_ms);"
+	"CREATE INDEX signin_failure_time ON signin_failure (time_ms);"
+
+	"CREATE TABLE push ("
+	" id TEXT PRIMARY KEY,"
+	" repository TEXT NOT NULL,"
+	" principal TEXT NOT NULL,"
+	" group_names TEXT NOT NULL,"
+	" auth_method TEXT NOT NULL,"
+	" credential_id TEXT NOT NULL,"
+	" client_addr TEXT NOT NULL,"
+	" client_agent TEXT NOT NULL,"
+	" state TEXT NOT NULL,"
+	" created_ms BIGINT NOT NULL,"
+	" decided_ms BIGINT NOT NULL,"
+	" done_ms BIGINT NOT NULL,"
+	" request TEXT,"
+	" updates TEXT,"
+	" outcome TEXT,"
+	" policy_digest TEXT NOT NULL,"
+	" report_digest TEXT NOT NULL);"
+	"CREATE INDEX push_repository ON push (repository, id);"
+	"CREATE INDEX push_principal ON push (principal, id);"
+	"CREATE INDEX push_state ON push (state, id);"
+
+	"CREATE TABLE push_update ("
+	" push_id TEXT NOT NULL REFERENCES push (id) ON DELETE CASCADE,"
+	" ref TEXT NOT NULL,"
+	" old_oid TEXT NOT NULL,"
+	" new_oid TEXT NOT NULL,"
+	" PRIMARY KEY (push_id, ref));"
+	"CREATE INDEX push_update_ref ON push_update (ref, push_id);"
+
+	"CREATE TABLE hold ("
+	" id TEXT PRIMARY KEY,"
+	" push_id TEXT NOT NULL UNIQUE REFERENCES push (id),"
+	" repository TEXT NOT NULL,"
+	" principal TEXT NOT NULL,"
+	" state TEXT NOT NULL,"
+	" created_ms BIGINT NOT NULL,"
+	" expires_ms BIGINT NOT NULL,"
+	" closed_ms BIGINT NOT NULL,"
+	" updates TEXT,"
+	" needs TEXT,"
+	" outcome TEXT,"
+	" key TEXT NOT NULL,"
+	" report_digest TEXT NOT NULL,"
+	" policy_digest TEXT NOT NULL,"
+	" attempts BIGINT NOT NULL);"
+	"CREATE UNIQUE INDEX hold_pending_key ON hold (key)"
+	" WHERE state = 'pending';"
+	"CREATE INDEX hold_key ON hold (key);"
+	"CREATE INDEX hold_repository ON hold (repository, id);"
+	"CREATE INDEX hold_principal ON hold (principal, id);"
+	"CREATE INDEX hold_state ON hold (state, id);"
+
+	"CREATE TABLE review ("
+	" hold_id TEXT NOT NULL REFERENCES hold (id) ON DELETE CASCADE,"
+	" number BIGINT NOT NULL,"
+	" reviewer TEXT NOT NULL,"
+	" comment TEXT NOT NULL,"
+	" verdict TEXT NOT NULL,"
+	" time_ms BIGINT NOT NULL,"
+	" group_names TEXT NOT NULL,"
+	" PRIMARY KEY (hold_id, number),"
+	" UNIQUE (hold_id, reviewer));"
+
+	"CREATE TABLE audit_index ("
+	" number BIGINT PRIMARY KEY,"
+	" time_ms BIGINT NOT NULL,"
+	" type TEXT NOT NULL,"
+	" repository TEXT NOT NULL,"
+	" ref TEXT NOT NULL,"
+	" principal TEXT NOT NULL,"
+	" push TEXT NOT NULL,"
+	" entry TEXT NOT NULL);"
+	"CREATE INDEX audit_time ON audit_index (time_ms);"
+	"CREATE INDEX audit_type ON audit_index (type, number);"
+	"CREATE INDEX audit_repository ON audit_index (repository, number);"
+	"CREATE INDEX audit_ref ON audit_index (ref, number);"
+	"CREATE INDEX audit_principal ON audit_index (principal, number);"
+	"CREATE INDEX audit_push ON audit_index (push, number);"
+
+	"CREATE TABLE admin_act ("
+	" id TEXT PRIMARY KEY,"
+	" entry TEXT NOT NULL);",
+};
+
+/* One step, or 1 when there is nothing left to do. The lock makes two
+ * processes that start at once take turns. */
+static int
+migrate_one(struct store *s, struct gg_error *err)
+{
+	GG_AUTO_RELEASE(tx) t = { 0 };
+	GG_AUTO_RELEASE(rows) r = { 0 };
+	int64_t have;
+	int rc;
+
+	if ((rc = tx_begin(s, DB_DURABLE, &t, err)) != 0 ||
+	    (rc = tx_lock(&t, "gitgate schema", err)) != 0 ||
+	    (rc = s->driver->script(t.db,
+		 "CREATE TABLE IF NOT EXISTS"
+		 " schema_version (version BIGINT NOT NULL)",
+		 err)) != 0 ||
+	    (rc = tx_query(&t,
+		 "SELECT COALESCE(MAX(version), 0)"
+		 " FROM schema_version",
+		 NULL, 0, &r, err)) != 0)
+		return rc;
+	have = rows_i(&r, 0, 0);
+	if (have > (int64_t)GG_COUNT(steps))
+		return gg_fail(err, GG_E_REFUSED,
+		    "the database has schema %lld, this program knows %zu:"
+		    " use the newer gitgate",
+		    (long long)have, GG_COUNT(steps));
+	if (have == (int64_t)GG_COUNT(steps))
+		return 1;
+	if ((rc = s->driver->script(t.db, steps[have], err)) != 0 ||
+	    (rc = tx_query(&t, "DELETE FROM schema_version", NULL, 0, NULL,
+		 err)) != 0 ||
+	    (rc = tx_run(&t, NULL, err,
+		 "INSERT INTO schema_version (version)"
+		 " VALUES ($1)",
+		 arg_i(have + 1))) != 0)
+		return rc;
+	return tx_commit(&t, err);
+}
+
+/* The usual start: everything is there, and nobody has to be waited for. */
+static bool
+is_current(struct store *s)
+{
+	GG_AUTO_RELEASE(rows) r = { 0 };
+
+	return store_read(s, "SELECT version FROM schema_version", NULL, 0, &r,
+		   NULL) == 0 &&
+	    r.n_rows == 1 && rows_i(&r, 0, 0) == (int64_t)GG_COUNT(steps);
+}
+
+int
+store_migrate(struct store *s, struct gg_error *err)
+{
+	int rc;
+
+	if (is_current(s))
+		return 0;
+	while ((rc = migrate_one(s, err)) == 0)
+		;
+	return rc == 1 ? 0 : gg_wrap(err, rc, "schema");
+}

@@ -1,0 +1,1244 @@
+/*
+ * The same cases on SQLite and, where GITGATE_TEST_PG names a database that
+ * may be emptied (tests/lib/with_postgres.sh), on PostgreSQL.
+ */
+#include <cmocka.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/num.h"
+#include "base/text.h"
+#include "store/store_priv.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define OID_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define OID_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+#define OID_C "cccccccccccccccccccccccccccccccccccccccc"
+
+static struct world {
+	const char *where;
+	char dir[64];
+	struct store *s;
+} w;
+
+/* -- fixtures -- */
+
+static void
+empty_postgresql(void)
+{
+	struct gg_error err = { 0 };
+	struct db *c;
+
+	assert_int_equal(pgsql_driver.open(w.where, &c, &err), 0);
+	assert_int_equal(pgsql_driver.script(c,
+			     "DROP SCHEMA public CASCADE; CREATE SCHEMA public",
+			     &err),
+	    0);
+	pgsql_driver.close(c);
+}
+
+static struct store *
+reopen(void)
+{
+	struct gg_error err = { 0 };
+	struct store *s = NULL;
+
+	if (store_open(w.where, w.dir, &s, &err) != 0)
+		fail_msg("%s", err.msg);
+	return s;
+}
+
+static int
+set_up(void **state)
+{
+	(void)state;
+	snprintf(w.dir, sizeof(w.dir), "/tmp/gitgate-store.XXXXXX");
+	assert_non_null(mkdtemp(w.dir));
+	if (strcmp(w.where, "sqlite") != 0)
+		empty_postgresql();
+	w.s = reopen();
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	store_free(w.s);
+	w.s = NULL;
+	return dir_remove(w.dir, NULL);
+}
+
+static json_t *
+updates_json(const char *ref, const char *old, const char *new)
+{
+	return json_pack("[{s:s, s:s, s:s}]", "ref", ref, "old", old, "new",
+	    new);
+}
+
+static struct stored_push
+push_make(const char *id, const char *ref, const char *old, const char *new)
+{
+	struct stored_push p = { .id = strdup(id),
+		.repository = strdup("acme/app"),
+		.principal = strdup("agent"),
+		.auth_method = strdup("token"),
+		.credential_id = strdup("c1"),
+		.client_addr = strdup("127.0.0.1"),
+		.client_agent = strdup("git/2 \xff\x01"),
+		.created_ms = 1000,
+		.policy_digest = strdup(""),
+		.report_digest = strdup("") };
+
+	strv_add(&p.groups, "agents");
+	strv_add(&p.groups, "b\"ots");
+	p.request = json_pack("{s:b, s:[s]}", "atomic", 1, "options", "a=b");
+	p.updates = updates_json(ref, old, new);
+	return p;
+}
+
+static void
+add_push(const char *id, const char *ref, const char *old, const char *new)
+{
+	GG_AUTO_RELEASE(stored_push) p = push_make(id, ref, old, new);
+
+	assert_int_equal(store_push_add(w.s, &p, NULL), 0);
+}
+
+static char *
+key_make(const char *name)
+{
+	return strdup(name);
+}
+
+/* Open a hold for a push that is there; the code of store_hold_open. */
+static int
+open_hold(const char *id, const char *push, const char *key,
+    struct strv *superseded, char existing[ULID_SIZE])
+{
+	GG_AUTO_RELEASE(stored_push) p = { 0 };
+	GG_AUTO_RELEASE(stored_hold) h = { 0 };
+	struct strv none = STRV_INIT;
+	char unused[ULID_SIZE];
+	int rc;
+
+	assert_int_equal(store_push_get(w.s, push, &p, NULL), 0);
+	p.decided_ms = 1500;
+	h = (struct stored_hold){ .id = strdup(id),
+		.push_id = strdup(push),
+		.repository = strdup(p.repository),
+		.principal = strdup(p.principal),
+		.created_ms = 2000,
+		.expires_ms = 5000,
+		.key = key_make(key),
+		.report_digest = strdup("r"),
+		.policy_digest = strdup("p") };
+	h.updates = json_incref(p.updates);
+	h.needs = json_pack("[{s:s, s:i}]", "rule", "x", "required", 2);
+	rc = store_hold_open(w.s, &h, &p, superseded ? superseded : &none,
+	    existing ? existing : unused, NULL);
+	strv_release(&none);
+	return rc;
+}
+
+static void
+add_hold(const char *id, const char *push, const char *ref, const char *key)
+{
+	add_push(push, ref, OID_A, OID_B);
+	assert_int_equal(open_hold(id, push, key, NULL, NULL), 0);
+}
+
+static enum hold_state
+hold_state_of(const char *id)
+{
+	GG_AUTO_RELEASE(stored_hold) h = { 0 };
+
+	assert_int_equal(store_hold_get(w.s, id, &h, NULL), 0);
+	return h.state;
+}
+
+static enum push_state
+push_state_of(const char *id)
+{
+	GG_AUTO_RELEASE(stored_push) p = { 0 };
+
+	assert_int_equal(store_push_get(w.s, id, &p, NULL), 0);
+	return p.state;
+}
+
+static int
+review(const char *id, const char *reviewer, bool approve, size_t expected,
+    enum hold_state next)
+{
+	struct stored_review r = { .reviewer = strdup(reviewer),
+		.comment = strdup("fine \"so\" far"),
+		.approve = approve,
+		.time_ms = 2500 };
+	int rc;
+
+	strv_add(&r.groups, "dba");
+	rc = store_hold_review(w.s, id, &r, expected, next, 2600, NULL);
+	free(r.reviewer);
+	free(r.comment);
+	strv_release(&r.groups);
+	return rc;
+}
+
+/* -- opening -- */
+
+static void
+opens_twice_and_pings(void **state)
+{
+	(void)state;
+	struct store *other = reopen();
+
+	assert_int_equal(store_ping(w.s, NULL), 0);
+	assert_int_equal(store_ping(other, NULL), 0);
+	store_free(other);
+}
+
+static void
+refuses_a_newer_database(void **state)
+{
+	struct gg_error err = { 0 };
+	struct store *s = NULL;
+	(void)state;
+
+	assert_int_equal(store_do(w.s, DB_DURABLE, NULL, NULL,
+			     "UPDATE schema_version SET version = $1",
+			     arg_i(999)),
+	    0);
+	assert_int_equal(store_open(w.where, w.dir, &s, &err), GG_E_REFUSED);
+	assert_null(s);
+	assert_non_null(strstr(err.msg, "newer"));
+}
+
+static void
+refuses_unknown_places(void **state)
+{
+	struct store *s = NULL;
+	(void)state;
+
+	assert_int_equal(store_open("mysql://x", w.dir, &s, NULL), GG_E_INPUT);
+	assert_int_equal(store_open("postgresql://x@127.0.0.1:1/x", w.dir, &s,
+			     NULL),
+	    GG_E_UNAVAILABLE);
+	assert_null(s);
+}
+
+static void *
+open_thread(void *arg)
+{
+	struct store *s = NULL;
+	int *rc = arg;
+
+	*rc = store_open(w.where, w.dir, &s, NULL);
+	store_free(s);
+	return NULL;
+}
+
+static void
+many_open_a_new_database_at_once(void **state)
+{
+	pthread_t t[6];
+	int rc[6];
+	(void)state;
+
+	store_free(w.s);
+	if (strcmp(w.where, "sqlite") != 0) {
+		empty_postgresql();
+	} else {
+		assert_int_equal(dir_remove(w.dir, NULL), 0);
+	}
+	for (size_t i = 0; i < GG_COUNT(t); i++)
+		assert_int_equal(pthread_create(&t[i], NULL, open_thread,
+				     &rc[i]),
+		    0);
+	for (size_t i = 0; i < GG_COUNT(t); i++) {
+		pthread_join(t[i], NULL);
+		assert_int_equal(rc[i], 0);
+	}
+	w.s = reopen();
+}
+
+static void
+files_are_private(void **state)
+{
+	GG_AUTO_MEM char *path = path_f("%s/gitgate.db", w.dir);
+	struct stat st;
+	(void)state;
+
+	if (strcmp(w.where, "sqlite") != 0)
+		return;
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+}
+
+/* -- tokens, accounts, sessions -- */
+
+static int
+count_token(void *ctx, const struct stored_token *t)
+{
+	(void)t;
+	++*(int *)ctx;
+	return 0;
+}
+
+static void
+add_token(const char *id, const char *principal, const char *hash)
+{
+	struct stored_token t = { .id = strdup(id),
+		.principal = strdup(principal),
+		.created_ms = 1,
+		.expires_ms = 99 };
+
+	strv_add(&t.groups, "agents");
+	assert_int_equal(store_token_add(w.s, &t, hash, NULL), 0);
+	stored_token_release(&t);
+}
+
+static void
+tokens(void **state)
+{
+	GG_AUTO_RELEASE(stored_token) t = { 0 };
+	uint64_t n = 0;
+	int count = 0;
+	(void)state;
+
+	add_token("T1", "bot", "h1");
+	add_token("T2", "bot", "h2");
+	add_token("T3", "T1", "h3"); /* a principal named like an id */
+	assert_int_equal(store_token_find(w.s, "h0", &t, NULL), GG_E_NOTFOUND);
+	assert_int_equal(store_token_used(w.s, "T1", 120000, NULL), 0);
+	assert_int_equal(store_token_used(w.s, "T1", 120001, NULL), 0);
+	assert_int_equal(store_token_used(w.s, "T9", 1, NULL), GG_E_NOTFOUND);
+	assert_int_equal(store_token_find(w.s, "h1", &t, NULL), 0);
+	assert_string_equal(t.principal, "bot");
+	assert_int_equal(t.groups.n, 1);
+	assert_int_equal(t.expires_ms, 99);
+	assert_int_equal(t.used_ms, 120000);
+	assert_int_equal(store_token_revoke(w.s, "T1", 7, &n, NULL), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(store_token_revoke(w.s, "bot", 8, &n, NULL), 0);
+	assert_int_equal(n, 1); /* the other one */
+	assert_int_equal(store_token_revoke(w.s, "bot", 8, &n, NULL), 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(store_token_revoke(w.s, "x", 8, &n, NULL),
+	    GG_E_NOTFOUND);
+	stored_token_release(&t);
+	assert_int_equal(store_token_find(w.s, "h1", &t, NULL), 0);
+	assert_int_equal(t.revoked_ms, 7);
+	stored_token_release(&t);
+	assert_int_equal(store_token_find(w.s, "h3", &t, NULL), 0);
+	assert_int_equal(t.revoked_ms, 0);
+	assert_int_equal(store_token_list(w.s, count_token, &count, NULL), 0);
+	assert_int_equal(count, 3);
+}
+
+static int
+count_user(void *ctx, const struct stored_user *u)
+{
+	(void)u;
+	++*(int *)ctx;
+	return 0;
+}
+
+static void
+users_and_sessions(void **state)
+{
+	struct stored_user u = { .name = strdup("ann"),
+		.password_hash = strdup("$argon2id$1"),
+		.created_ms = 5 };
+	struct stored_session x = { .user = strdup("ann"),
+		.csrf = strdup("tok"),
+		.created_ms = 10,
+		.used_ms = 10 };
+	GG_AUTO_RELEASE(stored_session) got = { 0 };
+	GG_AUTO_RELEASE(stored_user) found = { 0 };
+	int count = 0;
+	(void)state;
+
+	assert_int_equal(store_session_add(w.s, "s0", &x, NULL), GG_E_REFUSED);
+	assert_int_equal(store_user_add(w.s, &u, NULL), 0);
+	assert_int_equal(store_user_add(w.s, &u, NULL), GG_E_EXISTS);
+	assert_int_equal(store_session_add(w.s, "s1", &x, NULL), 0);
+	assert_int_equal(store_session_used(w.s, "s1", 5000, NULL), 0);
+	assert_int_equal(store_session_find(w.s, "s1", &got, NULL), 0);
+	assert_string_equal(got.user, "ann");
+	assert_string_equal(got.csrf, "tok");
+	assert_int_equal(got.used_ms, 5000);
+	assert_int_equal(store_user_set_password(w.s, "ann", "new", NULL), 0);
+	stored_session_release(&got);
+	assert_int_equal(store_session_find(w.s, "s1", &got, NULL),
+	    GG_E_NOTFOUND);
+	assert_int_equal(store_user_set_password(w.s, "bob", "new", NULL),
+	    GG_E_NOTFOUND);
+	assert_int_equal(store_user_find(w.s, "ann", &found, NULL), 0);
+	assert_string_equal(found.password_hash, "new");
+	assert_int_equal(store_user_list(w.s, count_user, &count, NULL), 0);
+	assert_int_equal(count, 1);
+	assert_int_equal(store_session_add(w.s, "s2", &x, NULL), 0);
+	assert_int_equal(store_session_add(w.s, "s3", &x, NULL), 0);
+	assert_int_equal(store_session_remove(w.s, "s3", NULL), 0);
+	assert_int_equal(store_session_remove(w.s, "s3", NULL), GG_E_NOTFOUND);
+	assert_int_equal(store_user_remove(w.s, "ann", NULL), 0);
+	assert_int_equal(store_user_remove(w.s, "ann", NULL), GG_E_NOTFOUND);
+	assert_int_equal(store_session_find(w.s, "s2", &got, NULL),
+	    GG_E_NOTFOUND);
+	stored_user_release(&u);
+	stored_session_release(&x);
+}
+
+static void
+sign_in_failures(void **state)
+{
+	uint64_t n = 9;
+	(void)state;
+
+	assert_int_equal(store_signin_failed(w.s, "user:x", 100, NULL), 0);
+	assert_int_equal(store_signin_failed(w.s, "user:x", 200, NULL), 0);
+	assert_int_equal(store_signin_failed(w.s, "user:y", 200, NULL), 0);
+	assert_int_equal(store_signin_count(w.s, "user:x", 0, &n, NULL), 0);
+	assert_int_equal(n, 2);
+	assert_int_equal(store_signin_count(w.s, "user:x", 150, &n, NULL), 0);
+	assert_int_equal(n, 1);
+	/* a day later the old ones are forgotten */
+	assert_int_equal(store_signin_failed(w.s, "user:y", 90000000, NULL), 0);
+	assert_int_equal(store_signin_count(w.s, "user:x", 0, &n, NULL), 0);
+	assert_int_equal(n, 0);
+}
+
+/* -- pushes -- */
+
+static void
+push_round_trip(void **state)
+{
+	GG_AUTO_RELEASE(stored_push)
+	p = push_make("P1", "refs/heads/m", OID_A, OID_B);
+	GG_AUTO_RELEASE(stored_push) got = { 0 };
+	(void)state;
+
+	assert_int_equal(store_push_add(w.s, &p, NULL), 0);
+	assert_int_equal(store_push_add(w.s, &p, NULL), GG_E_EXISTS);
+	assert_int_equal(store_push_get(w.s, "P1", &got, NULL), 0);
+	assert_string_equal(got.repository, "acme/app");
+	assert_string_equal(got.groups.v[1], "b\"ots");
+	assert_string_equal(got.client_agent, "git/2 ?\x01");
+	assert_true(json_equal(got.request, p.request));
+	assert_true(json_equal(got.updates, p.updates));
+	assert_null(got.outcome);
+	assert_int_equal(got.state, PUSH_RECEIVING);
+	stored_push_release(&got);
+	assert_int_equal(store_push_get(w.s, "P2", &got, NULL), GG_E_NOTFOUND);
+	assert_null(got.id);
+}
+
+static void
+push_moves_only_from_the_named_state(void **state)
+{
+	GG_AUTO_RELEASE(stored_push)
+	p = push_make("P1", "refs/heads/m", OID_A, OID_B);
+	(void)state;
+
+	assert_int_equal(store_push_add(w.s, &p, NULL), 0);
+	p.state = PUSH_FORWARDING;
+	assert_int_equal(store_push_update(w.s, &p, PUSH_HELD, NULL),
+	    GG_E_REFUSED);
+	assert_int_equal(push_state_of("P1"), PUSH_RECEIVING);
+	assert_int_equal(store_push_update(w.s, &p, PUSH_RECEIVING, NULL), 0);
+	assert_int_equal(store_push_update(w.s, &p, PUSH_RECEIVING, NULL),
+	    GG_E_REFUSED);
+	p.state = PUSH_FORWARDED;
+	p.done_ms = 77;
+	p.outcome = json_pack("{s:s}", "state", "forwarded");
+	assert_int_equal(store_push_update(w.s, &p, PUSH_FORWARDING, NULL), 0);
+	free(p.id);
+	p.id = strdup("P9");
+	assert_int_equal(store_push_update(w.s, &p, PUSH_FORWARDING, NULL),
+	    GG_E_NOTFOUND);
+}
+
+static int
+collect_push(void *ctx, const struct stored_push *p)
+{
+	strv_add(ctx, p->id);
+	/* a callback may use the store */
+	return store_ping(w.s, NULL);
+}
+
+static void
+expect_pushes(const struct store_query *q, const char *want,
+    const char *want_next)
+{
+	GG_AUTO_RELEASE(strv) ids = STRV_INIT;
+	GG_AUTO_RELEASE(buf) got = BUF_INIT(1000);
+	char next[ULID_SIZE];
+
+	assert_int_equal(store_push_list(w.s, q, collect_push, &ids, next,
+			     NULL),
+	    0);
+	for (size_t i = 0; i < ids.n; i++)
+		buf_addf(&got, "%s ", ids.v[i]);
+	assert_string_equal(buf_str(&got), want);
+	assert_string_equal(next, want_next);
+}
+
+static void
+push_lists(void **state)
+{
+	static const struct {
+		const char *why;
+		struct store_query q;
+		const char *want, *next;
+	} cases[] = {
+		{ "all, newest first", { .limit = 9 }, "P4 P3 P2 P1 ", "" },
+		{ "a page and its cursor", { .limit = 2 }, "P4 P3 ", "P3" },
+		{ "the next page", { .limit = 2, .cursor = "P3" }, "P2 P1 ",
+		    "" },
+		{ "by ref", { .ref = "refs/heads/a" }, "P3 P1 ", "" },
+		{ "by ref and cursor",
+		    { .ref = "refs/heads/a", .cursor = "P3" }, "P1 ", "" },
+		{ "by state", { .state = "denied" }, "", "" },
+		{ "by repository", { .repository = "acme/app" }, "P4 P3 P2 P1 ",
+		    "" },
+		{ "no such repository", { .repository = "acme" }, "", "" },
+		{ "by principal", { .principal = "agent", .limit = 1 }, "P4 ",
+		    "P4" },
+		{ "since is inclusive", { .since_ms = 1000 }, "P4 P3 P2 P1 ",
+		    "" },
+		{ "until is exclusive", { .until_ms = 1000 }, "", "" },
+		{ "quotes are data", { .ref = "x' OR '1'='1" }, "", "" },
+	};
+	(void)state;
+
+	add_push("P1", "refs/heads/a", OID_A, OID_B);
+	add_push("P2", "refs/heads/b", OID_A, OID_B);
+	add_push("P3", "refs/heads/a", OID_A, OID_C);
+	add_push("P4", "refs/heads/c", OID_A, OID_B);
+	for (size_t i = 0; i < GG_COUNT(cases); i++) {
+		print_message("  %s\n", cases[i].why);
+		expect_pushes(&cases[i].q, cases[i].want, cases[i].next);
+	}
+}
+
+static void
+unfinished_pushes(void **state)
+{
+	GG_AUTO_RELEASE(stored_push) p = { 0 };
+	GG_AUTO_RELEASE(strv) ids = STRV_INIT;
+	(void)state;
+
+	add_push("P1", "refs/heads/a", OID_A, OID_B);
+	add_push("P2", "refs/heads/b", OID_A, OID_B);
+	add_push("P3", "refs/heads/c", OID_A, OID_B);
+	assert_int_equal(store_push_get(w.s, "P2", &p, NULL), 0);
+	p.state = PUSH_DENIED;
+	assert_int_equal(store_push_update(w.s, &p, PUSH_RECEIVING, NULL), 0);
+	assert_int_equal(store_push_unfinished(w.s, collect_push, &ids, NULL),
+	    0);
+	assert_int_equal(ids.n, 2);
+	assert_string_equal(ids.v[0], "P1");
+}
+
+/* -- holds -- */
+
+static void
+hold_round_trip(void **state)
+{
+	GG_AUTO_RELEASE(stored_hold) h = { 0 };
+	uint64_t n = 0;
+	(void)state;
+
+	add_hold("H1", "P1", "refs/heads/m", "k1");
+	assert_int_equal(push_state_of("P1"), PUSH_HELD);
+	assert_int_equal(store_hold_get(w.s, "H1", &h, NULL), 0);
+	assert_string_equal(h.push_id, "P1");
+	assert_int_equal(h.state, HOLD_PENDING);
+	assert_int_equal(h.expires_ms, 5000);
+	assert_int_equal(h.n_reviews, 0);
+	assert_int_equal(json_array_size(h.needs), 1);
+	assert_int_equal(store_hold_count(w.s, &n, NULL), 0);
+	assert_int_equal(n, 1);
+	stored_hold_release(&h);
+	assert_int_equal(store_hold_get(w.s, "H2", &h, NULL), GG_E_NOTFOUND);
+}
+
+static void
+same_key_joins(void **state)
+{
+	char existing[ULID_SIZE] = "";
+	GG_AUTO_RELEASE(strv) superseded = STRV_INIT;
+	GG_AUTO_RELEASE(stored_hold) h = { 0 };
+	(void)state;
+
+	add_hold("H1", "P1", "refs/heads/m", "k1");
+	add_push("P2", "refs/heads/m", OID_A, OID_B);
+	assert_int_equal(open_hold("H2", "P2", "k1", &superseded, existing),
+	    GG_E_EXISTS);
+	assert_string_equal(existing, "H1");
+	assert_int_equal(superseded.n, 0);
+	assert_int_equal(push_state_of("P2"), PUSH_RECEIVING);
+	assert_int_equal(store_hold_find_key(w.s, "k1", &h, NULL), 0);
+	assert_string_equal(h.id, "H1");
+	/* once it is over, the same push opens another one */
+	assert_int_equal(store_hold_move(w.s, "H1", HOLD_PENDING,
+			     HOLD_WITHDRAWN, NULL, PUSH_STATE_COUNT, 3000,
+			     NULL),
+	    0);
+	assert_int_equal(open_hold("H2", "P2", "k1", NULL, existing), 0);
+}
+
+static void
+newer_push_supersedes(void **state)
+{
+	GG_AUTO_RELEASE(strv) superseded = STRV_INIT;
+	GG_AUTO_RELEASE(stored_hold) h = { 0 };
+	(void)state;
+
+	add_hold("H1", "P1", "refs/heads/m", "k1");
+	add_hold("H2", "P2", "refs/heads/other", "k2");
+	add_push("P3", "refs/heads/m", OID_A, OID_C);
+	assert_int_equal(open_hold("H3", "P3", "k3", &superseded, NULL), 0);
+	assert_int_equal(superseded.n, 1);
+	assert_string_equal(superseded.v[0], "H1");
+	assert_int_equal(hold_state_of("H1"), HOLD_SUPERSEDED);
+	assert_int_equal(hold_state_of("H2"), HOLD_PENDING);
+	assert_int_equal(store_hold_get(w.s, "H1", &h, NULL), 0);
+	assert_int_equal(h.closed_ms, 2000);
+	assert_non_null(h.outcome);
+}
+
+static void
+an_approved_hold_is_not_superseded(void **state)
+{
+	GG_AUTO_RELEASE(strv) superseded = STRV_INIT;
+	(void)state;
+
+	add_hold("H1", "P1", "refs/heads/m", "k1");
+	assert_int_equal(review("H1", "ann", true, 0, HOLD_APPROVED), 0);
+	add_push("P2", "refs/heads/m", OID_A, OID_C);
+	assert_int_equal(open_hold("H2", "P2", "k2", &superseded, NULL), 0);
+	assert_int_equal(superseded.n, 0);
+	assert_int_equal(hold_state_of("H1"), HOLD_APPROVED);
+}
+
+static void
+hold_needs_a_receiving_push(void **state)
+{
+	GG_AUTO_RELEASE(stored_push) p = { 0 };
+	GG_AUTO_RELEASE(stored_hold) h = { 0 };
+	(void)state;
+
+	add_push("P1", "refs/heads/m", OID_A, OID_B);
+	assert_int_equal(store_push_get(w.s, "P1", &p, NULL), 0);
+	p.state = PUSH_ABORTED;
+	assert_int_equal(store_push_update(w.s, &p, PUSH_RECEIVING, NULL), 0);
+	assert_int_equal(open_hold("H1", "P1", "k", NULL, NULL), GG_E_REFUSED);
+	assert_int_equal(store_hold_get(w.s, "H1", &h, NULL), GG_E_NOTFOUND);
+	assert_int_equal(push_state_of("P1"), PUSH_ABORTED);
+}
+
+static void
+reviews(void **state)
+{
+	GG_AUTO_RELEASE(stored_hold) h = { 0 };
+	(void)state;
+
+	add_hold("H1", "P1", "refs/heads/m", "k1");
+	assert_int_equal(review("H9", "ann", true, 0, HOLD_PENDING),
+	    GG_E_NOTFOUND);
+	assert_int_equal(review("H1", "ann", true, 1, HOLD_APPROVED),
+	    GG_E_REFUSED); /* nobody has reviewed yet */
+	assert_int_equal(review("H1", "ann", true, 0, HOLD_FORWARDED),
+	    GG_E_REFUSED); /* no such move, and no review is left */
+	assert_int_equal(review("H1", "ann", true, 0, HOLD_PENDING), 0);
+	assert_int_equal(review("H1", "ann", true, 1, HOLD_APPROVED),
+	    GG_E_EXISTS);
+	assert_int_equal(review("H1", "bob", true, 0, HOLD_APPROVED),
+	    GG_E_REFUSED); /* counted on none */
+	assert_int_equal(review("H1", "bob", true, 1, HOLD_APPROVED), 0);
+	assert_int_equal(review("H1", "cid", false, 2, HOLD_REJECTED),
+	    GG_E_REFUSED); /* no longer pending */
+	assert_int_equal(store_hold_get(w.s, "H1", &h, NULL), 0);
+	assert_int_equal(h.state, HOLD_APPROVED);
+	assert_int_equal(h.closed_ms, 0);
+	assert_int_equal(h.n_reviews, 2);
+	assert_string_equal(h.reviews[0].reviewer, "ann");
+	assert_string_equal(h.reviews[1].reviewer, "bob");
+	assert_string_equal(h.reviews[1].comment, "fine \"so\" far");
+	assert_true(h.reviews[1].approve);
+	assert_string_equal(h.reviews[1].groups.v[0], "dba");
+}
+
+static void
+rejection_closes_and_tells(void **state)
+{
+	GG_AUTO_RELEASE(stored_hold) h = { 0 };
+	(void)state;
+
+	add_hold("H1", "P1", "refs/heads/m", "k1");
+	assert_int_equal(review("H1", "ann", false, 0, HOLD_REJECTED), 0);
+	assert_int_equal(store_hold_get(w.s, "H1", &h, NULL), 0);
+	assert_int_equal(h.state, HOLD_REJECTED);
+	assert_int_equal(h.closed_ms, 2600);
+	assert_false(h.reviews[0].approve);
+	assert_string_equal(json_string_value(json_object_get(h.outcome,
+				"message")),
+	    "rejected by ann: fine \"so\" far");
+}
+
+static void
+moves_follow_the_table(void **state)
+{
+	(void)state;
+
+	for (unsigned from = 0; from < HOLD_STATE_COUNT; from++)
+		for (unsigned to = 0; to < HOLD_STATE_COUNT; to++) {
+			enum hold_state a = (enum hold_state)from;
+			enum hold_state b = (enum hold_state)to;
+			char id[16], push[16], ref[32];
+			bool ok = a <= HOLD_APPROVED &&
+			    hold_move_is_allowed(a, b);
+			int want = ok ? 0 : GG_E_REFUSED;
+
+			snprintf(id, sizeof(id), "H%02u%02u", from, to);
+			snprintf(push, sizeof(push), "P%02u%02u", from, to);
+			snprintf(ref, sizeof(ref), "refs/heads/%s", id);
+			add_hold(id, push, ref, id);
+			if (a == HOLD_APPROVED)
+				assert_int_equal(review(id, "ann", true, 0,
+						     HOLD_APPROVED),
+				    0);
+			assert_int_equal(store_hold_move(w.s, id, a, b, NULL,
+					     PUSH_STATE_COUNT, 3000, NULL),
+			    want);
+		}
+}
+
+static void
+move_carries_the_push(void **state)
+{
+	json_t *outcome = json_pack("{s:s, s:s}", "state", "forwarded",
+	    "message", "ok");
+	GG_AUTO_RELEASE(stored_push) p = { 0 };
+	GG_AUTO_RELEASE(stored_hold) h = { 0 };
+	(void)state;
+
+	add_hold("H1", "P1", "refs/heads/m", "k1");
+	assert_int_equal(store_hold_move(w.s, "H1", HOLD_APPROVED,
+			     HOLD_FORWARDED, outcome, PUSH_FORWARDED, 3000,
+			     NULL),
+	    GG_E_REFUSED);
+	assert_int_equal(push_state_of("P1"), PUSH_HELD);
+	assert_int_equal(review("H1", "ann", true, 0, HOLD_APPROVED), 0);
+	assert_int_equal(store_hold_attempted(w.s, "H1", NULL), 0);
+	assert_int_equal(store_hold_attempted(w.s, "H9", NULL), GG_E_NOTFOUND);
+	assert_int_equal(store_hold_move(w.s, "H1", HOLD_APPROVED,
+			     HOLD_FORWARDED, outcome, PUSH_FORWARDED, 3000,
+			     NULL),
+	    0);
+	assert_int_equal(store_push_get(w.s, "P1", &p, NULL), 0);
+	assert_int_equal(p.state, PUSH_FORWARDED);
+	assert_int_equal(p.done_ms, 3000);
+	assert_true(json_equal(p.outcome, outcome));
+	assert_int_equal(store_hold_get(w.s, "H1", &h, NULL), 0);
+	assert_true(json_equal(h.outcome, outcome));
+	assert_int_equal(h.closed_ms, 3000);
+	assert_int_equal(h.attempts, 1);
+	assert_int_equal(store_hold_move(w.s, "H9", HOLD_PENDING, HOLD_EXPIRED,
+			     NULL, PUSH_STATE_COUNT, 1, NULL),
+	    GG_E_NOTFOUND);
+	json_decref(outcome);
+}
+
+static int
+collect_hold(void *ctx, const struct stored_hold *h)
+{
+	strv_add(ctx, h->id);
+	return (int)h->n_reviews;
+}
+
+static void
+hold_lists_and_due(void **state)
+{
+	GG_AUTO_RELEASE(strv) approved = STRV_INIT;
+	GG_AUTO_RELEASE(strv) expired = STRV_INIT;
+	GG_AUTO_RELEASE(strv) ids = STRV_INIT;
+	GG_AUTO_RELEASE(strv) stale = STRV_INIT;
+	struct store_query q = { .state = "pending", .limit = 1 };
+	char next[ULID_SIZE];
+	(void)state;
+
+	add_hold("H1", "P1", "refs/heads/a", "k1");
+	add_hold("H2", "P2", "refs/heads/b", "k2");
+	add_hold("H3", "P3", "refs/heads/c", "k3");
+	assert_int_equal(review("H2", "ann", true, 0, HOLD_APPROVED), 0);
+	assert_int_equal(store_hold_list(w.s, &q, collect_hold, &ids, next,
+			     NULL),
+	    0);
+	assert_int_equal(ids.n, 1);
+	assert_string_equal(ids.v[0], "H3");
+	assert_string_equal(next, "H3");
+	q = (struct store_query){ .ref = "refs/heads/b" };
+	/* the callback's return stops the list: it is the one review */
+	assert_int_equal(store_hold_list(w.s, &q, collect_hold, &ids, next,
+			     NULL),
+	    1);
+	assert_string_equal(ids.v[1], "H2");
+	assert_int_equal(store_hold_due(w.s, 4999, &approved, &expired, NULL),
+	    0);
+	assert_int_equal(approved.n, 1);
+	assert_int_equal(expired.n, 0);
+	assert_int_equal(store_hold_due(w.s, 5000, &approved, &expired, NULL),
+	    0);
+	assert_int_equal(expired.n, 2);
+	assert_int_equal(store_hold_stale(w.s, "acme/app", "refs/heads/a",
+			     OID_A, &stale, NULL),
+	    0);
+	assert_int_equal(stale.n, 0);
+	assert_int_equal(store_hold_stale(w.s, "acme/app", "refs/heads/a",
+			     OID_C, &stale, NULL),
+	    0);
+	assert_int_equal(stale.n, 1);
+	assert_string_equal(stale.v[0], "H1");
+}
+
+/* -- at once -- */
+
+struct racer {
+	pthread_t t;
+	pthread_barrier_t *start;
+	unsigned n;
+	int rc;
+	char existing[ULID_SIZE];
+};
+
+static void
+race(struct racer *r, size_t n, void *(*fn)(void *))
+{
+	pthread_barrier_t start;
+
+	pthread_barrier_init(&start, NULL, (unsigned)n);
+	for (size_t i = 0; i < n; i++) {
+		r[i] = (struct racer){ .start = &start, .n = (unsigned)i };
+		assert_int_equal(pthread_create(&r[i].t, NULL, fn, &r[i]), 0);
+	}
+	for (size_t i = 0; i < n; i++)
+		pthread_join(r[i].t, NULL);
+	pthread_barrier_destroy(&start);
+}
+
+static size_t
+wins(const struct racer *r, size_t n, int other)
+{
+	size_t won = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (r[i].rc == 0)
+			won++;
+		else
+			assert_int_equal(r[i].rc, other);
+	}
+	return won;
+}
+
+static void *
+approve_thread(void *arg)
+{
+	struct racer *r = arg;
+	char name[16];
+
+	snprintf(name, sizeof(name), "rev%u", r->n);
+	pthread_barrier_wait(r->start);
+	r->rc = review("H1", name, true, 0, HOLD_APPROVED);
+	return NULL;
+}
+
+static void
+approvals_at_once_move_once(void **state)
+{
+	GG_AUTO_RELEASE(stored_hold) h = { 0 };
+	struct racer r[12];
+	(void)state;
+
+	add_hold("H1", "P1", "refs/heads/m", "k1");
+	race(r, GG_COUNT(r), approve_thread);
+	assert_int_equal(wins(r, GG_COUNT(r), GG_E_REFUSED), 1);
+	assert_int_equal(store_hold_get(w.s, "H1", &h, NULL), 0);
+	assert_int_equal(h.n_reviews, 1);
+	assert_int_equal(h.state, HOLD_APPROVED);
+}
+
+static void *
+move_thread(void *arg)
+{
+	struct racer *r = arg;
+
+	pthread_barrier_wait(r->start);
+	r->rc = store_hold_move(w.s, "H1", HOLD_PENDING,
+	    r->n % 2 ? HOLD_EXPIRED : HOLD_WITHDRAWN, NULL, PUSH_ABORTED, 3000,
+	    NULL);
+	return NULL;
+}
+
+static void
+moves_at_once_move_once(void **state)
+{
+	struct racer r[12];
+	(void)state;
+
+	add_hold("H1", "P1", "refs/heads/m", "k1");
+	race(r, GG_COUNT(r), move_thread);
+	assert_int_equal(wins(r, GG_COUNT(r), GG_E_REFUSED), 1);
+}
+
+static void *
+open_same_thread(void *arg)
+{
+	struct racer *r = arg;
+	char id[8], push[8];
+
+	snprintf(id, sizeof(id), "H%u", r->n);
+	snprintf(push, sizeof(push), "P%u", r->n);
+	pthread_barrier_wait(r->start);
+	r->rc = open_hold(id, push, "same", NULL, r->existing);
+	return NULL;
+}
+
+static void
+opens_of_one_key_make_one_hold(void **state)
+{
+	struct racer r[8];
+	uint64_t n = 0;
+	(void)state;
+
+	for (unsigned i = 0; i < GG_COUNT(r); i++) {
+		char push[16];
+
+		snprintf(push, sizeof(push), "P%u", i);
+		add_push(push, "refs/heads/m", OID_A, OID_B);
+	}
+	race(r, GG_COUNT(r), open_same_thread);
+	assert_int_equal(wins(r, GG_COUNT(r), GG_E_EXISTS), 1);
+	assert_int_equal(store_hold_count(w.s, &n, NULL), 0);
+	assert_int_equal(n, 1);
+	for (size_t i = 0; i < GG_COUNT(r); i++)
+		if (r[i].rc != 0)
+			assert_int_equal(hold_state_of(r[i].existing),
+			    HOLD_PENDING);
+}
+
+static void *
+open_other_thread(void *arg)
+{
+	struct racer *r = arg;
+	char id[8], push[8];
+
+	snprintf(id, sizeof(id), "H%u", r->n);
+	snprintf(push, sizeof(push), "P%u", r->n);
+	pthread_barrier_wait(r->start);
+	r->rc = open_hold(id, push, id, NULL, r->existing);
+	return NULL;
+}
+
+static void
+opens_on_one_ref_leave_one_pending(void **state)
+{
+	struct racer r[8];
+	uint64_t n = 0;
+	(void)state;
+
+	for (unsigned i = 0; i < GG_COUNT(r); i++) {
+		char push[16];
+
+		snprintf(push, sizeof(push), "P%u", i);
+		add_push(push, "refs/heads/m", OID_A, OID_B);
+	}
+	race(r, GG_COUNT(r), open_other_thread);
+	assert_int_equal(wins(r, GG_COUNT(r), 0), GG_COUNT(r));
+	assert_int_equal(store_hold_count(w.s, &n, NULL), 0);
+	assert_int_equal(n, 1);
+}
+
+/* A process that dies inside a transaction leaves nothing of it. */
+static void
+a_kill_rolls_back(void **state)
+{
+	int status, p[2];
+	pid_t pid;
+	char c;
+	(void)state;
+
+	if (strcmp(w.where, "sqlite") != 0)
+		return;
+	add_push("P1", "refs/heads/m", OID_A, OID_B);
+	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+	if ((pid = fork()) == 0) {
+		struct store *s = reopen(); /* its own connection */
+		struct tx t;
+
+		if (tx_begin(s, DB_DURABLE, &t, NULL) != 0 ||
+		    tx_run(&t, NULL, NULL, "UPDATE push SET state = $1",
+			arg_s("forwarded")) != 0 ||
+		    write(p[1], "x", 1) != 1)
+			_exit(1);
+		pause();
+		_exit(1);
+	}
+	assert_int_equal(read(p[0], &c, 1), 1);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(push_state_of("P1"), PUSH_RECEIVING);
+	assert_int_equal(open_hold("H1", "P1", "k", NULL, NULL), 0);
+	close(p[0]);
+	close(p[1]);
+}
+
+/* Connections that the server dropped are made anew. */
+static void
+comes_back_after_a_lost_connection(void **state)
+{
+	GG_AUTO_RELEASE(rows) r = { 0 };
+	struct gg_error err = { 0 };
+	struct db *c;
+	(void)state;
+
+	if (strcmp(w.where, "sqlite") == 0)
+		return;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(pgsql_driver.open(w.where, &c, &err), 0);
+		assert_int_equal(
+		    pgsql_driver.query(c,
+			"SELECT pg_terminate_backend(pid, 5000)"
+			" FROM pg_stat_activity WHERE application_name = 'gitgate'"
+			" AND pid <> pg_backend_pid()",
+			NULL, 0, &r, &err),
+		    0);
+		assert_true(r.n_rows >= 1);
+		rows_release(&r);
+		pgsql_driver.close(c);
+		if (i == 0)
+			assert_int_equal(store_ping(w.s, NULL), 0);
+		else
+			add_push("P1", "refs/heads/m", OID_A, OID_B);
+	}
+}
+
+static void
+uncommitted_is_undone(void **state)
+{
+	struct tx t;
+	(void)state;
+
+	add_push("P1", "refs/heads/m", OID_A, OID_B);
+	assert_int_equal(tx_begin(w.s, DB_WRITE, &t, NULL), 0);
+	assert_int_equal(tx_run(&t, NULL, NULL, "UPDATE push SET state = $1",
+			     arg_s("failed")),
+	    0);
+	tx_release(&t);
+	assert_int_equal(push_state_of("P1"), PUSH_RECEIVING);
+}
+
+/* -- audit index, acts, facts -- */
+
+static int
+collect_entry(void *ctx, uint64_t index, const char *json)
+{
+	assert_int_equal(json[0], '{');
+	strv_addf(ctx, "%llu", (unsigned long long)index);
+	return 0;
+}
+
+static void
+add_entries(void)
+{
+	char text[256];
+
+	for (int i = 0; i < 6; i++) {
+		int n = snprintf(text, sizeof(text),
+		    "{\"seq\":%d,\"time\":\"2026-01-0%dT00:00:00.000Z\","
+		    "\"type\":\"%s\",\"repository\":\"r%d\","
+		    "\"ref\":\"refs/heads/m\",\"principal\":\"p\"}",
+		    i, i + 1, i % 2 ? "ref.update" : "push.received", i / 3);
+
+		assert_int_equal(store_audit_add(w.s, (uint64_t)i, text,
+				     (size_t)n, NULL),
+		    0);
+		assert_int_equal(store_audit_add(w.s, (uint64_t)i, text,
+				     (size_t)n, NULL),
+		    0);
+	}
+}
+
+static void
+audit_queries(void **state)
+{
+	static const struct {
+		const char *why;
+		struct audit_query q;
+		const char *want;
+		uint64_t next;
+	} cases[] = {
+		{ "newest first", { 0 }, "5 4 3 2 1 0 ", 0 },
+		{ "a page", { .limit = 2 }, "5 4 ", 4 },
+		{ "the next", { .limit = 2, .cursor = 4 }, "3 2 ", 2 },
+		{ "oldest first", { .limit = 2, .oldest_first = true }, "0 1 ",
+		    2 },
+		{ "on from there",
+		    { .limit = 4, .oldest_first = true, .cursor = 2 },
+		    "2 3 4 5 ", 0 },
+		{ "by type", { .type = "ref.update" }, "5 3 1 ", 0 },
+		{ "by repository", { .repository = "r0" }, "2 1 0 ", 0 },
+		{ "by both", { .repository = "r0", .type = "ref.update" }, "1 ",
+		    0 },
+		{ "a push that nobody made", { .push = "x" }, "", 0 },
+		{ "since (2026-01-05)", { .since_ms = 1767571200000 }, "5 4 ",
+		    0 },
+		{ "until (2026-01-02)", { .until_ms = 1767312000000 }, "0 ",
+		    0 },
+		{ "a huge cursor", { .cursor = UINT64_MAX, .limit = 1 }, "5 ",
+		    5 },
+	};
+	(void)state;
+
+	add_entries();
+	for (size_t i = 0; i < GG_COUNT(cases); i++) {
+		GG_AUTO_RELEASE(strv) got = STRV_INIT;
+		GG_AUTO_RELEASE(buf) text = BUF_INIT(1000);
+		uint64_t next = 99;
+
+		print_message("  %s\n", cases[i].why);
+		assert_int_equal(store_audit_query(w.s, &cases[i].q,
+				     collect_entry, &got, &next, NULL),
+		    0);
+		for (size_t k = 0; k < got.n; k++)
+			buf_addf(&text, "%s ", got.v[k]);
+		assert_string_equal(buf_str(&text), cases[i].want);
+		assert_int_equal(next, cases[i].next);
+	}
+}
+
+static void
+audit_index_knows_its_gaps(void **state)
+{
+	uint64_t n = 99;
+	(void)state;
+
+	assert_int_equal(store_audit_indexed(w.s, &n, NULL), 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(store_audit_add(w.s, 1, "{}", 2, NULL), 0);
+	assert_int_equal(store_audit_indexed(w.s, &n, NULL), 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(store_audit_add(w.s, 0, "{}", 2, NULL), 0);
+	assert_int_equal(store_audit_add(w.s, 3, "{}", 2, NULL), 0);
+	assert_int_equal(store_audit_indexed(w.s, &n, NULL), 0);
+	assert_int_equal(n, 2);
+	assert_int_equal(store_audit_add(w.s, 2, "{}", 2, NULL), 0);
+	assert_int_equal(store_audit_indexed(w.s, &n, NULL), 0);
+	assert_int_equal(n, 4);
+	assert_int_equal(store_audit_add(w.s, 4, "not json", 8, NULL),
+	    GG_E_INPUT);
+}
+
+static int
+take_act(void *ctx, json_t *entry)
+{
+	const char *type = json_string_value(json_object_get(entry, "type"));
+
+	if (strcmp(type, "b") == 0 && ((struct strv *)ctx)->n == 1)
+		return GG_E_UNAVAILABLE; /* the log is not writable */
+	strv_add(ctx, type);
+	return 0;
+}
+
+static void
+admin_acts_are_taken_once(void **state)
+{
+	GG_AUTO_RELEASE(strv) got = STRV_INIT;
+	json_t *a = json_pack("{s:s}", "type", "a");
+	json_t *b = json_pack("{s:s}", "type", "b");
+	(void)state;
+
+	assert_int_equal(store_admin_act_add(w.s, a, NULL), 0);
+	/* acts are ordered by millisecond */
+	for (int64_t was = clock_wall_ms(); clock_wall_ms() == was;)
+		;
+	assert_int_equal(store_admin_act_add(w.s, b, NULL), 0);
+	assert_int_equal(store_admin_act_take(w.s, take_act, &got, NULL),
+	    GG_E_UNAVAILABLE);
+	assert_int_equal(got.n, 1);
+	strv_add(&got, "again");
+	assert_int_equal(store_admin_act_take(w.s, take_act, &got, NULL), 0);
+	assert_int_equal(store_admin_act_take(w.s, take_act, &got, NULL), 0);
+	assert_int_equal(got.n, 3);
+	assert_string_equal(got.v[2], "b");
+	json_decref(a);
+	json_decref(b);
+}
+
+static void
+facts(void **state)
+{
+	GG_AUTO_MEM char *v = NULL;
+	(void)state;
+
+	assert_int_equal(store_meta_get(w.s, "k", &v, NULL), GG_E_NOTFOUND);
+	assert_int_equal(store_meta_set(w.s, "k", "1", NULL), 0);
+	assert_int_equal(store_meta_set(w.s, "k", "2", NULL), 0);
+	assert_int_equal(store_meta_get(w.s, "k", &v, NULL), 0);
+	assert_string_equal(v, "2");
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+static int
+run(const char *where, const char *name)
+{
+	const struct CMUnitTest tests[] = { CASE(opens_twice_and_pings),
+		CASE(refuses_a_newer_database), CASE(refuses_unknown_places),
+		CASE(many_open_a_new_database_at_once), CASE(files_are_private),
+		CASE(tokens), CASE(users_and_sessions), CASE(sign_in_failures),
+		CASE(push_round_trip),
+		CASE(push_moves_only_from_the_named_state), CASE(push_lists),
+		CASE(unfinished_pushes), CASE(hold_round_trip),
+		CASE(same_key_joins), CASE(newer_push_supersedes),
+		CASE(an_approved_hold_is_not_superseded),
+		CASE(hold_needs_a_receiving_push), CASE(reviews),
+		CASE(rejection_closes_and_tells), CASE(moves_follow_the_table),
+		CASE(move_carries_the_push), CASE(hold_lists_and_due),
+		CASE(approvals_at_once_move_once),
+		CASE(moves_at_once_move_once),
+		CASE(opens_of_one_key_make_one_hold),
+		CASE(opens_on_one_ref_leave_one_pending),
+		CASE(a_kill_rolls_back),
+		CASE(comes_back_after_a_lost_connection),
+		CASE(uncommitted_is_undone), CASE(audit_queries),
+		CASE(audit_index_knows_its_gaps),
+		CASE(admin_acts_are_taken_once), CASE(facts) };
+
+	w.where = where;
+	return cmocka_run_group_tests_name(name, tests, NULL, NULL);
+}
+
+int
+main(void)
+{
+	const char *pg = getenv("GITGATE_TEST_PG");
+	int rc = run("sqlite", "store on sqlite");
+
+	if (pg != NULL && pg[0] != '\0')
+		rc |= run(pg, "store on postgresql");
+	return rc;
+}
