@@ -41,9 +41,12 @@ void auditlog_close(struct auditlog *l);
  * Append entries (JSON objects; the log adds "seq", "time" and "v", writes
  * them compact with sorted keys) and return when all are durable. Safe from
  * many threads; they share fsyncs. *first_index: index of the first one. On
- * any error nothing of them may be relied on, the log is closed for writing
- * from then on (auditlog_is_writable), and the act must not happen. entry
- * objects are borrowed and may be changed.
+ * any error nothing of them may be relied on and the act must not happen.
+ * GG_E_INPUT and GG_E_LIMIT refuse just these entries (a value that is no
+ * string, integer, boolean, array or object; over AUDIT_ENTRY_MAX_BYTES); any
+ * other error closes the log for writing from then on (auditlog_is_writable).
+ * Entries with "repository" and "ref" also get "prev", the index of the last
+ * one with the same two. entry objects are borrowed and may be changed.
  */
 GG_MUST_USE int auditlog_append(struct auditlog *l, json_t *const *entries,
     size_t n, uint64_t *first_index, struct gg_error *err);

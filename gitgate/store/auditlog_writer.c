@@ -1,0 +1,150 @@
+/* The writer thread: from the journal into tiles, within 100 ms. */
+#include "base/clock.h"
+#include "base/failpoint.h"
+#include "store/auditlog_priv.h"
+
+#include <errno.h>
+
+/* How long entries gather; the files' fsyncs need the rest of 100 ms. */
+#define GATHER_MS          40
+#define GATHER_MAX_ENTRIES 4096
+/* A journal that is never idle is cut to what is not yet published. */
+#define JOURNAL_TRIM_BYTES ((uint64_t)4 << 20)
+
+int
+log_write_checkpoint(struct auditlog *l, struct gg_error *err)
+{
+	GG_AUTO_RELEASE(buf) text = BUF_INIT(1024), note = BUF_INIT(4096);
+	struct checkpoint c = { .size = l->tree.merkle.size,
+		.origin = view_str(note_skey_vkey(l->key)->name) };
+	int rc;
+
+	merkle_tree_root(&l->tree.merkle, &c.root);
+	checkpoint_format(&c, &text);
+	if ((rc = buf_check(&text, err)) != 0)
+		return rc;
+	if ((rc = note_sign(buf_view(&text), l->key, &note, err)) != 0)
+		return rc;
+	return log_file_write(l->dir, "checkpoint", buf_view(&note), err);
+}
+
+/* Wait for something to publish, then a little for more. mu is held. */
+static bool
+wait_for_work(struct auditlog *l)
+{
+	int64_t until_ms = 0;
+	struct timespec ts;
+
+	while (!l->is_closing && !l->is_failed && l->published == l->durable)
+		(void)pthread_cond_wait(&l->wakeup, &l->mu);
+	until_ms = clock_mono_ms() + GATHER_MS;
+	ts.tv_sec = (time_t)(until_ms / 1000);
+	ts.tv_nsec = (long)(until_ms % 1000) * 1000000;
+	while (!l->is_closing && !l->is_failed && l->in_a_hurry == 0 &&
+	    l->durable - l->published < GATHER_MAX_ENTRIES)
+		if (pthread_cond_timedwait(&l->wakeup, &l->mu, &ts) ==
+		    ETIMEDOUT)
+			break;
+	return !l->is_failed && l->published < l->durable;
+}
+
+/* Forget what is in full bundles on disk. mu is held. */
+static void
+drop_tail(struct auditlog *l)
+{
+	uint64_t first = l->published / TILE_WIDTH * TILE_WIDTH;
+	struct view rest = buf_view(&l->tail), entry;
+	size_t n;
+
+	while (l->tail_first < first &&
+	    tile_next_entry(&rest, &entry, NULL) == 1)
+		l->tail_first++;
+	n = l->tail.n - rest.n;
+	buf_drop(&l->tail, n);
+	l->tail_published_bytes -= n;
+}
+
+/* Take the journal from the leaders and shorten it. mu is held. */
+static int
+trim_journal(struct auditlog *l, struct gg_error *err)
+{
+	GG_AUTO_RELEASE(buf) rest = BUF_INIT(l->tail.max);
+	uint64_t first = l->published;
+	uint32_t n;
+	int rc;
+
+	if (l->durable != l->published && l->journal.size < JOURNAL_TRIM_BYTES)
+		return 0;
+	l->is_journal_wanted = true;
+	while (l->has_leader)
+		(void)pthread_cond_wait(&l->moved, &l->mu);
+	l->is_journal_wanted = false;
+	l->has_leader = true;
+	n = (uint32_t)(l->durable - l->published);
+	buf_add(&rest, l->tail.p + l->tail_published_bytes,
+	    l->tail.n - l->tail_published_bytes);
+	(void)pthread_mutex_unlock(&l->mu);
+	if ((rc = buf_check(&rest, err)) == 0)
+		rc = n == 0 ? journal_trim(&l->journal, err) :
+			      journal_replace(&l->journal, first, n,
+				  buf_view(&rest), err);
+	(void)pthread_mutex_lock(&l->mu);
+	l->has_leader = false;
+	(void)pthread_cond_broadcast(&l->moved);
+	return rc;
+}
+
+/* Publish what is durable now. mu is held, and let go of on the way. */
+static int
+publish(struct auditlog *l, struct gg_error *err)
+{
+	GG_AUTO_RELEASE(buf) work = BUF_INIT(l->tail.max);
+	uint64_t old = l->published, size = l->durable;
+	size_t upto = l->tail.n;
+	int rc;
+
+	buf_add(&work, l->tail.p + l->tail_published_bytes,
+	    upto - l->tail_published_bytes);
+	(void)pthread_mutex_unlock(&l->mu);
+	if ((rc = buf_check(&work, err)) == 0)
+		rc = tree_extend(&l->tree, buf_view(&work), err);
+	FAILPOINT("log.before-checkpoint");
+	if (rc == 0)
+		rc = log_write_checkpoint(l, err);
+	FAILPOINT("log.after-checkpoint");
+	if (rc == 0)
+		tree_prune(&l->tree, old);
+	(void)pthread_mutex_lock(&l->mu);
+	if (rc != 0)
+		return rc;
+	if (l->tree.merkle.size != size)
+		gg_die("audit log: %llu entries in the tree, not %llu",
+		    (unsigned long long)l->tree.merkle.size,
+		    (unsigned long long)size);
+	l->published = size;
+	l->tail_published_bytes = upto;
+	drop_tail(l);
+	(void)pthread_cond_broadcast(&l->moved);
+	rc = trim_journal(l, err);
+	FAILPOINT("log.after-trim");
+	return rc;
+}
+
+void *
+log_writer(void *arg)
+{
+	struct auditlog *l = arg;
+	struct gg_error err = { 0 };
+
+	(void)pthread_mutex_lock(&l->mu);
+	for (;;) {
+		if (wait_for_work(l)) {
+			if (publish(l, &err) != 0)
+				log_fail(l, &err);
+		} else if (l->is_closing || l->is_failed) {
+			break;
+		}
+	}
+	(void)pthread_mutex_unlock(&l->mu);
+	return NULL;
+}

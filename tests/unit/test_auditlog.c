@@ -1,0 +1,400 @@
+/*
+ * The audit log on disk: durability, recovery, verification. With arguments
+ * "make DIR N" it writes a log of N entries instead (tests/e2e uses that) and
+ * prints its verifier key.
+ */
+#include "store/auditlog.h"
+
+#include "base/fd.h"
+#include "base/num.h"
+#include "store/auditlog_priv.h"
+
+#include <cmocka.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#define ORIGIN "gate.example.com/audit"
+
+/* Every test has a directory of its own; log and key lie in it. */
+struct place {
+	char root[64], log[96], key[96];
+};
+
+static int
+setup(void **state)
+{
+	struct place *p = calloc(1, sizeof(*p));
+
+	if (p == NULL)
+		return -1;
+	(void)snprintf(p->root, sizeof(p->root), "/tmp/gitgate-log.XXXXXX");
+	if (mkdtemp(p->root) == NULL)
+		return -1;
+	(void)snprintf(p->log, sizeof(p->log), "%s/log", p->root);
+	(void)snprintf(p->key, sizeof(p->key), "%s/key", p->root);
+	*state = p;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct place *p = *state;
+	int rc = dir_remove(p->root, NULL);
+
+	free(p);
+	return rc;
+}
+
+static json_t *
+entry(unsigned i)
+{
+	char oid[41];
+
+	(void)snprintf(oid, sizeof(oid), "%040x", i);
+	return json_pack("{s:s, s:s, s:s+, s:s, s:b}", "type", "ref.update",
+	    "repository", "acme/app", "ref", "refs/heads/",
+	    i % 3 == 0 ? "main" : "tr\xc3\xa4umerei", "new", oid, "forced",
+	    i % 2);
+}
+
+static int
+append(struct auditlog *l, unsigned from, unsigned n, uint64_t *first,
+    struct gg_error *err)
+{
+	json_t **e = calloc(n, sizeof(*e));
+	int rc;
+
+	assert_non_null(e);
+	for (unsigned i = 0; i < n; i++)
+		assert_non_null(e[i] = entry(from + i));
+	rc = auditlog_append(l, e, n, first, err);
+	for (unsigned i = 0; i < n; i++)
+		json_decref(e[i]);
+	free(e);
+	return rc;
+}
+
+static struct auditlog *
+open_log(const struct place *p)
+{
+	struct auditlog *l = NULL;
+	struct gg_error err = { 0 };
+
+	if (auditlog_open(p->log, p->key, ORIGIN, &l, &err) != 0)
+		fail_msg("open: %s", err.msg);
+	return l;
+}
+
+static void
+must_append(struct auditlog *l, unsigned from, unsigned n)
+{
+	struct gg_error err = { 0 };
+	uint64_t first = UINT64_MAX;
+
+	if (append(l, from, n, &first, &err) != 0)
+		fail_msg("append: %s", err.msg);
+	assert_int_equal(first, from);
+}
+
+/* Verify with the key that the key file holds. */
+static int
+verify_log(const struct place *p, uint64_t *size, char root[45],
+    struct gg_error *err)
+{
+	GG_AUTO_RELEASE(buf) text = BUF_INIT(1000), vkey = BUF_INIT(1000);
+	GG_AUTO(note_skey) k = NULL;
+	char log[96];
+
+	memcpy(log, p->log, sizeof(log));
+	assert_int_equal(file_read_secret(p->key, &text, NULL), 0);
+	assert_int_equal(note_skey_parse(buf_view(&text), &k, NULL), 0);
+	note_vkey_format(note_skey_vkey(k), &vkey);
+	return auditlog_verify(auditlog_fetch_dir, log, buf_str(&vkey), size,
+	    root, err);
+}
+
+static void
+must_verify(const struct place *p, uint64_t want)
+{
+	struct gg_error err = { 0 };
+	char root[45];
+	uint64_t size = UINT64_MAX;
+
+	if (verify_log(p, &size, root, &err) != 0)
+		fail_msg("verify: %s", err.msg);
+	assert_int_equal(size, want);
+}
+
+static char *
+read_entry(struct auditlog *l, uint64_t index)
+{
+	GG_AUTO_RELEASE(buf) b = BUF_INIT(70000);
+	struct gg_error err = { 0 };
+
+	if (auditlog_read(l, index, &b, &err) != 0)
+		fail_msg("read %u: %s", (unsigned)index, err.msg);
+	return buf_take(&b);
+}
+
+static void
+expect_entry(struct auditlog *l, unsigned i)
+{
+	GG_AUTO_MEM char *line = read_entry(l, i);
+	char want[80];
+
+	(void)snprintf(want, sizeof(want), "\"new\":\"%040x\"", i);
+	assert_non_null(strstr(line, want));
+	(void)snprintf(want, sizeof(want), "\"seq\":%u,", i);
+	assert_non_null(strstr(line, want));
+}
+
+static void
+empty_log(void **state)
+{
+	struct place *p = *state;
+	struct auditlog *l = open_log(p);
+	struct gg_error err = { 0 };
+	GG_AUTO_RELEASE(buf) b = BUF_INIT(100);
+	struct stat st;
+
+	assert_int_equal(auditlog_size(l), 0);
+	assert_true(auditlog_is_writable(l));
+	assert_int_equal(auditlog_read(l, 0, &b, &err), GG_E_NOTFOUND);
+	assert_int_equal(auditlog_wait_published(l, 0, &err), GG_E_NOTFOUND);
+	assert_int_equal(auditlog_append(l, NULL, 0, NULL, &err), GG_E_INPUT);
+	auditlog_close(l);
+	must_verify(p, 0);
+	assert_int_equal(stat(p->key, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+}
+
+static void
+append_then_reopen(void **state)
+{
+	struct place *p = *state;
+	static const unsigned sizes[] = { 1, 2, 250, 3, 1, 255, 257, 1 };
+	unsigned total = 0;
+
+	for (size_t i = 0; i < GG_COUNT(sizes); i++) {
+		struct auditlog *l = open_log(p);
+
+		assert_int_equal(auditlog_size(l), total);
+		must_append(l, total, sizes[i]);
+		total += sizes[i];
+		assert_int_equal(auditlog_wait_published(l, total - 1, NULL),
+		    0);
+		must_verify(p, total);
+		for (unsigned at = 0; at < total; at += 37)
+			expect_entry(l, at);
+		expect_entry(l, total - 1);
+		auditlog_close(l);
+	}
+	must_verify(p, total);
+}
+
+static void
+entry_is_canonical_and_chained(void **state)
+{
+	struct place *p = *state;
+	struct auditlog *l = open_log(p);
+	GG_AUTO_MEM char *one = NULL, *three = NULL;
+	char time[32];
+	json_int_t prev;
+	json_t *j;
+
+	must_append(l, 0, 4);
+	one = read_entry(l, 1);
+	three = read_entry(l, 3);
+	auditlog_close(l);
+	/* keys sorted, compact, ASCII; no prev on a ref's first entry */
+	j = json_loads(one, 0, NULL);
+	assert_non_null(j);
+	(void)snprintf(time, sizeof(time), "%s",
+	    json_string_value(json_object_get(j, "time")));
+	json_decref(j);
+	{
+		GG_AUTO_MEM char *want =
+		    path_f("{\"forced\":true,\"new\":\"%040x\",\"ref\":"
+			   "\"refs/heads/tr\\u00E4umerei\",\"repository\":"
+			   "\"acme/app\",\"seq\":1,\"time\":\"%s\",\"type\":"
+			   "\"ref.update\",\"v\":1}",
+			1U, time);
+
+		assert_string_equal(one, want);
+	}
+	j = json_loads(three, 0, NULL);
+	assert_int_equal(json_unpack(j, "{s:I}", "prev", &prev), 0);
+	assert_int_equal(prev, 0);
+	json_decref(j);
+}
+
+static void
+refused_entries_do_not_close_the_log(void **state)
+{
+	struct place *p = *state;
+	struct auditlog *l = open_log(p);
+	struct gg_error err = { 0 };
+	char *big = malloc(70000);
+	json_t *e[2];
+
+	memset(big, 'x', 69999);
+	big[69999] = '\0';
+	e[0] = entry(0);
+	e[1] = json_pack("{s:s, s:s}", "type", "push.received", "agent", big);
+	assert_int_equal(auditlog_append(l, e, 2, NULL, &err), GG_E_LIMIT);
+	json_decref(e[1]);
+	e[1] = json_pack("{s:s, s:f}", "type", "push.received", "x", 0.5);
+	assert_int_equal(auditlog_append(l, e, 2, NULL, &err), GG_E_INPUT);
+	json_decref(e[1]);
+	e[1] = json_pack("{s:s}", "no-type", "push.received");
+	assert_int_equal(auditlog_append(l, e, 2, NULL, &err), GG_E_INPUT);
+	json_decref(e[1]);
+	json_decref(e[0]);
+	free(big);
+	assert_true(auditlog_is_writable(l));
+	assert_int_equal(auditlog_size(l), 0);
+	must_append(l, 0, 1);
+	auditlog_close(l);
+	must_verify(p, 1);
+}
+
+static void
+one_writer_only(void **state)
+{
+	struct place *p = *state;
+	struct auditlog *l = open_log(p), *other = NULL;
+	struct gg_error err = { 0 };
+
+	assert_int_equal(auditlog_open(p->log, p->key, ORIGIN, &other, &err),
+	    GG_E_EXISTS);
+	assert_null(other);
+	auditlog_close(l);
+}
+
+static void
+keys_are_guarded(void **state)
+{
+	struct place *p = *state;
+	struct auditlog *l = open_log(p);
+	struct gg_error err = { 0 };
+	char away[120];
+
+	must_append(l, 0, 1);
+	auditlog_close(l);
+	assert_int_equal(auditlog_open(p->log, p->key, "other", &l, &err),
+	    GG_E_INPUT);
+	assert_int_equal(chmod(p->key, 0640), 0);
+	assert_int_equal(auditlog_open(p->log, p->key, ORIGIN, &l, &err),
+	    GG_E_INPUT);
+	assert_int_equal(chmod(p->key, 0600), 0);
+	(void)snprintf(away, sizeof(away), "%s.away", p->key);
+	assert_int_equal(rename(p->key, away), 0);
+	assert_int_equal(auditlog_open(p->log, p->key, ORIGIN, &l, &err),
+	    GG_E_INPUT);
+	assert_non_null(strstr(err.msg, "put"));
+	assert_int_not_equal(access(p->key, F_OK), 0); /* not made anew */
+}
+
+struct indexed {
+	uint64_t n;
+	bool in_order;
+};
+
+static void
+count_indexed(void *ctx, uint64_t index, const char *json, size_t n)
+{
+	struct indexed *x = ctx;
+
+	x->in_order = x->in_order && index == x->n && n > 2 && json[0] == '{';
+	x->n++;
+}
+
+#define THREADS 8
+#define EACH    40
+
+static void *
+append_some(void *arg)
+{
+	struct auditlog *l = arg;
+
+	for (unsigned i = 0; i < EACH; i++)
+		if (append(l, i, 1 + i % 3, NULL, NULL) != 0)
+			return arg;
+	return NULL;
+}
+
+static void
+many_threads(void **state)
+{
+	struct place *p = *state;
+	struct auditlog *l = open_log(p);
+	struct indexed x = { .in_order = true };
+	pthread_t t[THREADS];
+	uint64_t total = 0;
+	void *bad;
+
+	for (unsigned i = 0; i < EACH; i++)
+		total += THREADS * (1 + i % 3);
+	auditlog_on_append(l, count_indexed, &x);
+	for (size_t i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&t[i], NULL, append_some, l),
+		    0);
+	for (size_t i = 0; i < THREADS; i++) {
+		assert_int_equal(pthread_join(t[i], &bad), 0);
+		assert_null(bad);
+	}
+	assert_int_equal(auditlog_size(l), total);
+	auditlog_close(l);
+	assert_true(x.in_order);
+	assert_int_equal(x.n, total);
+	must_verify(p, total);
+}
+
+static int
+make_log(const char *root, const char *count)
+{
+	struct place p = { 0 };
+	struct auditlog *l = NULL;
+	struct gg_error err = { 0 };
+	uint64_t n = 0;
+
+	(void)snprintf(p.log, sizeof(p.log), "%s/log", root);
+	(void)snprintf(p.key, sizeof(p.key), "%s/key", root);
+	if (num_parse(view_str(count), 100000, &n, &err) != 0 ||
+	    auditlog_open(p.log, p.key, ORIGIN, &l, &err) != 0 ||
+	    (n > 0 && append(l, 0, (unsigned)n, NULL, &err) != 0)) {
+		(void)fprintf(stderr, "%s\n", err.msg);
+		return 1;
+	}
+	(void)printf("%s\n", auditlog_vkey(l));
+	auditlog_close(l);
+	return 0;
+}
+
+int
+main(int argc, char **argv)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(empty_log),
+		T(append_then_reopen),
+		T(entry_is_canonical_and_chained),
+		T(refused_entries_do_not_close_the_log),
+		T(one_writer_only),
+		T(keys_are_guarded),
+		T(many_threads),
+	};
+
+	if (argc == 4 && strcmp(argv[1], "make") == 0)
+		return make_log(argv[2], argv[3]);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
