@@ -115,6 +115,7 @@ struct change_report {
 };
 
 void path_changes_release(struct path_changes *c);
+GG_DEFINE_AUTO_RELEASE(path_changes);
 /* Add; path is copied. Dies without memory (bounded by the caller). */
 struct path_change *path_changes_add(struct path_changes *c, struct view path);
 void commit_list_add(struct commit_list *l, uint32_t index);
