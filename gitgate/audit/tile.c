@@ -47,7 +47,7 @@ int
 tile_path_parse(struct view path, struct tile *out, struct gg_error *err)
 {
 	struct tile t = { .width = TILE_WIDTH };
-	struct view rest = path, part;
+	struct view rest = path, part = { 0 };
 	char back[TILE_PATH_SIZE];
 	uint64_t x = 0, n = 0;
 	bool ok;

@@ -1,7 +1,9 @@
 /*
  * Walls around a process: Landlock for files and TCP, seccomp for system
  * calls, rlimits, no-new-privs, not dumpable. There is no way back.
- * tests/e2e/test_sandbox.py proves them from inside.
+ * tests/unit/test_sandbox.c proves them from inside. A sanitizer build keeps
+ * Landlock, but no system call filter and no memory limit: its runtime could
+ * not live with them.
  */
 #ifndef GITGATE_SANDBOX_SANDBOX_H
 #define GITGATE_SANDBOX_SANDBOX_H
@@ -26,7 +28,10 @@ struct sandbox_path {
 /*
  * Allow only these paths (plus, always readable: the system's libraries,
  * /etc/ld.so.cache, /dev/null, /dev/urandom, locale data). deny_tcp: also no TCP
- * bind or connect where the kernel can (ABI 4). Calls add up: each narrows.
+ * bind or connect where the kernel can (ABI 4), and no signal to and no
+ * abstract socket of a process outside (ABI 6: a process that narrows itself
+ * again can then not kill children it started before). Calls add up: each
+ * narrows.
  * required false: on a kernel without Landlock returns 0 and does nothing.
  * GG_E_UNAVAILABLE when required and the kernel cannot.
  */

@@ -180,7 +180,8 @@ load_published(struct auditlog *l, struct gg_error *err)
 		    (unsigned long long)size);
 	if ((rc = scan_bundles(l, size, err)) != 0)
 		return rc;
-	l->published = l->durable = size;
+	l->published = size;
+	l->durable = size;
 	l->tail_first = size / TILE_WIDTH * TILE_WIDTH;
 	buf_addv(&l->tail, buf_view(&l->tree.tail));
 	l->tail_published_bytes = l->tail.n;
