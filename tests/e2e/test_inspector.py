@@ -149,3 +149,501 @@ def test_first_fill(world):
     world.check()
     assert git(world.mirror, "symbolic-ref", "HEAD") == "refs/heads/main"
     assert b"have" not in world.need
+
+
+def test_nothing_to_do(world):
+    world.commit()
+    world.update()
+    assert world.update() == (False, True, 1)
+    assert world.need == b""
+
+
+def test_empty_upstream_and_unborn_head(world):
+    assert world.update() == (True, True, 0)
+    world.check({})
+    assert git(world.mirror, "symbolic-ref", "HEAD") == "refs/heads/main"
+    assert world.update() == (False, True, 0)
+
+
+def test_unknown_head_is_not_invented(world):
+    world.commit()
+    assert world.update(advert=frames.advert(refs_of(world.upstream)))[0]
+    out = subprocess.run(["git", "ls-remote", str(world.mirror)], env=GIT_ENV,
+                         stdout=subprocess.PIPE).stdout.decode()
+    assert "HEAD" not in out and "refs/heads/main" in out
+
+
+def test_detached_head(world):
+    first = world.commit()
+    world.commit()
+    git(world.upstream, "update-ref", "--no-deref", "HEAD", first)
+    assert world.update(advert=world.advert(head_oid=first))[0]
+    assert git(world.mirror, "rev-parse", "HEAD") == first
+
+
+def test_incremental_sends_thin_packs(world):
+    world.commit()
+    world.update()
+    world.commit()
+    world.commit("refs/heads/topic",
+                 parents=[git(world.upstream, "rev-parse", "main")])
+    assert world.update() == (True, True, 2)
+    assert b"have" in world.need
+    world.check()
+
+
+def test_thin_delta_base_is_in_the_mirror(world):
+    big = "\n".join("line %d" % i for i in range(5000))
+    world.commit(text=big)
+    world.update()
+    world.commit(text=big + "\nand one more\n")
+    assert world.update()[0]
+    world.check()
+
+
+def test_no_new_objects_only_refs(world):
+    tip = world.commit()
+    world.update()
+    git(world.upstream, "update-ref", "refs/heads/copy", tip)
+    assert world.update() == (True, True, 1)
+    assert world.need == b""
+    world.check()
+
+
+def test_force_leaves_it_unclean_until_repacked(world):
+    world.commit()
+    lost = world.commit()
+    world.update()
+    world.commit(parents=[])
+    assert world.update() == (True, False, 2)
+    world.check()
+    assert world.update() == (False, False, 2)
+    git(world.mirror, "cat-file", "-e", lost)
+    assert repack(world) == (False, True, 1)
+    assert subprocess.run(["git", "-C", str(world.mirror), "cat-file", "-e",
+                           lost], stderr=subprocess.DEVNULL).returncode != 0
+    world.check()
+    assert any(n.endswith(".bitmap") for n in
+               os.listdir(world.mirror / "objects" / "pack"))
+
+
+def repack(world):
+    inspector = world.inspector()
+    inspector.peer.send("JOB_REPACK", frames.mirror_job(str(world.mirror)))
+    body, _ = inspector.peer.expect("MIRROR_DONE")
+    inspector.close()
+    r = Reader(body)
+    return bool(r.u8()), bool(r.u8()), r.u32()
+
+
+def test_rewind_is_no_fast_forward(world):
+    first = world.commit()
+    world.commit()
+    world.update()
+    git(world.upstream, "update-ref", "refs/heads/main", first)
+    assert world.update() == (True, False, 1)
+    world.check()
+
+
+def test_delete(world):
+    world.commit()
+    world.commit("refs/heads/gone")
+    world.update()
+    git(world.upstream, "update-ref", "-d", "refs/heads/gone")
+    assert world.update() == (True, False, 1)
+    world.check()
+
+
+def test_rename_keeps_everything_reachable(world):
+    tip = world.commit()
+    world.update()
+    git(world.upstream, "update-ref", "refs/heads/new", tip)
+    git(world.upstream, "update-ref", "-d", "refs/heads/main")
+    assert world.update() == (True, True, 1)
+    world.check()
+
+
+def test_delete_of_all(world):
+    world.commit()
+    world.update()
+    git(world.upstream, "update-ref", "-d", "refs/heads/main")
+    assert world.update() == (True, False, 1)
+    world.check({})
+
+
+def test_directory_and_file_change_places(world):
+    world.commit("refs/heads/a")
+    world.update()
+    git(world.upstream, "update-ref", "-d", "refs/heads/a")
+    world.commit("refs/heads/a/b")
+    assert world.update()[0]
+    world.check()
+    git(world.upstream, "update-ref", "-d", "refs/heads/a/b")
+    world.commit("refs/heads/a")
+    assert world.update()[0]
+    world.check()
+
+
+def test_tags(world):
+    tip = world.commit()
+    git(world.upstream, "tag", "light", tip)
+    git(world.upstream, "tag", "-a", "-m", "x", "heavy", tip)
+    git(world.upstream, "tag", "-a", "-m", "x", "nested", "heavy")
+    git(world.upstream, "tag", "-a", "-m", "x", "of-a-tree", tip + "^{tree}")
+    world.update()
+    world.check()
+    out = git(world.mirror, "show-ref", "--tags", "-d").splitlines()
+    assert "%s refs/tags/heavy^{}" % tip in out
+    assert "%s refs/tags/nested^{}" % tip in out
+    assert not any("light^{}" in line for line in out)
+    world.commit()
+    git(world.upstream, "tag", "-f", "-a", "-m", "y", "heavy", "main")
+    assert world.update() == (True, False, 2)
+    world.check()
+
+
+def test_tag_moved_later_is_peeled_anew(world):
+    world.commit()
+    git(world.upstream, "tag", "v", "main")
+    world.update()
+    git(world.upstream, "tag", "-f", "-a", "-m", "y", "v", "main")
+    assert world.update()[0]
+    packed = (world.mirror / "packed-refs").read_text()
+    assert packed.count("^") == 1
+
+
+def test_many_refs(world):
+    tip = world.commit()
+    text = "".join("create refs/heads/b%d %s\n" % (i, tip)
+                   for i in range(3000))
+    git(world.upstream, "update-ref", "--stdin", data=text.encode())
+    assert world.update() == (True, True, 1)
+    world.check()
+    assert len(refs_of(world.mirror)) == 3001
+    new = world.commit()
+    text = "".join("update refs/heads/b%d %s\n" % (i, new)
+                   for i in range(0, 3000, 2))
+    git(world.upstream, "update-ref", "--stdin", data=text.encode())
+    assert world.update()[0]
+    assert world.need.count(b"want") == 1
+    world.check()
+
+
+def test_refs_that_are_not_carried(world):
+    world.commit()
+    world.commit("refs/pull/1/head")
+    assert world.update(refs=["refs/heads/**", "refs/tags/**"])[0]
+    refs = refs_of(world.upstream)
+    del refs["refs/pull/1/head"]
+    world.check(refs)
+
+
+def test_head_to_a_branch_that_is_not_carried_has_no_name(world):
+    world.commit()
+    world.commit("refs/heads/topic")
+    world.update(refs=["refs/heads/topic"])
+    assert "main" not in (world.mirror / "HEAD").read_text()
+
+
+def untouched(world, was):
+    assert refs_of(world.mirror) == was
+    git(world.mirror, "fsck", "--full", "--strict")
+    assert mirror_has_no_new_pack(world)
+
+
+def mirror_has_no_new_pack(world):
+    return len([n for n in os.listdir(world.mirror / "objects" / "pack")
+                if n.endswith(".pack")]) == 1
+
+
+@pytest.fixture
+def moved(world):
+    """A mirror that is one commit behind."""
+    world.commit()
+    world.update()
+    world.was = refs_of(world.mirror)
+    world.commit()
+    return world
+
+
+def test_a_pack_that_nobody_vouched_for(moved):
+    assert moved.update(break_off=True) is None
+    untouched(moved, moved.was)
+    assert moved.update()[0]
+    moved.check()
+
+
+def test_a_pack_cut_short(moved):
+    first = moved.update(pack=b"")
+    assert first[0] != 0 and "early EOF" in first[1]
+    untouched(moved, moved.was)
+    whole = moved.pack_for(moved.need)
+    code, message = moved.update(pack=whole[:-21])
+    assert code == 3 and message
+    untouched(moved, moved.was)
+    assert moved.update()[0]
+    moved.check()
+
+
+def test_garbage_instead_of_a_pack(moved):
+    code, message = moved.update(pack=b"HTTP/1.1 500 no\r\n" * 100)
+    assert code == 3 and "pack signature mismatch" in message
+    untouched(moved, moved.was)
+
+
+def pack_of(world, *oids):
+    return subprocess.run(
+        ["git", "-C", str(world.upstream), "pack-objects", "--stdout", "-q"],
+        input="".join(o + "\n" for o in oids).encode(), env=GIT_ENV,
+        stdout=subprocess.PIPE, check=True).stdout
+
+
+def test_a_pack_that_lacks_a_tree(moved):
+    tip = git(moved.upstream, "rev-parse", "main")
+    code, _ = moved.update(pack=pack_of(moved, tip))
+    assert code == 3
+    untouched(moved, moved.was)
+
+
+def test_a_pack_that_lacks_a_blob(moved):
+    tip = git(moved.upstream, "rev-parse", "main")
+    tree = git(moved.upstream, "rev-parse", "main^{tree}")
+    code, _ = moved.update(pack=pack_of(moved, tip, tree))
+    assert code == 3
+    untouched(moved, moved.was)
+
+
+def test_a_pack_that_lacks_a_parent(moved):
+    moved.commit()
+    objects = [git(moved.upstream, "rev-parse", "main" + s)
+               for s in ("", "^{tree}", ":file-3")]
+    code, _ = moved.update(pack=pack_of(moved, *objects))
+    assert code == 3
+    untouched(moved, moved.was)
+    assert moved.update()[0]
+    moved.check()
+
+
+def test_a_pack_that_lacks_the_tip(moved):
+    blob = git(moved.upstream, "rev-parse", "main:file-2")
+    code, message = moved.update(pack=pack_of(moved, blob))
+    assert code == 3 and "asked for" in message
+    untouched(moved, moved.was)
+
+
+def test_leftovers_are_removed(moved):
+    junk = moved.mirror / "incoming-1-1" / "pack"
+    junk.mkdir(parents=True)
+    (junk / "tmp_pack_x").write_text("x")
+    (moved.mirror / "objects" / "pack" / "tmp_pack_y").write_text("x")
+    assert moved.update()[0]
+    moved.check()
+    assert not (moved.mirror / "objects" / "pack" / "tmp_pack_y").exists()
+
+
+def test_broken_packed_refs_heal(moved):
+    (moved.mirror / "packed-refs").write_text("nonsense\n")
+    changed, clean, _ = moved.update()
+    assert changed and not clean
+    moved.check()
+
+
+def test_loose_refs_do_not_shadow(moved):
+    tip = moved.was["refs/heads/main"]
+    (moved.mirror / "refs" / "heads").mkdir(exist_ok=True, parents=True)
+    (moved.mirror / "refs" / "heads" / "main").write_text(tip + "\n")
+    assert moved.update()[0]
+    moved.check()
+
+
+def test_gate_that_leaves_ends_the_job(moved):
+    inspector = moved.inspector()
+    fd = frames.memfd(moved.advert())
+    inspector.peer.send("JOB_MIRROR", frames.mirror_job(str(moved.mirror)),
+                        [fd])
+    _, fds = inspector.peer.expect("MIRROR_NEED")
+    r, w = os.pipe()
+    inspector.peer.send("MIRROR_PACK", fds=[r])
+    os.close(r)
+    # The pipe stays open and empty; only the socket's end can tell.
+    inspector.close()
+    assert inspector.wait() == 0
+    os.close(w)
+    untouched(moved, moved.was)
+
+
+def test_shallow_upstream(world, tmp_path):
+    world.commit()
+    world.commit()
+    cut = world.commit()
+    full = world.upstream
+    world.upstream = tmp_path / "shallow"
+    subprocess.run(["git", "clone", "-q", "--bare", "--depth=1",
+                    "file://%s" % full, str(world.upstream)], env=GIT_ENV,
+                   check=True)
+    assert world.update(advert=world.advert(head_target="refs/heads/main",
+                                            shallow=[cut]))[0]
+    world.check()
+
+
+# Serving
+
+
+def serve(world, request=b"", advert=None, **job):
+    """(answer, None) or (None, (code, message))."""
+    inspector = world.inspector()
+    r, w = os.pipe()
+    req = frames.memfd(request)
+    refs = frames.memfd(advert or b"")
+    inspector.peer.send("JOB_SERVE", frames.serve_job(
+        str(world.mirror), **job), [req, w, refs])
+    for fd in (w, req, refs):
+        os.close(fd)
+    name, body, _ = inspector.peer.recv()
+    if name == "JOB_FAILED":
+        reader = Reader(body)
+        answer, why = None, (reader.u8(), reader.str(), reader.str())
+    else:
+        assert name == "SERVE_READY"
+        out = b""
+        while True:
+            piece = os.read(r, 65536)
+            if not piece:
+                break
+            out += piece
+        answer, why = out, None
+    os.close(r)
+    inspector.close()
+    return answer, why
+
+
+def pkt(text):
+    return b"%04x" % (len(text) + 4) + text
+
+
+@pytest.fixture
+def served(world):
+    world.first = world.commit()
+    world.secret = world.commit("refs/heads/secret")
+    world.tip = world.commit()
+    git(world.upstream, "tag", "-a", "-m", "x", "v1", "main")
+    world.update()
+    return world
+
+
+def test_serve_v0_advertisement(served):
+    out, why = serve(served, advertise=True)
+    assert why is None
+    assert served.tip.encode() + b" refs/heads/main" in out
+    assert b"refs/heads/secret" in out and b"session-id" not in out
+    assert b"filter" in out
+
+
+def test_serve_hides(served):
+    out, _ = serve(served, advertise=True, hide=["refs/heads/secret"])
+    assert b"refs/heads/main" in out
+    assert b"secret" not in out and served.secret.encode() not in out
+
+
+def test_serve_v2_ls_refs(served):
+    request = (pkt(b"command=ls-refs\n") + b"0001" + pkt(b"peel\n") +
+               pkt(b"symrefs\n") + b"0000")
+    out, _ = serve(served, request, protocol="version=2")
+    assert b"refs/tags/v1 peeled:" + served.tip.encode() in out
+    assert b"HEAD symref-target:refs/heads/main" in out
+
+
+def fetch_request(want, extra=b""):
+    return (pkt(b"command=fetch") + b"0001" + pkt(b"ofs-delta") +
+            pkt(b"no-progress") + extra + pkt(b"want %s\n" % want.encode()) +
+            pkt(b"done\n") + b"0000")
+
+
+def test_serve_v2_fetch(served, tmp_path):
+    out, why = serve(served, fetch_request(served.tip), protocol="version=2")
+    assert why is None and b"packfile\n" in out
+    got = tmp_path / "got"
+    got.mkdir()
+    git(got, "init", "-q", "--bare")
+    pack = b""
+    rest = out[out.index(b"packfile\n") + 9:]
+    while rest[:4] != b"0000":
+        n = int(rest[:4], 16)
+        assert rest[4:5] == b"\x01"
+        pack, rest = pack + rest[5:n], rest[n:]
+    git(got, "index-pack", "--stdin", "--check-self-contained-and-connected",
+        data=pack)
+    git(got, "cat-file", "-e", served.tip + "^{tree}")
+
+
+def test_serve_filters(served):
+    for spec, ok in ((b"blob:none", True), (b"blob:limit=10", True),
+                     (b"tree:0", True), (b"tree:17", False),
+                     (b"object:type=commit", True),
+                     (b"sparse:oid=main", False),
+                     (b"combine:blob:none+tree:0", False)):
+        out, _ = serve(served, fetch_request(
+            served.tip, pkt(b"filter " + spec)), protocol="version=2")
+        assert (b"packfile\n" in out) == ok, spec
+
+
+def test_wants_in_a_clean_mirror_must_exist(served):
+    assert serve(served, fetch_request(served.first), protocol="version=2",
+                 wants=[served.first])[1] is None
+    code, _, message = serve(served, wants=["12" * 20])[1]
+    assert code == 10 and message == "not our ref " + "12" * 20
+
+
+def test_wants_in_an_unclean_mirror_must_be_reachable(served):
+    lost = served.tip
+    served.commit(parents=[served.first])
+    git(served.upstream, "tag", "-d", "v1")
+    assert served.update()[1] is False
+    up = served.upstream
+    main_tree = git(up, "rev-parse", "main^{tree}")
+    main_blob = git(up, "rev-parse", "main:file-4")
+    for want, ok in ((served.first, True), (main_tree, True),
+                     (main_blob, True), (served.secret, True),
+                     (lost, False),
+                     (git(up, "rev-parse", lost + "^{tree}"), False),
+                     (git(up, "rev-parse", lost + ":file-3"), False)):
+        why = serve(served, fetch_request(want), protocol="version=2",
+                    wants=[want], clean=False)[1]
+        assert (why is None) == ok, want
+        # The refs that may be seen also count when they come as a file.
+        why = serve(served, fetch_request(want), protocol="version=2",
+                    wants=[want], clean=False, advert=frames.advert(
+                        {"refs/heads/main": refs_of(up)["refs/heads/main"]}))
+        assert (why[1] is None) == (ok and want != served.secret), want
+    assert serve(served, wants=[served.secret], clean=False,
+                 hide=["refs/heads/secret"])[1][0] == 10
+
+
+def test_the_walk_for_wants_is_bounded(served):
+    blob = git(served.upstream, "rev-parse", served.tip + ":file-3")
+    code, _, message = serve(served, wants=[blob], clean=False,
+                             walk_entries=2)[1]
+    assert code == 4 and "too much history" in message
+
+
+# What every job shares
+
+
+def test_frames_out_of_order_end_it(world):
+    inspector = world.inspector()
+    inspector.peer.send("PACK_END", frames.u64(0))
+    assert inspector.peer.recv()[0] == "JOB_FAILED"
+    inspector.close()
+    assert inspector.wait() == 1
+
+
+def test_a_gate_that_leaves_an_idle_inspector(world):
+    inspector = world.inspector()
+    inspector.close()
+    assert inspector.wait() == 0
+
+
+def test_usage():
+    program = os.path.join(frames.BUILD, "gitgate-inspector")
+    done = subprocess.run([program, "/tmp"], stderr=subprocess.PIPE)
+    assert done.returncode == 2 and b"usage" in done.stderr
