@@ -10,6 +10,11 @@
 /* Of one map: looking for a key twice compares them all. */
 #define MAX_KEYS 1000
 
+static const char no_tags[] =
+    "tags (!) are not allowed; a text that begins with \"!\" needs quotes";
+static const char no_aliases[] =
+    "aliases (*) are not allowed; a text that begins with \"*\" needs quotes";
+
 struct reader {
 	yaml_parser_t parser;
 	struct yaml_tree *tree;
@@ -82,6 +87,11 @@ next_event(struct reader *r, yaml_event_t *ev, struct gg_error *err)
 	if (r->parser.error == YAML_MEMORY_ERROR)
 		return gg_fail(err, GG_E_NOMEM, "reading %s", r->tree->file);
 	what = r->parser.problem ? r->parser.problem : "not YAML";
+	/* globs without quotes: say what to do about it */
+	if (r->parser.context != NULL && strstr(r->parser.context, "a tag"))
+		what = no_tags;
+	if (r->parser.context != NULL && strstr(r->parser.context, "an alias"))
+		what = no_aliases;
 	return fail_at(r, r->parser.problem_mark.line, err, what);
 }
 
@@ -93,8 +103,7 @@ check_anchor_tag(const struct reader *r, const yaml_event_t *ev,
 		return fail_at(r, ev->start_mark.line, err,
 		    "anchors (&) are not allowed");
 	if (tag != NULL)
-		return fail_at(r, ev->start_mark.line, err,
-		    "tags (!) are not allowed; a text that begins with \"!\" needs quotes");
+		return fail_at(r, ev->start_mark.line, err, no_tags);
 	return 0;
 }
 
@@ -259,8 +268,7 @@ read_node(struct reader *r, yaml_event_t *ev, unsigned depth,
 		    ev->data.mapping_start.tag, err);
 		return rc < 0 ? rc : read_map(r, depth, out, err);
 	}
-	return fail_at(r, line, err,
-	    "aliases (*) are not allowed; a text that begins with \"*\" needs quotes");
+	return fail_at(r, line, err, no_aliases);
 }
 
 static int

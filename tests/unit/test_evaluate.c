@@ -1,0 +1,471 @@
+#include "base/auto.h"
+#include "base/fd.h"
+#include "policy/policy.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#define MAIN "refs/heads/main"
+
+/* A push of one update with one commit of one path, unless told otherwise. */
+struct push {
+	const char *repository, *name, *group;
+	const char *refname, *target; /* of a symbolic ref, or NULL */
+	enum update_kind kind;
+	const char *path; /* NULL: the commit changes nothing */
+	unsigned kinds;
+	bool in_net; /* the path is in the net difference instead */
+	bool too_large;
+};
+
+static const struct push plain = {
+	.repository = "acme/app",
+	.name = "bot",
+	.group = "agents",
+	.refname = MAIN,
+	.kind = UPDATE_FAST_FORWARD,
+	.path = "migrations/1.sql",
+	.kinds = CHANGE_ADD,
+};
+
+static struct oid
+oid_of(unsigned char x)
+{
+	struct oid o;
+
+	memset(o.b, x, sizeof(o.b));
+	return o;
+}
+
+static struct ruleset *
+parse(const char *text)
+{
+	struct ruleset *rs = ruleset_new();
+	struct gg_error err = { 0 };
+
+	if (ruleset_parse(rs, "p.yaml", view_str(text), &err) < 0)
+		fail_msg("%s: %s", text, err.msg);
+	return rs;
+}
+
+static struct change_report *
+report_of(const struct ruleset *rs, const struct push *p)
+{
+	struct change_report *r = change_report_new(1, ruleset_n_scopes(rs));
+	struct update_report *u = &r->updates[0];
+	struct commit_info *c = change_report_add_commit(r);
+	struct path_changes *to = p->in_net ? &u->net : &c->paths;
+
+	c->oid = oid_of(7);
+	u->kind = p->kind;
+	u->object = OBJECT_COMMIT;
+	u->too_large = p->too_large;
+	u->too_large_why = strdup(p->too_large ? "listed-paths" : "");
+	if (p->path != NULL)
+		path_changes_add(to, view_str(p->path))->kinds = p->kinds;
+	for (size_t s = 0; p->kind != UPDATE_DELETE && s < r->n_scopes; s++)
+		if (ruleset_scope_covers(rs, s, p->refname) ||
+		    (p->target && ruleset_scope_covers(rs, s, p->target)))
+			commit_list_add(&u->scopes[s], 0);
+	return r;
+}
+
+static struct decision *
+judge(const struct ruleset *rs, const struct push *p)
+{
+	GG_AUTO(change_report) report = report_of(rs, p);
+	GG_AUTO_RELEASE(principal) who = { .method = AUTH_TOKEN };
+	GG_AUTO_RELEASE(ref_updates) updates = { 0 };
+	struct oid old_oid = oid_of(p->kind == UPDATE_CREATE ? 0 : 1);
+	struct oid new_oid = oid_of(p->kind == UPDATE_DELETE ? 0 : 2);
+	struct policy_input in = { .repository = p->repository,
+		.principal = &who,
+		.updates = &updates,
+		.symref_targets = &p->target,
+		.report = report };
+	struct decision *d = NULL;
+	struct gg_error err = { 0 };
+
+	who.name = strdup(p->name);
+	strv_add(&who.groups, p->group);
+	assert_int_equal(ref_updates_add(&updates, &old_oid, &new_oid,
+			     view_str(p->refname), 10, NULL),
+	    0);
+	if (policy_evaluate(rs, &in, &d, &err) < 0)
+		fail_msg("%s", err.msg);
+	return d;
+}
+
+/* One rule that denies under a condition: is it met by the push? */
+static const struct {
+	const char *why, *when;
+	struct push push; /* what differs from the plain one */
+	bool want;
+} conditions[] = {
+	{ "no condition", "", { 0 }, true },
+	{ "repository", "repositories: [acme/*]", { 0 }, true },
+	{ "repository without regard to case", "repositories: [ACME/*]",
+	    { .repository = "Acme/App" }, true },
+	{ "another repository", "repositories: [other/*]", { 0 }, false },
+	{ "repository taken away", "repositories: [\"**\", \"!acme/app\"]",
+	    { 0 }, false },
+	{ "ref", "refs: [refs/heads/*]", { 0 }, true },
+	{ "another ref", "refs: [refs/heads/dev]", { 0 }, false },
+	{ "refs have case", "refs: [refs/heads/Main]", { 0 }, false },
+	{ "ref taken away", "refs: [\"!refs/heads/main\"]", { 0 }, false },
+	{ "symbolic ref by its name", "refs: [refs/heads/alias]",
+	    { .refname = "refs/heads/alias", .target = MAIN }, true },
+	{ "symbolic ref by its target", "refs: [refs/heads/main]",
+	    { .refname = "refs/heads/alias", .target = MAIN }, true },
+	{ "symbolic ref, its name taken away",
+	    "refs: [\"**\", \"!refs/heads/alias\"]",
+	    { .refname = "refs/heads/alias", .target = MAIN }, true },
+	{ "symbolic ref by its target's paths",
+	    "refs: [refs/heads/main], paths: [migrations/**]",
+	    { .refname = "refs/heads/alias", .target = MAIN }, true },
+	{ "create", "updates: [create]", { .kind = UPDATE_CREATE + 100 },
+	    true },
+	{ "fast-forward", "updates: [fast-forward]", { 0 }, true },
+	{ "fast-forward is not force", "updates: [force]", { 0 }, false },
+	{ "force", "updates: [create, force]", { .kind = UPDATE_FORCE }, true },
+	{ "delete", "updates: [delete]", { .kind = UPDATE_DELETE }, true },
+	{ "tag-move", "updates: [tag-move]", { .kind = UPDATE_TAG_MOVE },
+	    true },
+	{ "delete is no force", "updates: [force]", { .kind = UPDATE_DELETE },
+	    false },
+	{ "group", "principals: {groups: [agents]}", { 0 }, true },
+	{ "another group", "principals: {groups: [dba]}", { 0 }, false },
+	{ "name", "principals: {names: [bot]}", { 0 }, true },
+	{ "name or group", "principals: {names: [x], groups: [agents]}", { 0 },
+	    true },
+	{ "empty lists mean everyone", "principals: {names: [], groups: []}",
+	    { 0 }, true },
+	{ "excepted", "principals: {except-groups: [agents]}", { 0 }, false },
+	{ "excepted though named",
+	    "principals: {names: [bot], except-groups: [agents]}", { 0 },
+	    false },
+	{ "another excepted", "principals: {except-groups: [dba]}", { 0 },
+	    true },
+	{ "only anonymous", "principals: {anonymous: true}", { 0 }, false },
+	{ "path", "paths: [migrations/**]", { 0 }, true },
+	{ "another path", "paths: [db/**]", { 0 }, false },
+	{ "path taken away", "paths: [\"**\", \"!migrations/**\"]", { 0 },
+	    false },
+	{ "path's twin", "paths: [migrations/**]",
+	    { .path = "Migrations/1.sql" }, true },
+	{ "path in the net difference", "paths: [migrations/**]",
+	    { .kind = UPDATE_FORCE, .in_net = true }, true },
+	{ "a blob without a path", "paths: [\"**\"]", { .path = "" }, true },
+	{ "paths of a delete", "paths: [\"**\"]", { .kind = UPDATE_DELETE },
+	    false },
+	{ "change", "changes: [add]", { 0 }, true },
+	{ "another change", "changes: [modify, delete]", { 0 }, false },
+	{ "one of several changes", "changes: [mode]",
+	    { .kinds = CHANGE_MODIFY | CHANGE_MODE }, true },
+	{ "symlink", "changes: [symlink]",
+	    { .kinds = CHANGE_ADD | CHANGE_SYMLINK }, true },
+	{ "submodule", "changes: [submodule]",
+	    { .kinds = CHANGE_MODIFY | CHANGE_SUBMODULE }, true },
+	{ "path and change", "paths: [migrations/**], changes: [add]", { 0 },
+	    true },
+	{ "path, but not the change",
+	    "paths: [migrations/**], changes: [delete]", { 0 }, false },
+	{ "change, but not the path", "paths: [db/**], changes: [add]", { 0 },
+	    false },
+	{ "all conditions",
+	    "repositories: [acme/app], refs: [refs/heads/main], updates: [fast-forward], principals: {groups: [agents]}, paths: [migrations/**], changes: [add]",
+	    { 0 }, true },
+	{ "all but one",
+	    "repositories: [acme/app], refs: [refs/heads/main], updates: [force], principals: {groups: [agents]}, paths: [migrations/**], changes: [add]",
+	    { 0 }, false },
+};
+
+static struct push
+differing(const struct push *p)
+{
+	struct push out = plain;
+
+	if (p->repository != NULL)
+		out.repository = p->repository;
+	if (p->refname != NULL)
+		out.refname = p->refname;
+	if (p->path != NULL)
+		out.path = p->path;
+	if (p->kinds != 0)
+		out.kinds = p->kinds;
+	if (p->kind != 0)
+		out.kind = (enum update_kind)(p->kind % 100);
+	out.target = p->target;
+	out.in_net = p->in_net;
+	out.too_large = p->too_large;
+	return out;
+}
+
+static void
+test_conditions(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < GG_COUNT(conditions); i++) {
+		GG_AUTO_MEM char *text = path_f(
+		    "rules: [{name: r, then: deny, message: stop, when: {%s}}]",
+		    conditions[i].when);
+		GG_AUTO(ruleset) rs = parse(text);
+		struct push p = differing(&conditions[i].push);
+		GG_AUTO(decision) d = judge(rs, &p);
+
+		if ((d->verdict == VERDICT_DENY) != conditions[i].want ||
+		    d->refs[0].n_reasons != conditions[i].want)
+			fail_msg("%s", conditions[i].why);
+		if (!conditions[i].want) {
+			assert_int_equal(d->verdict, VERDICT_ALLOW);
+			continue;
+		}
+		assert_string_equal(d->refs[0].reasons[0].rule, "r");
+		assert_string_equal(d->refs[0].reasons[0].message, "stop");
+		assert_int_equal(d->n_needs, 0);
+	}
+}
+
+#define D "{name: d, then: deny}"
+#define H \
+	"{name: h, then: hold, approvals: {required: 2, from: [dba], allow-self: true}, wait: 15m, expires: 1h}"
+#define I "{name: i, then: hold}"
+#define A "{name: a, then: allow}"
+#define P "{name: p, then: hold, when: {paths: [secret/**]}}"
+#define Q "{name: q, then: deny, when: {paths: [secret/**]}}"
+
+static const struct {
+	const char *why, *rules;
+	bool too_large;
+	enum verdict want;
+	size_t reasons, needs;
+} combined[] = {
+	{ "no rule", "", false, VERDICT_ALLOW, 0, 0 },
+	{ "allow", A, false, VERDICT_ALLOW, 1, 0 },
+	{ "hold", H, false, VERDICT_HOLD, 1, 1 },
+	{ "deny", D, false, VERDICT_DENY, 1, 0 },
+	{ "hold over allow", A "," H, false, VERDICT_HOLD, 2, 1 },
+	{ "allow does not undo a hold", H "," A, false, VERDICT_HOLD, 2, 1 },
+	{ "deny over hold", D "," H, false, VERDICT_DENY, 2, 1 },
+	{ "deny over hold, the other order", H "," D, false, VERDICT_DENY, 2,
+	    1 },
+	{ "needs add up", H "," I, false, VERDICT_HOLD, 2, 2 },
+	{ "too large is held", "", true, VERDICT_HOLD, 1, 1 },
+	{ "too large, allowed by a rule, is held", A, true, VERDICT_HOLD, 2,
+	    1 },
+	{ "too large and held needs no more", H, true, VERDICT_HOLD, 2, 1 },
+	{ "too large and denied", D, true, VERDICT_DENY, 2, 0 },
+	{ "not looked at whole, a hold on paths counts", P, true, VERDICT_HOLD,
+	    2, 1 },
+	{ "looked at whole, it does not", P, false, VERDICT_ALLOW, 0, 0 },
+	{ "not looked at whole, a deny on paths is held", Q, true, VERDICT_HOLD,
+	    1, 1 },
+};
+
+static void
+test_combined(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < GG_COUNT(combined); i++) {
+		GG_AUTO_MEM char *text = path_f("rules: [%s]",
+		    combined[i].rules);
+		GG_AUTO(ruleset) rs = parse(text);
+		struct push p = plain;
+		GG_AUTO(decision) d = NULL;
+
+		p.too_large = combined[i].too_large;
+		d = judge(rs, &p);
+		if (d->verdict != combined[i].want ||
+		    d->refs[0].verdict != combined[i].want ||
+		    d->refs[0].n_reasons != combined[i].reasons ||
+		    d->n_needs != combined[i].needs)
+			fail_msg("%s: verdict %d, %zu reasons, %zu needs",
+			    combined[i].why, (int)d->verdict,
+			    d->refs[0].n_reasons, d->n_needs);
+		assert_string_equal(d->policy_digest, ruleset_digest(rs));
+	}
+}
+
+static void
+test_too_large_need(void **state)
+{
+	GG_AUTO(ruleset) rs = parse("");
+	struct push p = plain;
+	GG_AUTO(decision) d = NULL;
+
+	(void)state;
+	p.too_large = true;
+	d = judge(rs, &p);
+	assert_string_equal(d->needs[0].rule, "too-large");
+	assert_int_equal(d->needs[0].required, 1);
+	assert_int_equal(d->needs[0].from.n, 0);
+	assert_false(d->needs[0].allow_self);
+	assert_int_equal(d->needs[0].expires_ms, 72 * 3600000);
+	assert_string_equal(d->refs[0].reasons[0].message,
+	    "the change is too large to be looked at whole (limit listed-paths)");
+}
+
+/* Two refs, two rules: one need per rule, however many refs it holds. */
+static void
+test_many_refs(void **state)
+{
+	GG_AUTO(ruleset) rs =
+	    parse("partial: true\nrules: [" H
+		  ", {name: tags, then: deny, when: {refs: [refs/tags/**]}}]");
+	GG_AUTO(change_report) report = change_report_new(3,
+	    ruleset_n_scopes(rs));
+	GG_AUTO_RELEASE(ref_updates) updates = { 0 };
+	struct principal who = { .method = AUTH_ANONYMOUS };
+	struct policy_input in = { .repository = "a",
+		.principal = &who,
+		.updates = &updates,
+		.report = report };
+	static const char *const names[] = { MAIN, "refs/heads/x",
+		"refs/tags/v1" };
+	struct oid one = oid_of(1), two = oid_of(2);
+	GG_AUTO(decision) d = NULL;
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(ref_updates_add(&updates, &one, &two,
+				     view_str(names[i]), 10, NULL),
+		    0);
+		report->updates[i].kind = i == 2 ? UPDATE_TAG_MOVE :
+						   UPDATE_FAST_FORWARD;
+	}
+	assert_int_equal(policy_evaluate(rs, &in, &d, NULL), 0);
+	assert_true(d->partial);
+	assert_int_equal(d->verdict, VERDICT_DENY);
+	assert_int_equal(d->refs[0].verdict, VERDICT_HOLD);
+	assert_int_equal(d->refs[1].verdict, VERDICT_HOLD);
+	assert_int_equal(d->refs[2].verdict, VERDICT_DENY);
+	assert_int_equal(d->n_needs, 1);
+	assert_int_equal(d->needs[0].required, 2);
+	assert_true(d->needs[0].allow_self);
+	assert_string_equal(d->needs[0].from.v[0], "dba");
+	assert_int_equal(d->needs[0].wait_ms, 900000);
+	assert_int_equal(d->needs[0].expires_ms, 3600000);
+}
+
+static void
+test_unfit(void **state)
+{
+	GG_AUTO(ruleset) rs = parse("rules: [" D "]");
+	GG_AUTO_RELEASE(ref_updates) updates = { 0 };
+	struct principal who = { .method = AUTH_ANONYMOUS };
+	struct policy_input in = {
+		.repository = "a", .principal = &who, .updates = &updates
+	};
+	struct oid zero = { { 0 } }, one = oid_of(1);
+	struct decision *d = NULL;
+
+	(void)state;
+	assert_int_equal(ref_updates_add(&updates, &zero, &one, view_str(MAIN),
+			     1, NULL),
+	    0);
+	for (int i = 0; i < 5; i++) {
+		GG_AUTO(change_report) r = change_report_new(i == 0 ? 2 : 1,
+		    i == 1 ? 0 : 1);
+
+		in.report = r;
+		r->updates[0].kind = UPDATE_CREATE;
+		if (i == 2)
+			r->updates[0].kind = UPDATE_FAST_FORWARD;
+		if (i == 3)
+			r->updates[0].kind = UPDATE_DELETE;
+		if (i == 4)
+			commit_list_add(&r->updates[0].scopes[0], 0);
+		assert_int_equal(policy_evaluate(rs, &in, &d, NULL),
+		    GG_E_CORRUPT);
+		assert_null(d);
+	}
+}
+
+static void
+test_json(void **state)
+{
+	static const char want[] =
+	    "[{\"kind\":\"fast-forward\","
+	    "\"new\":\"0202020202020202020202020202020202020202\","
+	    "\"old\":\"0101010101010101010101010101010101010101\","
+	    "\"reasons\":[{\"message\":\"Ask a DBA.\",\"paths\":["
+	    "{\"change\":\"added\",\"commit\":\"0707070707070707070707070707070707070707\","
+	    "\"path\":\"migrations/\xef\xbf\xbd.sql\"}],\"paths_total\":1,"
+	    "\"rule\":\"r\",\"verdict\":\"hold\"}],"
+	    "\"ref\":\"refs/heads/main\",\"verdict\":\"hold\"}]";
+	static const char needs[] =
+	    "[{\"allow_self\":false,\"expires_ms\":259200000,\"from\":[\"dba\"],"
+	    "\"required\":1,\"rule\":\"r\",\"wait_ms\":0}]";
+	GG_AUTO(ruleset) rs = parse(
+	    "rules: [{name: r, then: hold, message: Ask a DBA., when: {paths: [migrations/**]}, approvals: {from: [dba]}}]");
+	struct push p = plain;
+	GG_AUTO(decision) d = NULL;
+	json_t *j;
+	char *text;
+
+	(void)state;
+	p.path = "migrations/\xff.sql";
+	d = judge(rs, &p);
+	j = decision_updates_json(d);
+	text = json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS);
+	assert_string_equal(text, want);
+	free(text);
+	json_decref(j);
+	j = decision_needs_json(d);
+	text = json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS);
+	assert_string_equal(text, needs);
+	free(text);
+	json_decref(j);
+}
+
+/* What matched is counted to the end and listed to the cut. */
+static void
+test_match_counts(void **state)
+{
+	GG_AUTO(ruleset) rs =
+	    parse("rules: [{name: r, then: deny, when: {paths: [a/**]}}]");
+	GG_AUTO(change_report) report = report_of(rs, &plain);
+	GG_AUTO_RELEASE(ref_updates) updates = { 0 };
+	struct principal who = { .method = AUTH_ANONYMOUS };
+	struct policy_input in = { .repository = "a",
+		.principal = &who,
+		.updates = &updates,
+		.report = report };
+	struct oid one = oid_of(1), two = oid_of(2);
+	GG_AUTO(decision) d = NULL;
+
+	(void)state;
+	for (int i = 0; i < 150; i++) {
+		GG_AUTO_MEM char *path = path_f("%s/%d", i < 140 ? "a" : "b",
+		    i);
+
+		path_changes_add(&report->commits[0].paths, view_str(path))
+		    ->kinds = CHANGE_MODIFY;
+	}
+	assert_int_equal(ref_updates_add(&updates, &one, &two, view_str(MAIN),
+			     1, NULL),
+	    0);
+	assert_int_equal(policy_evaluate(rs, &in, &d, NULL), 0);
+	assert_int_equal(d->refs[0].reasons[0].n_matches_all, 140);
+	assert_int_equal(d->refs[0].reasons[0].n_matches, REASON_MAX_MATCHES);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_conditions),
+		cmocka_unit_test(test_combined),
+		cmocka_unit_test(test_too_large_need),
+		cmocka_unit_test(test_many_refs),
+		cmocka_unit_test(test_unfit),
+		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_match_counts),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

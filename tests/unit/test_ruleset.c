@@ -1,0 +1,441 @@
+#include "base/auto.h"
+#include "base/fd.h"
+#include "policy/policy.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#define RULE(more)  "rules:\n  - {name: r, then: deny, " more "}\n"
+#define HOLD(more)  "rules:\n  - {name: r, then: hold, " more "}\n"
+#define WHEN(more)  RULE("when: {" more "}")
+#define GRANT(more) "access:\n  - {" more "}\n"
+
+static const struct {
+	const char *why, *text, *msg; /* NULL: accepted */
+} cases[] = {
+	{ "nothing", "", NULL },
+	{ "JSON",
+	    "{\"rules\": [{\"name\": \"r\", \"then\": \"hold\", \"approvals\": {\"required\": 2}}], \"partial\": true}",
+	    NULL },
+	{ "all that there is",
+	    "partial: true\n"
+	    "access:\n"
+	    "  - principals: {names: [ci], groups: [agents], except-groups: [x], anonymous: true}\n"
+	    "    repositories: [\"acme/*\", \"!acme/secret\"]\n"
+	    "    allow: [fetch, push]\n"
+	    "rules:\n"
+	    "  - name: migrations\n"
+	    "    when:\n"
+	    "      repositories: [\"acme/*\"]\n"
+	    "      refs: [\"refs/heads/**\"]\n"
+	    "      updates: [create, fast-forward, force, delete, tag-move]\n"
+	    "      principals: {names: [], groups: [agents], except-groups: [dba]}\n"
+	    "      paths: [\"migrations/**\", \"!migrations/README\"]\n"
+	    "      changes: [add, modify, delete, mode, symlink, submodule]\n"
+	    "    then: hold\n"
+	    "    approvals: {required: 1, from: [dba], allow-self: false}\n"
+	    "    wait: 0s\n"
+	    "    expires: 72h\n"
+	    "    message: \"Schema migrations need a DBA.\"\n",
+	    NULL },
+	{ "unknown key", "rule: []\n", "p.yaml:1: unknown key \"rule\"" },
+	{ "rules as a map", "rules: {}\n", "p.yaml:1: rules must be a list" },
+	{ "partial in words", "partial: yes\n",
+	    "p.yaml:1: partial must be true or false" },
+	{ "a rule as a word", "rules: [a]\n",
+	    "p.yaml:1: a rule must be a map of keys" },
+	{ "a rule's unknown key", RULE("wehn: {}"),
+	    "p.yaml:2: unknown key \"wehn\"" },
+	{ "no name", "rules:\n  - then: deny\n",
+	    "p.yaml:2: a rule needs name" },
+	{ "no verdict", "rules:\n  - name: r\n",
+	    "p.yaml:2: a rule needs then" },
+	{ "another verdict", "rules:\n  - {name: r, then: reject}\n",
+	    "p.yaml:2: then must be deny, hold or allow" },
+	{ "a name with a space", "rules:\n  - {name: a b, then: deny}\n",
+	    "p.yaml:2: name: \"a b\" is not a rule's name (at most 64 of A-Z a-z 0-9 . _ -, a letter or digit first)" },
+	{ "our own name", "rules:\n  - {name: too-large, then: deny}\n",
+	    "p.yaml:2: name: too-large is gitgate's own, for changes over a limit" },
+	{ "a name twice",
+	    "rules:\n  - {name: r, then: deny}\n  - {name: r, then: deny}\n",
+	    "p.yaml:3: rule r twice (first at p.yaml:2)" },
+	{ "approvals of a deny", RULE("approvals: {}"),
+	    "p.yaml:2: approvals is for rules with `then: hold`" },
+	{ "wait of a deny", RULE("wait: 1s"),
+	    "p.yaml:2: wait is for rules with `then: hold`" },
+	{ "expires of a deny", RULE("expires: 1s"),
+	    "p.yaml:2: expires is for rules with `then: hold`" },
+	{ "no approvals required", HOLD("approvals: {required: 0}"),
+	    "p.yaml:2: required must be a number from 1 to 20" },
+	{ "approvals' unknown key", HOLD("approvals: {needed: 1}"),
+	    "p.yaml:2: unknown key \"needed\"" },
+	{ "from any reviewer", HOLD("approvals: {from: []}"), NULL },
+	{ "from a bad name", HOLD("approvals: {from: [\"a b\"]}"),
+	    "p.yaml:2: from: \"a b\" is not a name" },
+	{ "expires at once", HOLD("expires: 0h"),
+	    "p.yaml:2: expires must be more than 0" },
+	{ "expires without a unit", HOLD("expires: 72"),
+	    "p.yaml:2: expires must be a duration like 90s, 15m, 72h or 30d" },
+	{ "expires never", HOLD("expires: 9999999999d"),
+	    "p.yaml:2: expires must be a duration like 90s, 15m, 72h or 30d" },
+	{ "wait in a list", HOLD("wait: [1s]"),
+	    "p.yaml:2: wait must be a duration like 90s, 15m, 72h or 30d" },
+	{ "a message of two lines", RULE("message: \"a\\nb\""),
+	    "p.yaml:2: message must be one line without control characters" },
+	{ "when as a word", RULE("when: always"),
+	    "p.yaml:2: when must be a map of keys" },
+	{ "when's unknown key", WHEN("branch: [a]"),
+	    "p.yaml:2: unknown key \"branch\"" },
+	{ "an unknown update", WHEN("updates: [push]"),
+	    "p.yaml:2: updates: unknown word \"push\"" },
+	{ "no updates", WHEN("updates: []"),
+	    "p.yaml:2: updates is empty: leave it out, or name something" },
+	{ "an unknown change", WHEN("changes: [rename]"),
+	    "p.yaml:2: changes: unknown word \"rename\"" },
+	{ "no paths", WHEN("paths: []"),
+	    "p.yaml:2: paths is empty: leave it out, or name something" },
+	{ "paths as a word", WHEN("paths: a"),
+	    "p.yaml:2: paths must be a list" },
+	{ "a path that is a number", WHEN("paths: [1]"),
+	    "p.yaml:2: paths: 1 needs quotes" },
+	{ "a path that may be a boolean", WHEN("paths: [on]"),
+	    "p.yaml:2: paths: on needs quotes" },
+	{ "a path that is a time", WHEN("paths: [2026-01-01]"),
+	    "p.yaml:2: paths: 2026-01-01 needs quotes" },
+	{ "a glob that is none", WHEN("paths: [\"a[\"]"),
+	    "p.yaml:2: paths: glob \"a[\": a set [ without its ]" },
+	{ "an exclusion that is none", WHEN("refs: [\"!a[\"]"),
+	    "p.yaml:2: refs: glob \"a[\": a set [ without its ]" },
+	{ "an exclusion of nothing", WHEN("refs: [\"!\"]"),
+	    "p.yaml:2: refs: an empty glob" },
+	{ "an exclusion without quotes", WHEN("refs: [!a]"),
+	    "p.yaml:2: tags (!) are not allowed; a text that begins with \"!\" needs quotes" },
+	{ "stars without quotes", WHEN("refs: [**]"),
+	    "p.yaml:2: aliases (*) are not allowed; a text that begins with \"*\" needs quotes" },
+	{ "principals' unknown key", WHEN("principals: {users: [a]}"),
+	    "p.yaml:2: unknown key \"users\"" },
+	{ "anonymous by name", WHEN("principals: {names: [anonymous]}"),
+	    "p.yaml:2: names: for the anonymous one write `anonymous: true`" },
+	{ "later: blobs", WHEN("blob-larger-than: 10MiB"),
+	    "p.yaml:2: the condition blob-larger-than is not supported by this version" },
+	{ "later: secrets", WHEN("secrets: true"),
+	    "p.yaml:2: the condition secrets is not supported by this version" },
+	{ "later: commits", WHEN("commits: {message: x}"),
+	    "p.yaml:2: the condition commits is not supported by this version" },
+	{ "later: more-than", WHEN("more-than: {files: 1}"),
+	    "p.yaml:2: the condition more-than is not supported by this version" },
+	{ "later: during", WHEN("during: x"),
+	    "p.yaml:2: the condition during is not supported by this version" },
+	{ "later: outside", WHEN("outside: x"),
+	    "p.yaml:2: the condition outside is not supported by this version" },
+	{ "later: hook", WHEN("hook: x"),
+	    "p.yaml:2: the condition hook is not supported by this version" },
+	{ "access for nobody",
+	    GRANT(
+		"principals: {groups: []}, repositories: [a], allow: [fetch]"),
+	    "p.yaml:2: principals must name someone: names, groups or `anonymous: true`" },
+	{ "access without principals",
+	    GRANT("repositories: [a], allow: [fetch]"),
+	    "p.yaml:2: an access entry needs principals" },
+	{ "access without repositories",
+	    GRANT("principals: {names: [a]}, allow: [fetch]"),
+	    "p.yaml:2: an access entry needs repositories" },
+	{ "access to nothing",
+	    GRANT("principals: {names: [a]}, repositories: [a]"),
+	    "p.yaml:2: an access entry needs allow" },
+	{ "access to another thing",
+	    GRANT(
+		"principals: {names: [a]}, repositories: [a], allow: [admin]"),
+	    "p.yaml:2: allow: unknown word \"admin\"" },
+};
+
+static void
+test_errors(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < GG_COUNT(cases); i++) {
+		GG_AUTO(ruleset) rs = ruleset_new();
+		struct gg_error err = { 0 };
+		int rc = ruleset_parse(rs, "p.yaml", view_str(cases[i].text),
+		    &err);
+
+		if (rc != (cases[i].msg ? GG_E_INPUT : 0) ||
+		    strcmp(err.msg, cases[i].msg ? cases[i].msg : "") != 0)
+			fail_msg("%s: %d %s", cases[i].why, rc, err.msg);
+	}
+}
+
+static struct ruleset *
+parse(const char *text)
+{
+	struct ruleset *rs = ruleset_new();
+	struct gg_error err = { 0 };
+
+	if (ruleset_parse(rs, "p.yaml", view_str(text), &err) < 0)
+		fail_msg("%s", err.msg);
+	return rs;
+}
+
+static const char access_text[] =
+    "access:\n"
+    "  - {principals: {groups: [agents], except-groups: [fired]}, repositories: [\"Acme/*\"], allow: [fetch, push]}\n"
+    "  - {principals: {names: [ann]}, repositories: [\"**\", \"!acme/secret\"], allow: [fetch]}\n"
+    "  - {principals: {anonymous: true}, repositories: [demo/app], allow: [fetch]}\n";
+
+static const struct {
+	const char *why, *name, *group, *group2;
+	enum auth_method method;
+	const char *repository;
+	unsigned want;
+} accesses[] = {
+	{ "by group", "bot", "agents", NULL, AUTH_TOKEN, "acme/app", 3 },
+	{ "without regard to case", "bot", "agents", NULL, AUTH_TOKEN,
+	    "ACME/App", 3 },
+	{ "another repository", "bot", "agents", NULL, AUTH_TOKEN, "x/app", 0 },
+	{ "excepted", "bot", "agents", "fired", AUTH_TOKEN, "acme/app", 0 },
+	{ "by name", "ann", NULL, NULL, AUTH_SESSION, "x/y", 1 },
+	{ "taken away", "ann", NULL, NULL, AUTH_SESSION, "acme/secret", 0 },
+	{ "names have case", "Ann", NULL, NULL, AUTH_SESSION, "x/y", 0 },
+	{ "entries add up", "ann", "agents", NULL, AUTH_TOKEN, "acme/secret",
+	    3 },
+	{ "no groups", "bot", NULL, NULL, AUTH_TOKEN, "acme/app", 0 },
+	{ "anonymous", "anonymous", NULL, NULL, AUTH_ANONYMOUS, "demo/app", 1 },
+	{ "anonymous elsewhere", "anonymous", NULL, NULL, AUTH_ANONYMOUS,
+	    "acme/app", 0 },
+	{ "anonymous has no groups", "anonymous", "agents", NULL,
+	    AUTH_ANONYMOUS, "acme/app", 0 },
+	{ "who signed in is not anonymous", "bot", NULL, NULL, AUTH_TOKEN,
+	    "demo/app", 0 },
+	{ "named anonymous is not anonymous", "anonymous", NULL, NULL,
+	    AUTH_TOKEN, "demo/app", 0 },
+};
+
+static void
+test_access(void **state)
+{
+	GG_AUTO(ruleset) rs = parse(access_text);
+
+	(void)state;
+	for (size_t i = 0; i < GG_COUNT(accesses); i++) {
+		GG_AUTO_RELEASE(principal) p = { .method = accesses[i].method };
+
+		p.name = strdup(accesses[i].name);
+		if (accesses[i].group != NULL)
+			strv_add(&p.groups, accesses[i].group);
+		if (accesses[i].group2 != NULL)
+			strv_add(&p.groups, accesses[i].group2);
+		if (ruleset_access(rs, &p, accesses[i].repository) !=
+		    accesses[i].want)
+			fail_msg("%s", accesses[i].why);
+	}
+	assert_true(ruleset_anonymous_may(rs, "demo/app", ACCESS_FETCH));
+	assert_false(ruleset_anonymous_may(rs, "demo/app",
+	    ACCESS_FETCH | ACCESS_PUSH));
+	assert_false(ruleset_anonymous_may(rs, "acme/app", ACCESS_FETCH));
+	assert_false(ruleset_anonymous_may(rs, "demo/app", 0));
+}
+
+static void
+test_scopes(void **state)
+{
+	GG_AUTO(ruleset) rs = parse(
+	    "rules:\n"
+	    "  - {name: a, then: deny, when: {refs: [refs/heads/main]}}\n"
+	    "  - {name: b, then: deny, when: {refs: [refs/heads/main], paths: [x], repositories: [Acme/*], principals: {groups: [agents]}}}\n"
+	    "  - {name: c, then: deny}\n"
+	    "  - {name: d, then: hold, when: {refs: [\"refs/**\", \"!refs/tags/**\"]}}\n");
+	GG_AUTO_RELEASE(principal) p = { .method = AUTH_TOKEN };
+
+	(void)state;
+	p.name = strdup("bot");
+	assert_int_equal(ruleset_n_rules(rs), 4);
+	assert_int_equal(ruleset_n_scopes(rs), 3);
+	assert_true(ruleset_scope_covers(rs, 0, "refs/heads/main"));
+	assert_false(ruleset_scope_covers(rs, 0, "refs/heads/Main"));
+	assert_true(ruleset_scope_covers(rs, 1, "refs/x"));
+	assert_true(ruleset_scope_covers(rs, 2, "refs/heads/x"));
+	assert_false(ruleset_scope_covers(rs, 2, "refs/tags/x"));
+	assert_false(ruleset_scope_covers(rs, 3, "refs/tags/x"));
+	assert_false(ruleset_scope_needed(rs, 0, &p, "acme/app"));
+	strv_add(&p.groups, "agents");
+	assert_true(ruleset_scope_needed(rs, 0, &p, "acme/APP"));
+	assert_false(ruleset_scope_needed(rs, 0, &p, "other/app"));
+	assert_false(ruleset_scope_needed(rs, 1, &p, "acme/app"));
+	assert_true(ruleset_scope_needed(rs, 2, &p, "acme/app"));
+}
+
+static void
+test_scope_limit(void **state)
+{
+	GG_AUTO(ruleset) rs = ruleset_new();
+
+	(void)state;
+	for (unsigned i = 0; i <= REPORT_MAX_SCOPES; i++) {
+		GG_AUTO_MEM char *text = path_f(
+		    "rules: [{name: r%u, then: deny, when: {refs: [refs/%u]}}]",
+		    i, i);
+		struct gg_error err = { 0 };
+		int rc = ruleset_parse(rs, "p", view_str(text), &err);
+
+		assert_int_equal(rc, i < REPORT_MAX_SCOPES ? 0 : GG_E_INPUT);
+		if (rc < 0)
+			assert_string_equal(err.msg,
+			    "p:1: more than 64 different lists of refs in all rules");
+	}
+}
+
+static void
+put(const char *dir, const char *name, const char *text)
+{
+	GG_AUTO_MEM char *file = path_f("%s/%s", dir, name);
+
+	assert_int_equal(file_write(file, view_str(text), 0600, false, NULL),
+	    0);
+}
+
+static void
+test_load(void **state)
+{
+	char dir[] = "/tmp/gg-policy-XXXXXX";
+	GG_AUTO(ruleset) one = NULL;
+	GG_AUTO(ruleset) two = NULL;
+	GG_AUTO(ruleset) none = NULL;
+	GG_AUTO_MEM char *want = NULL;
+	struct gg_error err = { 0 };
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	put(dir, "20-b.yaml", "rules: [{name: r, then: deny}]");
+	put(dir, "10-a.json", "{\"rules\": []}");
+	put(dir, "schema.json", "{\"title\": \"not a policy\"}");
+	put(dir, ".hidden.yaml", "nonsense: 1");
+	put(dir, "README.txt", "nonsense: 1");
+	assert_int_equal(ruleset_load(dir, &one, NULL, &err), 0);
+	assert_int_equal(ruleset_n_files(one), 2);
+	assert_int_equal(ruleset_n_rules(one), 1);
+	assert_int_equal(strlen(ruleset_digest(one)), 64);
+
+	/* a comment is a change too: what is digested is the bytes */
+	put(dir, "20-b.yaml", "rules: [{name: r, then: deny}] # why");
+	assert_int_equal(ruleset_load(dir, &two, NULL, &err), 0);
+	assert_string_not_equal(ruleset_digest(one), ruleset_digest(two));
+
+	put(dir, "30-c.yml", "rules: [{name: r, then: deny}]");
+	assert_int_equal(ruleset_load(dir, &none, NULL, &err), GG_E_INPUT);
+	assert_null(none);
+	want = path_f("%s/30-c.yml:1: rule r twice (first at %s/20-b.yaml:1)",
+	    dir, dir);
+	assert_string_equal(err.msg, want);
+	assert_int_equal(dir_remove(dir, NULL), 0);
+	assert_int_equal(ruleset_load(dir, &none, NULL, &err), GG_E_SYS);
+}
+
+/* Names take part: the same text in another file is another rule set. */
+static void
+test_digest(void **state)
+{
+	GG_AUTO(ruleset) a = ruleset_new();
+	GG_AUTO(ruleset) b = ruleset_new();
+	GG_AUTO(ruleset) c = ruleset_new();
+
+	(void)state;
+	assert_int_equal(ruleset_parse(a, "/x/a", view_str(""), NULL), 0);
+	assert_int_equal(ruleset_parse(b, "/x/b", view_str(""), NULL), 0);
+	assert_int_equal(ruleset_parse(c, "/y/a", view_str(""), NULL), 0);
+	assert_string_not_equal(ruleset_digest(a), ruleset_digest(b));
+	assert_string_equal(ruleset_digest(a), ruleset_digest(c));
+}
+
+#define ACCESS \
+	"access: [{principals: {names: [a]}, repositories: [a], allow: [fetch]}]\n"
+
+static const struct {
+	const char *why, *text, *want; /* behind "file:line: " */
+} warned[] = {
+	{ "nothing to say", ACCESS "rules: [{name: a, then: deny}]", NULL },
+	{ "nobody gets in", "rules: [{name: a, then: deny}]",
+	    "no access entry: nobody may fetch or push anything" },
+	{ "allow does nothing", ACCESS "rules: [{name: a, then: allow}]",
+	    "rule a has no effect: what no rule holds or denies is allowed" },
+	{ "a short name of a branch",
+	    ACCESS "rules: [{name: a, then: deny, when: {refs: [main]}}]",
+	    "rule a: refs \"main\" matches no full name: write refs/heads/... or refs/tags/..." },
+	{ "any depth is fine",
+	    ACCESS
+	    "rules: [{name: a, then: deny, when: {refs: [\"**/x\", \"refs/heads/*\", \"r*\"]}}]",
+	    NULL },
+	{ "all refs away",
+	    ACCESS
+	    "rules: [{name: a, then: deny, when: {refs: [refs/x, \"!**\"]}}]",
+	    "rule a can never match: its refs take away everything" },
+	{ "the one ref away",
+	    ACCESS
+	    "rules: [{name: a, then: deny, when: {refs: [refs/x, \"!refs/x\"]}}]",
+	    "rule a can never match: its refs take away everything" },
+	{ "some refs left",
+	    ACCESS
+	    "rules: [{name: a, then: deny, when: {refs: [\"!refs/x\"]}}]",
+	    NULL },
+	{ "a path with a slash first",
+	    ACCESS "rules: [{name: a, then: deny, when: {paths: [/x]}}]",
+	    "rule a: path \"/x\" matches nothing: paths do not begin with a slash" },
+	{ "a path with a slash last",
+	    ACCESS "rules: [{name: a, then: deny, when: {paths: [x/]}}]",
+	    "rule a: path \"x/\" matches nothing: write \"x/**\" for what is below" },
+	{ "paths of a delete",
+	    ACCESS
+	    "rules: [{name: a, then: deny, when: {paths: [x], updates: [delete]}}]",
+	    "rule a can never match: deleting a ref changes no paths" },
+	{ "no group left",
+	    ACCESS
+	    "rules: [{name: a, then: deny, when: {principals: {groups: [x], except-groups: [z, x]}}}]",
+	    "rule a can never match: except-groups has all of its groups" },
+	{ "tags under heads",
+	    ACCESS
+	    "rules: [{name: a, then: deny, when: {refs: [refs/heads/x], updates: [tag-move]}}]",
+	    "rule a can never match: tag-move is for refs/tags/" },
+	{ "the same again",
+	    ACCESS "rules: [{name: a, then: deny}, {name: b, then: deny}]",
+	    "rule b says the same as rule a" },
+};
+
+static void
+test_warnings(void **state)
+{
+	char dir[] = "/tmp/gg-policy-XXXXXX";
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	for (size_t i = 0; i < GG_COUNT(warned); i++) {
+		GG_AUTO_RELEASE(strv) w = STRV_INIT;
+		GG_AUTO(ruleset) rs = NULL;
+
+		put(dir, "a.yaml", warned[i].text);
+		assert_int_equal(ruleset_load(dir, &rs, &w, NULL), 0);
+		if (w.n != (warned[i].want != NULL) ||
+		    (w.n == 1 && strstr(w.v[0], warned[i].want) == NULL))
+			fail_msg("%s: %s", warned[i].why, w.n ? w.v[0] : "-");
+	}
+	assert_int_equal(dir_remove(dir, NULL), 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_access),
+		cmocka_unit_test(test_scopes),
+		cmocka_unit_test(test_scope_limit),
+		cmocka_unit_test(test_load),
+		cmocka_unit_test(test_digest),
+		cmocka_unit_test(test_warnings),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
