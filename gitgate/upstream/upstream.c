@@ -1,0 +1,103 @@
+#include "upstream/upstream.h"
+
+#include "upstream/http.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const char *
+upstream_service_name(enum upstream_service s)
+{
+	return s == UPSTREAM_RECEIVE_PACK ? "git-receive-pack" :
+					    "git-upload-pack";
+}
+
+static char *
+copy(const char *s)
+{
+	char *p = s == NULL ? NULL : strdup(s);
+
+	if (s != NULL && p == NULL)
+		gg_die("no memory for a name");
+	return p;
+}
+
+char *
+upstream_expand(const char *path)
+{
+	static const char variable[] = "${CREDENTIALS_DIRECTORY}";
+	const char *dir = getenv("CREDENTIALS_DIRECTORY");
+	size_t n = sizeof(variable) - 1;
+
+	if (path == NULL || strncmp(path, variable, n) != 0 || dir == NULL)
+		return copy(path);
+	struct buf b = BUF_INIT(65536);
+
+	buf_adds(&b, dir);
+	buf_adds(&b, path + n);
+	return buf_take(&b);
+}
+
+static void
+copy_credential(struct credential *to, const struct credential *from)
+{
+	to->username = copy(from->username);
+	to->password_file = upstream_expand(from->password_file);
+	to->token_file = upstream_expand(from->token_file);
+	to->helper = copy(from->helper);
+	to->ssh_key = upstream_expand(from->ssh_key);
+	to->known_hosts = upstream_expand(from->known_hosts);
+	to->ca_file = upstream_expand(from->ca_file);
+}
+
+int
+upstream_new(const struct config *c, struct view repository,
+    const char *run_dir, struct upstream **out, struct gg_error *err)
+{
+	GG_AUTO_RELEASE(repo_ref) ref = { 0 };
+	struct upstream *u;
+	int rc = config_find_repository(c, repository, &ref, err);
+
+	if (rc != 0)
+		return rc;
+	if ((u = calloc(1, sizeof(*u))) == NULL)
+		return gg_fail(err, GG_E_NOMEM, "upstream");
+	u->repository = copy(ref.name);
+	u->kind = ref.conf->kind;
+	u->url = copy(ref.upstream);
+	u->limits = c->limits;
+	u->run_dir = copy(run_dir);
+	copy_credential(&u->credential, &ref.conf->credential);
+	*out = u;
+	return 0;
+}
+
+void
+upstream_free(struct upstream *u)
+{
+	if (u == NULL)
+		return;
+	free(u->repository);
+	free(u->url);
+	free(u->run_dir);
+	free(u->credential.username);
+	free(u->credential.password_file);
+	free(u->credential.token_file);
+	free(u->credential.helper);
+	free(u->credential.ssh_key);
+	free(u->credential.known_hosts);
+	free(u->credential.ca_file);
+	free(u);
+}
+
+int
+upstream_start(struct gg_error *err)
+{
+	return http_start(err);
+}
+
+void
+upstream_forget_connections(void)
+{
+	http_forget_connections();
+}
