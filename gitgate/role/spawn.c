@@ -1,0 +1,81 @@
+#include "role/spawn.h"
+
+#include "base/auto.h"
+#include "base/fd.h"
+#include "ipc/frame.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+/* Between fork and exec: async-signal-safe calls only. */
+_Noreturn static void
+become(const char *path, const char *const *args, int sock)
+{
+	struct sigaction dfl = { .sa_handler = SIG_DFL };
+	sigset_t none;
+	int null;
+
+	for (int sig = 1; sig < 32; sig++)
+		(void)sigaction(sig, &dfl, NULL);
+	sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	null = open("/dev/null", O_RDONLY);
+	if (null >= 0)
+		(void)dup2(null, STDIN_FILENO);
+	if (sock != FRAME_PARENT_FD && dup2(sock, FRAME_PARENT_FD) < 0)
+		_exit(126);
+	if (fcntl(FRAME_PARENT_FD, F_SETFD, 0) != 0 ||
+	    close_range(FRAME_PARENT_FD + 1, UINT_MAX, 0) != 0)
+		_exit(126);
+	(void)execv(path, (char *const *)(uintptr_t)args);
+	_exit(127);
+}
+
+int
+spawn_role(const char *path, const char *const *args, pid_t *pid, int *sock,
+    struct gg_error *err)
+{
+	int sv[2], rc;
+	pid_t child;
+
+	if (access(path, X_OK) != 0)
+		return gg_fail(err, GG_E_SYS, "%s", path);
+	if ((rc = frame_pair(sv, err)) != 0)
+		return rc;
+	child = fork();
+	if (child == 0)
+		become(path, args, sv[1]);
+	fd_close(sv[1]);
+	if (child < 0) {
+		fd_close(sv[0]);
+		return gg_fail(err, GG_E_SYS, "fork");
+	}
+	*pid = child;
+	*sock = sv[0];
+	return 0;
+}
+
+int
+spawn_find_dir(char **dir, struct gg_error *err)
+{
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	GG_AUTO_MEM char *beside = NULL;
+	char *slash;
+
+	if (n < 0)
+		return gg_fail(err, GG_E_SYS, "/proc/self/exe");
+	self[n] = '\0';
+	if ((slash = strrchr(self, '/')) == NULL)
+		return gg_fail(err, GG_E_SYS, "%s", self);
+	*slash = '\0';
+	beside = path_f("%s/gitgate-gate", self);
+	*dir = access(beside, X_OK) == 0 ? path_f("%s", self) :
+					   path_f("%s", GG_LIBEXECDIR);
+	return 0;
+}

@@ -1,0 +1,22 @@
+/* Starting a role: fork and exec with its socket at descriptor 3 and all
+ * else but the standard ones closed. */
+#ifndef GITGATE_ROLE_SPAWN_H
+#define GITGATE_ROLE_SPAWN_H
+
+#include "base/error.h"
+
+#include <sys/types.h>
+
+/*
+ * Start path with args (args[0] is its name; ends with NULL). Standard input
+ * is /dev/null; standard output and error are ours. *sock: our end of its
+ * socket. All signals unblocked and at their defaults in it.
+ */
+GG_MUST_USE int spawn_role(const char *path, const char *const *args,
+    pid_t *pid, int *sock, struct gg_error *err);
+
+/* Where the roles' executables are: beside this program, or in the
+ * directory that `make install` used. *dir is malloc'ed. */
+GG_MUST_USE int spawn_find_dir(char **dir, struct gg_error *err);
+
+#endif

@@ -1,0 +1,549 @@
+#include "role/supervisor.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "ipc/codec.h"
+#include "ipc/frame.h"
+#include "policy/policy.h"
+#include "role/spawn.h"
+#include "sandbox/sandbox.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#define RESTART_PAUSE_MS 1000
+#define RESTART_QUICK_MS 2000
+#define STOP_SLACK_MS    10000
+#define INSPECTORS_MAX   256
+
+struct child {
+	pid_t pid;          /* 0: not running */
+	int sock;           /* our end of its parent socket */
+	int64_t started;    /* mono ms */
+	int64_t not_before; /* mono ms: when it may be started again */
+};
+
+struct supervisor {
+	const char *config_file;
+	struct config *config; /* owned: the one in force */
+	char *bin_dir;
+	char *run_dir;
+	bool own_run_dir;
+	struct child gate, courier;
+	pid_t inspectors[INSPECTORS_MAX];
+	uint32_t generation;
+	int signals;
+	bool stopping;
+	bool fatal; /* a role said that it cannot start */
+};
+
+static int
+send_fd(int sock, enum msg_type type, uint32_t word, int fd,
+    struct gg_error *err)
+{
+	GG_AUTO_RELEASE(buf) body = BUF_INIT(16);
+
+	enc_u32(&body, word);
+	return frame_send(sock, type, 0, buf_view(&body), &fd, fd >= 0 ? 1 : 0,
+	    err);
+}
+
+/* -- what the roles are told -- */
+
+static int
+send_config(struct supervisor *s, struct gg_error *err)
+{
+	GG_AUTO_RELEASE(buf) text = BUF_INIT((size_t)1 << 20);
+	GG_AUTO_FD fd = -1;
+	int rc;
+
+	if ((rc = file_read(s->config_file, &text, err)) != 0)
+		return rc;
+	if ((fd = fd_memfile("config", buf_view(&text), err)) < 0)
+		return err->code;
+	return send_fd(s->gate.sock, MSG_CONFIG, s->generation, fd, err);
+}
+
+static int
+send_courier_config(struct supervisor *s, struct gg_error *err)
+{
+	GG_AUTO_RELEASE(buf) slice = BUF_INIT((size_t)8 << 20);
+	GG_AUTO_FD fd = -1;
+	int rc;
+
+	config_courier_encode(s->config, &slice);
+	if ((rc = buf_check(&slice, err)) != 0)
+		return rc;
+	if ((fd = fd_memfile("courier-config", buf_view(&slice), err)) < 0)
+		return err->code;
+	return send_fd(s->courier.sock, MSG_COURIER_CONFIG, s->generation, fd,
+	    err);
+}
+
+/* A fresh socket pair between gate and courier, one end to each. */
+static int
+introduce(struct supervisor *s, struct gg_error *err)
+{
+	int sv[2], rc;
+
+	if (s->gate.pid == 0 || s->courier.pid == 0)
+		return 0;
+	if ((rc = frame_pair(sv, err)) != 0)
+		return rc;
+	GG_AUTO_FD a = sv[0], b = sv[1];
+
+	rc = frame_send(s->courier.sock, MSG_COURIER_GATE, 0, view_str(""), &a,
+	    1, err);
+	if (rc == 0)
+		rc = send_fd(s->gate.sock, MSG_COURIER,
+		    (uint32_t)s->courier.pid, b, err);
+	return rc;
+}
+
+/* -- starting -- */
+
+static int
+start_child(struct supervisor *s, struct child *c, const char *name,
+    const char *const *args, struct gg_error *err)
+{
+	GG_AUTO_MEM char *path = path_f("%s/%s", s->bin_dir, name);
+	int rc = spawn_role(path, args, &c->pid, &c->sock, err);
+
+	if (rc != 0)
+		return rc;
+	c->started = clock_mono_ms();
+	return 0;
+}
+
+static const char *
+sandbox_word(const struct config *c)
+{
+	return c->sandbox == SANDBOX_REQUIRED ? "required" : "best-effort";
+}
+
+static int
+start_gate(struct supervisor *s, struct gg_error *err)
+{
+	const char *const args[] = { "gitgate-gate", s->config_file,
+		sandbox_word(s->config), NULL };
+	int rc;
+
+	if ((rc = start_child(s, &s->gate, args[0], args, err)) != 0 ||
+	    (rc = send_config(s, err)) != 0)
+		return rc;
+	return introduce(s, err);
+}
+
+static int
+start_courier(struct supervisor *s, struct gg_error *err)
+{
+	const char *const args[] = { "gitgate-courier", s->run_dir,
+		sandbox_word(s->config), NULL };
+	int rc;
+
+	if ((rc = start_child(s, &s->courier, args[0], args, err)) != 0 ||
+	    (rc = send_courier_config(s, err)) != 0)
+		return rc;
+	return introduce(s, err);
+}
+
+static int
+start_inspector(struct supervisor *s, struct gg_error *err)
+{
+	GG_AUTO_MEM char *path = path_f("%s/gitgate-inspector", s->bin_dir);
+	GG_AUTO_MEM char *mirrors = path_f("%s/mirrors", s->config->state_dir);
+	GG_AUTO_MEM char *quarantine = path_f("%s/quarantine",
+	    s->config->state_dir);
+	const char *const args[] = { "gitgate-inspector", mirrors, quarantine,
+		sandbox_word(s->config), NULL };
+	GG_AUTO_FD sock = -1;
+	size_t slot = 0;
+	pid_t pid;
+	int rc;
+
+	while (slot < INSPECTORS_MAX && s->inspectors[slot] != 0)
+		slot++;
+	if (slot == INSPECTORS_MAX)
+		return gg_fail(err, GG_E_LIMIT, "too many inspectors");
+	if ((rc = spawn_role(path, args, &pid, &sock, err)) != 0)
+		return rc;
+	s->inspectors[slot] = pid;
+	return send_fd(s->gate.sock, MSG_INSPECTOR, (uint32_t)pid, sock, err);
+}
+
+/* -- what ended -- */
+
+static void
+schedule_restart(struct child *c)
+{
+	int64_t now = clock_mono_ms();
+	bool quick = now - c->started < RESTART_QUICK_MS;
+
+	fd_close(fd_take(&c->sock));
+	c->pid = 0;
+	c->not_before = now + (quick ? RESTART_PAUSE_MS : 0);
+}
+
+static void
+child_ended(struct supervisor *s, struct child *c, const char *name, int status)
+{
+	bool clean = WIFEXITED(status) &&
+	    (WEXITSTATUS(status) == ROLE_EXIT_OK ||
+		WEXITSTATUS(status) == ROLE_EXIT_RESTART);
+
+	if (WIFEXITED(status) && WEXITSTATUS(status) == ROLE_EXIT_CONFIG)
+		s->fatal = true;
+	if (!s->stopping && !clean)
+		log_event(EV_role_died, kv_str("process", name),
+		    kv_u64("status", (uint64_t)status));
+	schedule_restart(c);
+	if (clean)
+		c->not_before = 0;
+}
+
+static void
+reap(struct supervisor *s)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid == s->gate.pid)
+			child_ended(s, &s->gate, "gate", status);
+		else if (pid == s->courier.pid)
+			child_ended(s, &s->courier, "courier", status);
+		for (size_t i = 0; i < INSPECTORS_MAX; i++)
+			if (s->inspectors[i] == pid)
+				s->inspectors[i] = 0;
+	}
+}
+
+static void
+restart_missing(struct supervisor *s)
+{
+	struct gg_error err = { 0 };
+	int64_t now = clock_mono_ms();
+
+	if (s->stopping || s->fatal)
+		return;
+	if (s->courier.pid == 0 && now >= s->courier.not_before &&
+	    start_courier(s, &err) != 0)
+		log_event(EV_role_died, kv_str("process", "courier"),
+		    kv_err(&err));
+	if (s->gate.pid == 0 && now >= s->gate.not_before &&
+	    start_gate(s, &err) != 0)
+		log_event(EV_role_died, kv_str("process", "gate"),
+		    kv_err(&err));
+}
+
+/* -- reload -- */
+
+static int
+check_policy(const struct config *c, struct gg_error *err)
+{
+	GG_AUTO(ruleset) rs = NULL;
+
+	return ruleset_load(c->policy_dir, &rs, NULL, err);
+}
+
+static bool
+same_place(const struct config *a, const struct config *b)
+{
+	return strcmp(a->state_dir, b->state_dir) == 0 &&
+	    strcmp(a->policy_dir, b->policy_dir) == 0 &&
+	    strcmp(a->store, b->store) == 0 &&
+	    strcmp(a->listen_host, b->listen_host) == 0 &&
+	    a->listen_port == b->listen_port && a->sandbox == b->sandbox;
+}
+
+static int
+load_again(struct supervisor *s, struct config **out, struct gg_error *err)
+{
+	GG_AUTO(config) c = NULL;
+	int rc;
+
+	if ((rc = config_load(s->config_file, &c, err)) != 0 ||
+	    (rc = check_policy(c, err)) != 0)
+		return rc;
+	if (!same_place(s->config, c))
+		return gg_fail(err, GG_E_INPUT,
+		    "listen, state-dir, policy-dir, store and sandbox change "
+		    "only with a restart");
+	*out = gg_take(c);
+	return 0;
+}
+
+static void
+reload(struct supervisor *s)
+{
+	GG_AUTO(config) c = NULL;
+	struct gg_error err = { 0 };
+	struct config *old;
+	int rc = load_again(s, &c, &err);
+
+	if (rc == 0) {
+		old = s->config;
+		s->config = gg_take(c);
+		config_free(old);
+		s->generation++;
+		if (s->gate.pid != 0)
+			rc = send_config(s, &err);
+		if (rc == 0 && s->courier.pid != 0)
+			rc = send_courier_config(s, &err);
+	}
+	if (rc != 0)
+		log_event(EV_reload_failed, kv_err(&err));
+}
+
+/* -- the loop -- */
+
+static void
+stop(struct supervisor *s)
+{
+	uint32_t grace = (uint32_t)s->config->limits.grace_ms;
+	struct gg_error err = { 0 };
+
+	if (s->stopping)
+		return;
+	s->stopping = true;
+	log_event(EV_stopping, kv_u64("grace_ms", grace));
+	if (s->gate.pid != 0 &&
+	    send_fd(s->gate.sock, MSG_SHUTDOWN, grace, -1, &err) != 0)
+		(void)kill(s->gate.pid, SIGKILL);
+}
+
+/* The gate has finished: nobody needs the courier any more. */
+static void
+stop_courier(struct supervisor *s)
+{
+	struct gg_error err = { 0 };
+
+	if (s->courier.pid != 0 &&
+	    send_fd(s->courier.sock, MSG_COURIER_SHUTDOWN,
+		(uint32_t)s->config->limits.grace_ms, -1, &err) != 0)
+		(void)kill(s->courier.pid, SIGKILL);
+}
+
+static void
+on_signals(struct supervisor *s)
+{
+	struct signalfd_siginfo si;
+
+	while (read(s->signals, &si, sizeof(si)) == sizeof(si)) {
+		if (si.ssi_signo == SIGCHLD)
+			reap(s);
+		else if (si.ssi_signo == SIGHUP)
+			reload(s);
+		else
+			stop(s);
+	}
+}
+
+static void
+on_config_taken(struct supervisor *s, const struct frame *f)
+{
+	struct dec d = dec_of(f->body);
+	uint32_t generation = dec_u32(&d);
+	bool ok = dec_u8(&d) != 0;
+	GG_AUTO_MEM char *why = dec_str(&d, 500);
+
+	if (d.failed || generation != s->generation)
+		return;
+	if (ok)
+		log_event(EV_reloaded, kv_u64("generation", generation));
+	else
+		log_event(EV_reload_failed, kv_str("error", why));
+}
+
+static void
+on_gate(struct supervisor *s)
+{
+	GG_AUTO_RELEASE(frame) f = FRAME_INIT;
+	struct gg_error err = { 0 };
+	int rc = frame_recv(s->gate.sock, ROLE_GATE, ROLE_SUPERVISOR, &f, &err);
+
+	if (rc <= 0) {
+		/* Gone, or it broke the protocol: end it; reap() goes on. */
+		if (s->gate.pid != 0)
+			(void)kill(s->gate.pid, SIGKILL);
+		fd_close(fd_take(&s->gate.sock));
+		return;
+	}
+	if (f.type == MSG_CONFIG_TAKEN)
+		on_config_taken(s, &f);
+	if (f.type == MSG_INSPECTOR_WANTED) {
+		struct dec d = dec_of(f.body);
+		uint32_t n = dec_u32(&d);
+
+		for (uint32_t i = 0; i < n && i < 16; i++)
+			if (start_inspector(s, &err) != 0)
+				log_event(EV_inspector_failed, kv_err(&err));
+	}
+}
+
+static void
+poll_once(struct supervisor *s)
+{
+	struct pollfd p[2] = {
+		{ .fd = s->signals, .events = POLLIN },
+		{ .fd = s->gate.sock, .events = POLLIN },
+	};
+
+	if (poll(p, 2, 200) <= 0)
+		return;
+	if (p[1].revents != 0)
+		on_gate(s);
+	if (p[0].revents != 0)
+		on_signals(s);
+}
+
+static void
+run(struct supervisor *s)
+{
+	int64_t deadline = 0;
+	bool told_courier = false;
+
+	while (!s->stopping && !s->fatal) {
+		restart_missing(s);
+		poll_once(s);
+	}
+	stop(s);
+	deadline = clock_mono_ms() + (int64_t)s->config->limits.grace_ms +
+	    STOP_SLACK_MS;
+	while (s->gate.pid != 0 || s->courier.pid != 0) {
+		if (s->gate.pid == 0 && !told_courier) {
+			stop_courier(s);
+			told_courier = true;
+		}
+		if (clock_mono_ms() > deadline) {
+			if (s->gate.pid != 0)
+				(void)kill(s->gate.pid, SIGKILL);
+			if (s->courier.pid != 0)
+				(void)kill(s->courier.pid, SIGKILL);
+		}
+		poll_once(s);
+	}
+}
+
+/* -- setting up -- */
+
+static int
+block_signals(struct supervisor *s, struct gg_error *err)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGCHLD);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+		return gg_fail(err, GG_E_SYS, "sigprocmask");
+	s->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (s->signals < 0)
+		return gg_fail(err, GG_E_SYS, "signalfd");
+	(void)signal(SIGPIPE, SIG_IGN);
+	return 0;
+}
+
+static int
+make_state(const struct config *c, struct gg_error *err)
+{
+	static const char *const dirs[] = { "", "/mirrors", "/quarantine",
+		"/pushes", "/log" };
+	int rc = 0;
+
+	for (size_t i = 0; i < GG_COUNT(dirs) && rc == 0; i++) {
+		GG_AUTO_MEM char *d = path_f("%s%s", c->state_dir, dirs[i]);
+
+		rc = dir_make(d, 0700, err);
+	}
+	return rc;
+}
+
+/* Sockets of shared ssh connections need a short path. */
+static int
+make_run_dir(struct supervisor *s, struct gg_error *err)
+{
+	const char *given = getenv("RUNTIME_DIRECTORY");
+	char tmp[] = "/tmp/gitgate-XXXXXX";
+
+	if (given != NULL && *given == '/') {
+		s->run_dir = path_f("%s/ssh", given);
+		return dir_make(s->run_dir, 0700, err);
+	}
+	if (mkdtemp(tmp) == NULL)
+		return gg_fail(err, GG_E_SYS, "directory for ssh sockets");
+	s->run_dir = path_f("%s", tmp);
+	s->own_run_dir = true;
+	return 0;
+}
+
+static int
+check_kernel(const struct config *c, struct gg_error *err)
+{
+	if (sandbox_landlock_abi() > 0 && sandbox_has_seccomp())
+		return 0;
+	if (c->sandbox == SANDBOX_REQUIRED)
+		return gg_fail(err, GG_E_UNAVAILABLE,
+		    "this kernel lacks %s; set `sandbox: best-effort` to run "
+		    "with weaker walls",
+		    sandbox_landlock_abi() > 0 ? "seccomp" : "Landlock");
+	log_event(EV_sandbox_weak,
+	    kv_u64("landlock_abi", (uint64_t)sandbox_landlock_abi()));
+	return 0;
+}
+
+static int
+set_up(struct supervisor *s, struct gg_error *err)
+{
+	int rc;
+
+	if ((rc = check_kernel(s->config, err)) != 0 ||
+	    (rc = check_policy(s->config, err)) != 0 ||
+	    (rc = make_state(s->config, err)) != 0 ||
+	    (rc = spawn_find_dir(&s->bin_dir, err)) != 0 ||
+	    (rc = make_run_dir(s, err)) != 0)
+		return rc;
+	return block_signals(s, err);
+}
+
+int
+supervisor_run(const struct config *c, const char *config_file,
+    struct gg_error *err)
+{
+	struct supervisor s = { .config_file = config_file,
+		.gate.sock = -1,
+		.courier.sock = -1,
+		.signals = -1 };
+	struct gg_error ignored;
+	int rc;
+
+	(void)c;
+	log_setup("supervisor", LOG_INFO);
+	(void)umask(077);
+	if ((rc = config_load(config_file, &s.config, err)) != 0)
+		return rc;
+	rc = set_up(&s, err);
+	if (rc == 0) {
+		log_event(EV_started, kv_str("version", GG_VERSION));
+		run(&s);
+		if (s.fatal)
+			rc = gg_fail(err, GG_E_INPUT,
+			    "the gate could not start; its message is above");
+	}
+	if (s.own_run_dir)
+		(void)dir_remove(s.run_dir, &ignored);
+	free(s.run_dir);
+	free(s.bin_dir);
+	fd_close(s.signals);
+	fd_close(s.gate.sock);
+	fd_close(s.courier.sock);
+	config_free(s.config);
+	return rc;
+}
