@@ -1,0 +1,266 @@
+/*
+ * The gate process: what its parts share. One file per concern:
+ *
+ *	gate_main.c        start, frames of the supervisor, routes, stop
+ *	gate_state.c       config and policy in force, repositories, admission
+ *	gate_inspector.c   the pool of idle inspectors, talking to one
+ *	gate_courier.c     requests to the courier
+ *	gate_mirror.c      keeping mirrors up to date
+ *	gate_fetch.c       clone and fetch
+ *	gate_receive.c     reading a push
+ *	gate_judge.c       inspection and policy of a push
+ *	gate_forward.c     sending upstream, and finding out what happened
+ *	gate_hold.c        holds: open, review, forward, end; who waits
+ *	gate_recover.c     closing what a crash left open
+ *	gate_audit.c       entries of the audit log
+ *	gate_client.c      what the pusher is told
+ *
+ * Threads: the main thread reads the supervisor's frames; one reads the
+ * courier's; one ticks; requests run on the HTTP server's workers. Locks are
+ * never held over a call that leaves the process, but for repo_state.mutex's
+ * `running` flag, which is a lock made visible.
+ */
+#ifndef GITGATE_ROLE_GATE_H
+#define GITGATE_ROLE_GATE_H
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/strv.h"
+#include "base/text.h"
+#include "config/config.h"
+#include "http/server.h"
+#include "ipc/frame.h"
+#include "model/hold.h"
+#include "model/job.h"
+#include "model/push.h"
+#include "model/refname.h"
+#include "model/report.h"
+#include "model/verdict.h"
+#include "policy/policy.h"
+#include "proto/advert.h"
+#include "proto/relay.h"
+#include "store/auditlog.h"
+#include "store/store.h"
+#include "web/web.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+/* -- config and policy in force (gate_state.c) -- */
+
+/* Immutable; counted, so that a push is judged by what it began with. */
+struct snapshot {
+	atomic_int refs;
+	struct gate *gate;
+	struct snapshot *next; /* all that somebody still holds */
+	struct config *config;
+	struct ruleset *ruleset;
+};
+
+/* An upstream advertisement, shared and immutable. */
+struct shared_advert {
+	atomic_int refs;
+	struct advert *advert;
+};
+
+struct repo_state {
+	char name[REPOSITORY_MAX_BYTES + 1];
+	struct repo_state *next;
+	pthread_mutex_t mutex;
+	pthread_cond_t cond;
+	/* what the mirror holds: upload-pack's view at the last refresh */
+	struct shared_advert *seen;
+	/* receive-pack's view, when it was read, and whether the mirror was
+	 * brought up to date after it */
+	struct shared_advert *push_refs;
+	int64_t push_refs_mono_ms;
+	bool push_refs_mirrored;
+	bool clean; /* MIRROR_DONE said so */
+	uint32_t n_packs;
+	/* one refresh at a time, shared by all who wait for it */
+	bool running;
+	uint64_t started, done; /* numbers of refreshes */
+	int done_rc;
+	struct gg_error done_err;
+	int64_t refreshed_wall_ms;
+};
+
+enum metric {
+	METRIC_PUSHES,
+	METRIC_DENIED,
+	METRIC_HELD,
+	METRIC_FORWARDED,
+	METRIC_FAILED,
+	METRIC_INVALID,
+	METRIC_ABORTED,
+	METRIC_FETCHES,
+	METRIC_REFRESHES,
+	METRIC_AUTH_FAILURES,
+	METRIC_COUNT
+};
+
+struct courier;
+struct inspectors;
+struct waiters;
+
+struct in_hand {
+	struct in_hand *next;
+	char principal[130];
+	unsigned n;
+};
+
+struct gate {
+	int supervisor; /* socket; frame_send is safe from any thread */
+	const char *config_file;
+	bool sandbox_required;
+	pthread_mutex_t mutex; /* snap, repos, live, counts */
+	struct snapshot *snap; /* in force; first of the list of all */
+	struct repo_state *repos;
+	struct strv live; /* ids of pushes and holds that a thread has in
+	                        hand: recovery leaves them alone */
+	struct in_hand *hands;
+	unsigned n_pushes, n_fetches;
+	struct store *store;
+	struct auditlog *log;
+	struct http_server *http;
+	struct courier *courier;
+	struct inspectors *inspectors;
+	struct waiters *waiters;
+	pthread_mutex_t review_mutex; /* one change of a hold at a time */
+	pthread_t ticker;
+	atomic_bool stopping;
+	atomic_bool recovered;
+	atomic_ullong metrics[METRIC_COUNT];
+	struct web_ops web;
+};
+
+/* The snapshot in force; give it back with snapshot_unref(). */
+struct snapshot *gate_snapshot(struct gate *g);
+void snapshot_unref(struct snapshot *s);
+static inline void
+snapshot_unrefp(struct snapshot **s)
+{
+	snapshot_unref(*s);
+}
+/* The one that this config or rule set (either may be NULL) belongs to. */
+struct snapshot *gate_snapshot_of(struct gate *g, const struct config *c,
+    const struct ruleset *rs);
+#define GG_AUTO_SNAPSHOT \
+	__attribute__((cleanup(snapshot_unrefp))) struct snapshot *
+/* Read config text and policy, put them in force. GG_E_INPUT: the old one
+ * stays. */
+GG_MUST_USE int gate_load(struct gate *g, int config_fd, struct gg_error *err);
+
+struct shared_advert *shared_advert_new(struct advert *a); /* takes a */
+struct shared_advert *shared_advert_ref(struct shared_advert *s);
+void shared_advert_unref(struct shared_advert *s);
+static inline void
+shared_advert_unrefp(struct shared_advert **s)
+{
+	shared_advert_unref(*s);
+}
+#define GG_AUTO_ADVERT \
+	__attribute__((cleanup(shared_advert_unrefp))) struct shared_advert *
+
+/* The state of a repository, made on first use; lives as long as the gate. */
+struct repo_state *gate_repo(struct gate *g, const char *name);
+/* Absolute path of its mirror; malloc'ed. */
+char *gate_mirror_path(const struct config *c, const char *name);
+bool gate_ref_is_hidden(const struct repository *conf, const char *refname);
+
+/* Admission (limits): 0 or GG_E_LIMIT; *limit is its key. Leave after. */
+GG_MUST_USE int gate_enter_push(struct gate *g, const struct limits *l,
+    const char *principal, const char **limit, struct gg_error *err);
+void gate_leave_push(struct gate *g, const char *principal);
+GG_MUST_USE int
+gate_enter_fetch(struct gate *g, const struct limits *l, struct gg_error *err);
+void gate_leave_fetch(struct gate *g);
+/* Mark an id as in hand; false: somebody has it already. */
+bool gate_take_live(struct gate *g, const char *id);
+void gate_drop_live(struct gate *g, const char *id);
+static inline void
+gate_count(struct gate *g, enum metric m)
+{
+	atomic_fetch_add(&g->metrics[m], 1);
+}
+
+/* -- inspectors -- */
+GG_MUST_USE int inspectors_new(struct inspectors **out, struct gg_error *err);
+void inspectors_free(struct inspectors *in);
+/* From the supervisor's frame; takes fd. */
+void inspectors_add(struct inspectors *in, int fd);
+/* An idle inspector's socket (the caller closes it: that ends it). Asks the
+ * supervisor for its successor. GG_E_UNAVAILABLE after 15 s. */
+GG_MUST_USE int inspectors_take(struct gate *g, int *fd, struct gg_error *err);
+void gate_job_limits(const struct limits *l, struct job_limits *out);
+/*
+ * Receive the inspector's next frame, which must be `want` or `other`
+ * (MSG_NONE: nothing else); JOB_FAILED becomes its error with *limit set
+ * (malloc'ed, may be ""), death becomes GG_E_UNAVAILABLE.
+ */
+GG_MUST_USE int inspector_expect(int sock, enum msg_type want,
+    enum msg_type other, int64_t mono_deadline_ms, struct frame *f,
+    char **limit, struct gg_error *err);
+
+/* -- courier -- */
+GG_MUST_USE int courier_new(struct gate *g, struct gg_error *err);
+void courier_connected(struct gate *g, int fd); /* takes fd */
+bool courier_is_connected(struct gate *g);
+GG_MUST_USE int courier_list(struct gate *g, const char *repository,
+    bool receive_pack, bool settle, struct advert **out, struct gg_error *err);
+/* list_fd borrowed; pipe_fd is closed in any case. */
+GG_MUST_USE int courier_fetch(struct gate *g, const char *repository,
+    int list_fd, int pipe_fd, struct gg_error *err);
+
+struct relay_order {
+	const char *repository, *push_id;
+	const struct ref_updates *updates;
+	const struct strv *options;
+	bool atomic;
+	int pack_fd;                               /* -1: none */
+	void (*text)(void *ctx, struct view text); /* upstream's messages */
+	void *ctx;
+};
+/* 0 and the result; or why not, *maybe_applied true when upstream may have
+ * applied it all the same. */
+GG_MUST_USE int courier_relay(struct gate *g, const struct relay_order *o,
+    struct relay_result **out, bool *maybe_applied, struct gg_error *err);
+
+/* -- mirrors -- */
+/*
+ * Bring the mirror up to date with what upstream has now; one refresh serves
+ * all who wait. seen: upload-pack's view after it, a new reference.
+ */
+GG_MUST_USE int mirror_refresh(struct gate *g, const struct snapshot *snap,
+    const struct repo_ref *repo, struct shared_advert **seen,
+    struct gg_error *err);
+/* The same on a worker, result ignored but logged. */
+void mirror_refresh_later(struct gate *g, const char *repository);
+/* Move what an accepted push brought from its quarantine into the mirror. */
+void mirror_adopt(struct gate *g, const struct config *c,
+    const char *repository, const char *push_id);
+
+/* -- requests -- */
+void gate_info_refs_upload(void *ctx, struct http_request *rq);
+void gate_upload_pack(void *ctx, struct http_request *rq);
+void gate_info_refs_receive(void *ctx, struct http_request *rq);
+void gate_receive_pack(void *ctx, struct http_request *rq);
+
+/* One git request: who asks, for what, under which config and policy. */
+struct git_request {
+	struct snapshot *snap;
+	struct repo_ref repo;
+	struct principal principal;
+	char *client_addr, *client_agent;
+};
+void git_request_release(struct git_request *r);
+GG_DEFINE_AUTO_RELEASE(git_request);
+/*
+ * Find out who asks and whether they may (need: bits of enum access). When
+ * not, the answer (401, 403, 404, 400) has been sent and the result is false.
+ */
+bool git_request_open(struct gate *g, struct http_request *rq, unsigned need,
+    struct git_request *out);
+
+#endif

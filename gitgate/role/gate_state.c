@@ -1,0 +1,273 @@
+#include "role/gate.h"
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "ipc/codec.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define CONFIG_MAX_BYTES ((size_t)1 << 20)
+
+/* -- snapshots -- */
+
+struct snapshot *
+gate_snapshot(struct gate *g)
+{
+	struct snapshot *s;
+
+	pthread_mutex_lock(&g->mutex);
+	s = g->snap;
+	atomic_fetch_add(&s->refs, 1);
+	pthread_mutex_unlock(&g->mutex);
+	return s;
+}
+
+void
+snapshot_unref(struct snapshot *s)
+{
+	struct snapshot **at;
+	struct gate *g;
+
+	if (s == NULL || atomic_fetch_sub(&s->refs, 1) != 1)
+		return;
+	g = s->gate;
+	pthread_mutex_lock(&g->mutex);
+	for (at = &g->snap; *at != NULL && *at != s; at = &(*at)->next)
+		continue;
+	if (*at != NULL)
+		*at = s->next;
+	pthread_mutex_unlock(&g->mutex);
+	config_free(s->config);
+	ruleset_free(s->ruleset);
+	free(s);
+}
+
+struct snapshot *
+gate_snapshot_of(struct gate *g, const struct config *c,
+    const struct ruleset *rs)
+{
+	struct snapshot *s;
+
+	pthread_mutex_lock(&g->mutex);
+	for (s = g->snap; s != NULL; s = s->next)
+		if ((c != NULL && s->config == c) ||
+		    (rs != NULL && s->ruleset == rs))
+			break;
+	pthread_mutex_unlock(&g->mutex);
+	return s;
+}
+
+int
+gate_load(struct gate *g, int config_fd, struct gg_error *err)
+{
+	GG_AUTO_RELEASE(buf) text = BUF_INIT(CONFIG_MAX_BYTES);
+	GG_AUTO(config) config = NULL;
+	GG_AUTO(ruleset) ruleset = NULL;
+	struct snapshot *fresh, *old;
+	int rc;
+
+	if ((rc = fd_pread_all(config_fd, &text, err)) != 0 ||
+	    (rc = config_parse(buf_view(&text), g->config_file, &config,
+		 err)) != 0 ||
+	    (rc = ruleset_load(config->policy_dir, &ruleset, NULL, err)) != 0)
+		return rc;
+	if ((fresh = calloc(1, sizeof(*fresh))) == NULL)
+		return gg_fail(err, GG_E_NOMEM, "config");
+	atomic_init(&fresh->refs, 1);
+	fresh->config = gg_take(config);
+	fresh->ruleset = gg_take(ruleset);
+	fresh->gate = g;
+	pthread_mutex_lock(&g->mutex);
+	old = g->snap;
+	fresh->next = old;
+	g->snap = fresh;
+	pthread_mutex_unlock(&g->mutex);
+	snapshot_unref(old);
+	return 0;
+}
+
+/* -- adverts -- */
+
+struct shared_advert *
+shared_advert_new(struct advert *a)
+{
+	struct shared_advert *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		gg_die("no memory for refs");
+	atomic_init(&s->refs, 1);
+	s->advert = a;
+	return s;
+}
+
+struct shared_advert *
+shared_advert_ref(struct shared_advert *s)
+{
+	if (s != NULL)
+		atomic_fetch_add(&s->refs, 1);
+	return s;
+}
+
+void
+shared_advert_unref(struct shared_advert *s)
+{
+	if (s == NULL || atomic_fetch_sub(&s->refs, 1) != 1)
+		return;
+	advert_free(s->advert);
+	free(s);
+}
+
+/* -- repositories -- */
+
+struct repo_state *
+gate_repo(struct gate *g, const char *name)
+{
+	struct repo_state *r;
+
+	pthread_mutex_lock(&g->mutex);
+	for (r = g->repos; r != NULL; r = r->next)
+		if (strcmp(r->name, name) == 0)
+			break;
+	if (r == NULL) {
+		if ((r = calloc(1, sizeof(*r))) == NULL)
+			gg_die("no memory for a repository");
+		(void)snprintf(r->name, sizeof(r->name), "%s", name);
+		pthread_mutex_init(&r->mutex, NULL);
+		pthread_cond_init(&r->cond, NULL);
+		r->next = g->repos;
+		g->repos = r;
+	}
+	pthread_mutex_unlock(&g->mutex);
+	return r;
+}
+
+char *
+gate_mirror_path(const struct config *c, const char *name)
+{
+	return path_f("%s/mirrors/%s.git", c->state_dir, name);
+}
+
+bool
+gate_ref_is_hidden(const struct repository *conf, const char *refname)
+{
+	return conf->hide_refs.n > 0 &&
+	    glob_list_match(&conf->hide_refs, view_str(refname));
+}
+
+/* -- admission -- */
+
+static struct in_hand *
+hand_of(struct gate *g, const char *principal)
+{
+	struct in_hand *h;
+
+	for (h = g->hands; h != NULL; h = h->next)
+		if (strcmp(h->principal, principal) == 0)
+			return h;
+	if ((h = calloc(1, sizeof(*h))) == NULL)
+		gg_die("no memory for admission");
+	(void)snprintf(h->principal, sizeof(h->principal), "%s", principal);
+	h->next = g->hands;
+	g->hands = h;
+	return h;
+}
+
+int
+gate_enter_push(struct gate *g, const struct limits *l, const char *principal,
+    const char **limit, struct gg_error *err)
+{
+	struct in_hand *h;
+
+	*limit = NULL;
+	pthread_mutex_lock(&g->mutex);
+	h = hand_of(g, principal);
+	if (g->n_pushes >= l->pushes) {
+		*limit = "concurrent-pushes";
+	} else if (h->n >= l->pushes_per_principal) {
+		*limit = "concurrent-pushes-per-principal";
+	} else {
+		g->n_pushes++;
+		h->n++;
+	}
+	pthread_mutex_unlock(&g->mutex);
+	if (*limit == NULL)
+		return 0;
+	return gg_fail(err, GG_E_LIMIT,
+	    "too many pushes are in hand; try again in a moment");
+}
+
+void
+gate_leave_push(struct gate *g, const char *principal)
+{
+	struct in_hand **at;
+
+	pthread_mutex_lock(&g->mutex);
+	g->n_pushes--;
+	for (at = &g->hands; *at != NULL; at = &(*at)->next) {
+		struct in_hand *h = *at;
+
+		if (strcmp(h->principal, principal) != 0)
+			continue;
+		if (--h->n == 0) {
+			*at = h->next;
+			free(h);
+		}
+		break;
+	}
+	pthread_mutex_unlock(&g->mutex);
+}
+
+int
+gate_enter_fetch(struct gate *g, const struct limits *l, struct gg_error *err)
+{
+	bool full;
+
+	pthread_mutex_lock(&g->mutex);
+	full = g->n_fetches >= l->fetches;
+	if (!full)
+		g->n_fetches++;
+	pthread_mutex_unlock(&g->mutex);
+	if (full)
+		return gg_fail(err, GG_E_LIMIT,
+		    "limit concurrent-fetches: too many fetches are in hand; "
+		    "try again in a moment");
+	gate_count(g, METRIC_FETCHES);
+	return 0;
+}
+
+void
+gate_leave_fetch(struct gate *g)
+{
+	pthread_mutex_lock(&g->mutex);
+	g->n_fetches--;
+	pthread_mutex_unlock(&g->mutex);
+}
+
+bool
+gate_take_live(struct gate *g, const char *id)
+{
+	bool had;
+
+	pthread_mutex_lock(&g->mutex);
+	had = strv_has(&g->live, id);
+	if (!had)
+		strv_add(&g->live, id);
+	pthread_mutex_unlock(&g->mutex);
+	return !had;
+}
+
+void
+gate_drop_live(struct gate *g, const char *id)
+{
+	pthread_mutex_lock(&g->mutex);
+	for (size_t i = 0; i < g->live.n; i++) {
+		if (strcmp(g->live.v[i], id) != 0)
+			continue;
+		free(g->live.v[i]);
+		g->live.v[i] = g->live.v[--g->live.n];
+		g->live.v[g->live.n] = NULL;
+		break;
+	}
+	pthread_mutex_unlock(&g->mutex);
+}
