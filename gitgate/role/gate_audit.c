@@ -1,0 +1,175 @@
+#include "role/gate_push.h"
+
+#include "base/log.h"
+
+#include <string.h>
+
+/* An entry has at most 64 KiB: so many rules, so long a message. */
+#define AUDIT_RULES_MAX 50
+#define AUDIT_TEXT_MAX  1000
+
+static json_t *
+text(const char *s)
+{
+	size_t n = s ? strlen(s) : 0;
+	json_t *j;
+
+	if (n > AUDIT_TEXT_MAX)
+		n = AUDIT_TEXT_MAX;
+	j = json_stringn(s ? s : "", n);
+	/* Bytes that are no UTF-8, or a cut through a character. */
+	return j != NULL ? j : json_string("(not UTF-8)");
+}
+
+json_t *
+strv_to_json(const struct strv *s)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < s->n; i++)
+		(void)json_array_append_new(a, text(s->v[i]));
+	return a;
+}
+
+void
+strv_from_json(const json_t *array, struct strv *out)
+{
+	size_t i;
+	json_t *v;
+
+	json_array_foreach(array, i, v) if (json_is_string(v))
+	    strv_add(out, json_string_value(v));
+}
+
+json_t *
+audit_of_push(const char *type, const struct stored_push *p)
+{
+	json_t *e = json_object(), *auth = json_object(),
+	       *client = json_object();
+
+	(void)json_object_set_new(auth, "method", text(p->auth_method));
+	(void)json_object_set_new(auth, "credential", text(p->credential_id));
+	(void)json_object_set_new(client, "addr", text(p->client_addr));
+	(void)json_object_set_new(client, "agent", text(p->client_agent));
+	(void)json_object_set_new(e, "type", json_string(type));
+	(void)json_object_set_new(e, "push", text(p->id));
+	(void)json_object_set_new(e, "repository", text(p->repository));
+	(void)json_object_set_new(e, "principal", text(p->principal));
+	(void)json_object_set_new(e, "auth", auth);
+	(void)json_object_set_new(e, "client", client);
+	return e;
+}
+
+static json_t *
+rules_of(const struct ref_decision *r)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < r->n_reasons && i < AUDIT_RULES_MAX; i++) {
+		json_t *o = json_object();
+
+		(void)json_object_set_new(o, "rule", text(r->reasons[i].rule));
+		(void)json_object_set_new(o, "verdict",
+		    json_string(verdict_name(r->reasons[i].verdict)));
+		(void)json_object_set_new(o, "matches",
+		    json_integer((json_int_t)r->reasons[i].n_matches_all));
+		(void)json_array_append_new(a, o);
+	}
+	return a;
+}
+
+json_t *
+audit_of_ref(const char *type, const struct stored_push *p,
+    const struct ref_decision *r)
+{
+	json_t *e = audit_of_push(type, p), *claimed;
+	char a[OID_HEX + 1], b[OID_HEX + 1];
+
+	oid_format(&r->old_oid, a);
+	oid_format(&r->new_oid, b);
+	(void)json_object_set_new(e, "ref", text(r->refname));
+	(void)json_object_set_new(e, "old", json_string(a));
+	(void)json_object_set_new(e, "new", json_string(b));
+	(void)json_object_set_new(e, "kind",
+	    json_string(update_kind_name(r->kind)));
+	(void)json_object_set_new(e, "verdict",
+	    json_string(verdict_name(r->verdict)));
+	(void)json_object_set_new(e, "rules", rules_of(r));
+	(void)json_object_set_new(e, "policy", text(p->policy_digest));
+	(void)json_object_set_new(e, "report", text(p->report_digest));
+	(void)json_object_set(e, "pack_sha256",
+	    json_object_get(p->request, "pack_sha256"));
+	claimed = json_object_get(p->request, "claimed");
+	if (json_object_size(claimed) > 0)
+		(void)json_object_set(e, "claimed", claimed);
+	return e;
+}
+
+int
+audit_write(struct gate *g, json_t **entries, size_t n, struct gg_error *err)
+{
+	uint64_t first;
+	int rc = auditlog_append(g->log, entries, n, &first, err);
+
+	if (rc != 0)
+		log_event(EV_audit_failed, kv_err(err));
+	for (size_t i = 0; i < n; i++)
+		json_decref(entries[i]);
+	return rc;
+}
+
+void
+audit_note(struct gate *g, json_t *entry)
+{
+	struct gg_error err = { 0 };
+
+	/* Logged by audit_write; the act itself has happened already. */
+	(void)!audit_write(g, &entry, 1, &err);
+}
+
+static int
+take_act(void *ctx, json_t *act)
+{
+	struct gg_error err = { 0 };
+	json_t *entry = json_incref(act);
+
+	return audit_write(ctx, &entry, 1, &err);
+}
+
+void
+audit_drain(struct gate *g)
+{
+	struct gg_error err = { 0 };
+
+	if (store_admin_act_take(g->store, take_act, g, &err) != 0)
+		log_event(EV_store_failed, kv_err(&err));
+}
+
+int
+updates_from_json(const json_t *updates, struct ref_updates *out,
+    struct gg_error *err)
+{
+	size_t i;
+	json_t *u;
+	int rc;
+
+	json_array_foreach(updates, i, u)
+	{
+		const char *ref = json_string_value(json_object_get(u, "ref"));
+		struct oid a, b;
+
+		if (ref == NULL ||
+		    !oid_parse(view_str(json_string_value(json_object_get(u,
+				   "old"))),
+			&a) ||
+		    !oid_parse(view_str(json_string_value(json_object_get(u,
+				   "new"))),
+			&b))
+			return gg_fail(err, GG_E_CORRUPT,
+			    "stored ref update %zu is damaged", i);
+		rc = ref_updates_add(out, &a, &b, view_str(ref), 100000, err);
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}

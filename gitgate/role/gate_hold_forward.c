@@ -1,0 +1,266 @@
+/*
+ * An approved hold goes upstream, whoever has gone meanwhile. It stays
+ * `approved` until upstream has answered; a try that reached nobody is made
+ * again, later and later.
+ */
+#include "role/gate_push.h"
+
+#include "base/clock.h"
+#include "base/failpoint.h"
+#include "base/fd.h"
+#include "base/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Tries 5 s, 10 s, 20 s ... 5 min apart; after so many the hold fails. */
+#define TRIES_MAX      40
+#define TRY_FIRST_MS   5000
+#define TRY_LONGEST_MS 300000
+
+struct hold_run {
+	struct gate *gate;
+	struct snapshot *snap;
+	struct stored_hold hold;
+	struct stored_push push;
+	struct repo_ref repo;
+	struct ref_updates updates;
+	struct strv options;
+	bool atomic, has_pack;
+};
+
+static void
+hold_run_release(struct hold_run *r)
+{
+	stored_hold_release(&r->hold);
+	stored_push_release(&r->push);
+	repo_ref_release(&r->repo);
+	ref_updates_release(&r->updates);
+	strv_release(&r->options);
+	snapshot_unref(r->snap);
+}
+GG_DEFINE_AUTO_RELEASE(hold_run);
+
+static int
+load(struct hold_run *r, const char *id, struct gg_error *err)
+{
+	int rc;
+
+	if ((rc = store_hold_get(r->gate->store, id, &r->hold, err)) != 0)
+		return rc;
+	if (r->hold.state != HOLD_APPROVED)
+		return gg_fail(err, GG_E_REFUSED, "not approved");
+	if ((rc = store_push_get(r->gate->store, r->hold.push_id, &r->push,
+		 err)) != 0 ||
+	    (rc = config_find_repository(r->snap->config,
+		 view_str(r->hold.repository), &r->repo, err)) != 0 ||
+	    (rc = updates_from_json(r->hold.updates, &r->updates, err)) != 0)
+		return rc;
+	r->atomic = json_is_true(json_object_get(r->push.request, "atomic"));
+	r->has_pack = json_is_true(json_object_get(r->push.request,
+	    "has_pack"));
+	strv_from_json(json_object_get(r->push.request, "upstream_options"),
+	    &r->options);
+	return strv_check(&r->options, err);
+}
+
+static json_t *
+entry(const struct hold_run *r, const char *type, size_t i)
+{
+	json_t *e = audit_of_push(type, &r->push), *reviewers = json_array();
+	char a[OID_HEX + 1], b[OID_HEX + 1];
+
+	for (size_t k = 0; k < r->hold.n_reviews; k++)
+		if (r->hold.reviews[k].approve)
+			(void)json_array_append_new(reviewers,
+			    json_string(r->hold.reviews[k].reviewer));
+	oid_format(&r->updates.v[i].old_oid, a);
+	oid_format(&r->updates.v[i].new_oid, b);
+	(void)json_object_set_new(e, "hold", json_string(r->hold.id));
+	(void)json_object_set_new(e, "reviewers", reviewers);
+	(void)json_object_set_new(e, "ref",
+	    json_string(r->updates.v[i].refname));
+	(void)json_object_set_new(e, "old", json_string(a));
+	(void)json_object_set_new(e, "new", json_string(b));
+	return e;
+}
+
+static int
+log_intent(const struct hold_run *r, struct gg_error *err)
+{
+	json_t **e = calloc(r->updates.n, sizeof(*e));
+	int rc;
+
+	if (e == NULL)
+		return gg_fail(err, GG_E_NOMEM, "log entries");
+	for (size_t i = 0; i < r->updates.n; i++)
+		e[i] = entry(r, "forward.intended", i);
+	rc = audit_write(r->gate, e, r->updates.n, err);
+	free(e);
+	return rc;
+}
+
+static int
+log_result(const struct hold_run *r, const struct ref_statuses *s,
+    struct gg_error *err)
+{
+	json_t **e = calloc(s->n, sizeof(*e));
+	int rc;
+
+	if (e == NULL)
+		return gg_fail(err, GG_E_NOMEM, "log entries");
+	for (size_t i = 0; i < s->n; i++) {
+		e[i] = entry(r, "forward.result", i);
+		(void)json_object_set_new(e[i], "result",
+		    json_string(s->v[i].ok ? "ok" : "failed"));
+		(void)json_object_set_new(e[i], "upstream",
+		    json_string(s->v[i].ok ? "" : s->v[i].reason));
+	}
+	rc = audit_write(r->gate, e, s->n, err);
+	free(e);
+	return rc;
+}
+
+static void
+text_to_waiters(void *ctx, struct view text)
+{
+	struct hold_run *r = ctx;
+
+	waiters_say(r->gate, r->hold.id, text);
+}
+
+static enum hold_state
+ending(enum forward_state st)
+{
+	if (st == FORWARD_DONE)
+		return HOLD_FORWARDED;
+	return st == FORWARD_STALE ? HOLD_STALE : HOLD_FAILED;
+}
+
+/* Log, store, then tell. */
+static void
+close_run(struct hold_run *r, enum forward_state st, struct ref_statuses *s,
+    const char *message)
+{
+	enum hold_state to = ending(st);
+	json_t *outcome = forward_outcome_json(st, s, message);
+	struct gg_error err = { 0 };
+
+	if (log_result(r, s, &err) != 0 ||
+	    store_hold_move(r->gate->store, r->hold.id, HOLD_APPROVED, to,
+		outcome, st == FORWARD_DONE ? PUSH_FORWARDED : PUSH_FAILED,
+		clock_wall_ms(), &err) != 0) {
+		/* It stays approved; the next try compares and closes it. */
+		log_event(EV_store_failed, kv_str("hold", r->hold.id),
+		    kv_err(&err));
+		json_decref(outcome);
+		return;
+	}
+	json_decref(outcome);
+	gate_count(r->gate,
+	    st == FORWARD_DONE ? METRIC_FORWARDED : METRIC_FAILED);
+	log_event(EV_hold_changed, kv_str("hold", r->hold.id),
+	    kv_str("state", hold_state_name(to)));
+	waiters_end(r->gate, r->hold.id, s);
+	if (st == FORWARD_DONE) {
+		forward_settled(r->gate, r->snap, r->hold.repository,
+		    r->hold.push_id, &r->updates);
+	} else {
+		GG_AUTO_MEM char *quarantine = path_f("%s/quarantine/%s",
+		    r->snap->config->state_dir, r->hold.push_id);
+
+		(void)dir_remove(quarantine, &err);
+	}
+}
+
+static bool
+is_open(enum forward_state st)
+{
+	return st == FORWARD_UNAVAILABLE || st == FORWARD_UNKNOWN;
+}
+
+static void
+try_forward(struct hold_run *r)
+{
+	GG_AUTO_RELEASE(ref_statuses) s = { 0 };
+	struct gg_error err = { 0 };
+	struct forward f = { r->gate, r->snap, &r->repo, r->push.id,
+		&r->updates, &r->options, r->atomic, r->has_pack,
+		text_to_waiters, r };
+	enum forward_state st;
+
+	ref_statuses_init(&s, &r->updates);
+	if (store_hold_attempted(r->gate->store, r->hold.id, &err) != 0)
+		return;
+	/* An earlier try may have landed: then there is nothing to send. */
+	st = forward_compare(&f, true, &s, &err);
+	if (st == FORWARD_UNAVAILABLE) { /* upstream is at the old oids */
+		if (log_intent(r, &err) != 0)
+			return;
+		FAILPOINT("gate.hold-before-forward");
+		st = forward_run(&f, &s, &err);
+		FAILPOINT("gate.hold-after-forward");
+	}
+	if (is_open(st) && r->hold.attempts + 1 < TRIES_MAX)
+		return; /* again later */
+	close_run(r, st, &s, st == FORWARD_DONE ? "" : err.msg);
+}
+
+struct forward_task {
+	struct gate *gate;
+	char id[ULID_SIZE];
+};
+
+/* Not before its turn: the pause grows with the tries so far. */
+static bool
+is_due(const struct stored_hold *h)
+{
+	int64_t pause = 0, since = h->created_ms;
+
+	for (size_t i = 0; i < h->n_reviews; i++)
+		if (h->reviews[i].time_ms > since)
+			since = h->reviews[i].time_ms;
+	for (uint32_t i = 0; i < h->attempts; i++) {
+		int64_t step = (int64_t)TRY_FIRST_MS << (i < 6 ? i : 6);
+
+		pause += step < TRY_LONGEST_MS ? step : TRY_LONGEST_MS;
+	}
+	return clock_wall_ms() >= since + pause;
+}
+
+static void
+run_task(void *arg)
+{
+	struct forward_task *t = arg;
+	GG_AUTO_RELEASE(hold_run) r = { .gate = t->gate };
+	struct gg_error err = { 0 };
+
+	r.snap = gate_snapshot(t->gate);
+	if (load(&r, t->id, &err) != 0) {
+		if (err.code != GG_E_REFUSED)
+			log_event(EV_push_failed, kv_str("hold", t->id),
+			    kv_err(&err));
+	} else if (is_due(&r.hold)) {
+		try_forward(&r);
+	}
+	gate_drop_live(t->gate, t->id);
+	free(t);
+}
+
+void
+hold_forward_later(struct gate *g, const char *hold_id)
+{
+	struct forward_task *t = calloc(1, sizeof(*t));
+	struct gg_error err = { 0 };
+
+	if (t == NULL || !gate_take_live(g, hold_id)) {
+		free(t);
+		return; /* the next tick */
+	}
+	t->gate = g;
+	(void)snprintf(t->id, sizeof(t->id), "%s", hold_id);
+	if (http_server_run(g->http, run_task, t, &err) != 0) {
+		gate_drop_live(g, hold_id);
+		free(t);
+	}
+}

@@ -1,0 +1,530 @@
+#include "role/gate_push.h"
+
+#include "base/clock.h"
+#include "base/failpoint.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "crypto/digest.h"
+#include "ipc/codec.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The gate keeps the parsed report in memory: this bounds it (the limits on
+ * listed paths and commits keep honest reports far below). */
+#define REPORT_MEMORY_MAX ((size_t)24 << 20)
+
+/* -- the refs part of the job -- */
+
+struct oid_set {
+	struct oid *v;
+	size_t n, alloc;
+};
+
+static int
+oid_set_add(struct oid_set *s, const struct oid *o, struct gg_error *err)
+{
+	struct oid *grown;
+	size_t want;
+
+	if (oid_is_zero(o))
+		return 0;
+	if (s->n == s->alloc) {
+		want = s->alloc ? s->alloc * 2 : 64;
+		grown = reallocarray(s->v, want, sizeof(*grown));
+		if (grown == NULL)
+			return gg_fail(err, GG_E_NOMEM, "list of refs");
+		s->v = grown;
+		s->alloc = want;
+	}
+	s->v[s->n++] = *o;
+	return 0;
+}
+
+static int
+compare_oids(const void *a, const void *b)
+{
+	return oid_cmp(a, b);
+}
+
+static void
+oid_set_unique(struct oid_set *s)
+{
+	size_t kept = 0;
+
+	if (s->n == 0)
+		return;
+	qsort(s->v, s->n, sizeof(s->v[0]), compare_oids);
+	for (size_t i = 0; i < s->n; i++)
+		if (kept == 0 || !oid_eq(&s->v[kept - 1], &s->v[i]))
+			s->v[kept++] = s->v[i];
+	s->n = kept;
+}
+
+/* Fill one scope: the present values of the visible refs that it covers. */
+static int
+fill_scope(const struct push *p, size_t scope, struct push_job_scope *out,
+    struct gg_error *err)
+{
+	const struct advert *a = p->upstream->advert;
+	const struct ruleset *rs = p->who.snap->ruleset;
+	struct oid_set set = { 0 };
+	bool all = true;
+	int rc = 0;
+
+	out->needed = ruleset_scope_needed(rs, scope, &p->who.principal,
+	    p->who.repo.name);
+	for (size_t i = 0; out->needed && i < a->n_refs && rc == 0; i++) {
+		if (gate_ref_is_hidden(p->who.repo.conf, a->refs[i].name))
+			continue;
+		if (ruleset_scope_covers(rs, scope, a->refs[i].name))
+			rc = oid_set_add(&set, &a->refs[i].oid, err);
+		else
+			all = false;
+	}
+	oid_set_unique(&set);
+	out->covers_all = out->needed && all && a->n_refs > 0;
+	if (out->covers_all || rc != 0) {
+		free(set.v);
+		return rc;
+	}
+	out->oids = set.v;
+	out->n_oids = set.n;
+	return 0;
+}
+
+static int
+fill_refs(const struct push *p, struct push_job_refs *out, struct gg_error *err)
+{
+	const struct advert *a = p->upstream->advert;
+	struct oid_set visible = { 0 };
+	int rc = 0;
+
+	for (size_t i = 0; i < p->updates.n && rc == 0; i++)
+		rc = ref_updates_add(&out->updates, &p->updates.v[i].old_oid,
+		    &p->updates.v[i].new_oid, view_str(p->updates.v[i].refname),
+		    SIZE_MAX, err);
+	for (size_t i = 0; i < a->n_refs && rc == 0; i++)
+		if (!gate_ref_is_hidden(p->who.repo.conf, a->refs[i].name))
+			rc = oid_set_add(&visible, &a->refs[i].oid, err);
+	oid_set_unique(&visible);
+	out->advertised = visible.v;
+	out->n_advertised = visible.n;
+	out->head = a->head_oid;
+	out->n_scopes = ruleset_n_scopes(p->who.snap->ruleset);
+	for (size_t i = 0; i < out->n_scopes && rc == 0; i++)
+		rc = fill_scope(p, i, &out->scopes[i], err);
+	return rc;
+}
+
+static int
+refs_file(const struct push *p, struct gg_error *err)
+{
+	GG_AUTO_RELEASE(push_job_refs) refs = { 0 };
+	GG_AUTO_RELEASE(buf) bytes = BUF_INIT(ADVERT_MAX_BYTES);
+
+	if (fill_refs(p, &refs, err) != 0)
+		return -1;
+	push_job_refs_encode(&refs, &bytes);
+	if (buf_check(&bytes, err) != 0)
+		return -1;
+	return fd_memfile("push-refs", buf_view(&bytes), err);
+}
+
+static bool
+mirror_is_clean(const struct push *p)
+{
+	struct repo_state *st = gate_repo(p->gate, p->who.repo.name);
+	bool clean;
+
+	/* What is hidden is no base, though it lies in the mirror. */
+	if (p->who.repo.conf->hide_refs.n > 0)
+		return false;
+	pthread_mutex_lock(&st->mutex);
+	clean = st->clean;
+	pthread_mutex_unlock(&st->mutex);
+	return clean;
+}
+
+static void
+fill_job(const struct push *p, struct push_job *job)
+{
+	const struct config *c = p->who.snap->config;
+	const struct repository *conf = p->who.repo.conf;
+
+	job->push_id = path_f("%s", p->rec.id);
+	job->mirror = gate_mirror_path(c, p->who.repo.name);
+	job->quarantine = path_f("%s", p->quarantine);
+	job->has_pack = p->has_pack;
+	job->mirror_clean = mirror_is_clean(p);
+	job->sandbox_required = p->gate->sandbox_required;
+	for (size_t i = 0; i < conf->n_fsck; i++)
+		strv_addf(&job->fsck, "%s=%s", conf->fsck[i].id,
+		    conf->fsck[i].severity);
+	strv_copy(&job->shallow, &p->shallow);
+	gate_job_limits(&c->limits, &job->limits);
+}
+
+static int
+open_beside(const struct push *p, const char *name, int flags,
+    struct gg_error *err)
+{
+	GG_AUTO_MEM char *path = path_f("%s/%s", p->dir, name);
+	int fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0)
+		return gg_fail(err, GG_E_SYS, "%s", name), -1;
+	return fd;
+}
+
+int
+push_begin_inspection(struct push *p, const char *pack_file, char **limit,
+    struct gg_error *err)
+{
+	GG_AUTO_RELEASE(push_job) job = { 0 };
+	GG_AUTO_RELEASE(buf) body = BUF_INIT(16384);
+	GG_AUTO_FD refs = refs_file(p, err);
+	GG_AUTO_FD pack = -1;
+	GG_AUTO_FD report = -1;
+	int rc;
+
+	*limit = NULL;
+	if (refs < 0)
+		return err->code;
+	if ((rc = dir_make(p->quarantine, 0700, err)) != 0)
+		return rc;
+	if ((pack = open(pack_file, O_RDONLY | O_CLOEXEC)) < 0)
+		return gg_fail(err, GG_E_SYS, "pack");
+	report = open_beside(p, "report", O_RDWR | O_CREAT | O_TRUNC, err);
+	if (report < 0)
+		return err->code;
+	fill_job(p, &job);
+	push_job_encode(&job, &body);
+	if ((rc = buf_check(&body, err)) != 0 ||
+	    (rc = inspectors_take(p->gate, &p->inspector, err)) != 0)
+		return rc;
+	int fds[3] = { refs, pack, report };
+
+	return frame_send(p->inspector, MSG_JOB_PUSH, 0, buf_view(&body), fds,
+	    3, err);
+}
+
+/* -- the report -- */
+
+static int
+read_report(struct push *p, uint64_t n, struct gg_error *err)
+{
+	GG_AUTO_RELEASE(buf) bytes = BUF_INIT(REPORT_MEMORY_MAX);
+	GG_AUTO_FD fd = open_beside(p, "report", O_RDONLY, err);
+	char digest[65];
+	int rc;
+
+	if (fd < 0)
+		return err->code;
+	if ((rc = fd_pread_all(fd, &bytes, err)) != 0)
+		return rc;
+	if (bytes.n != n)
+		return gg_fail(err, GG_E_UNAVAILABLE,
+		    "the inspector's report is not whole");
+	rc = change_report_decode(buf_view(&bytes), &p->report, err);
+	if (rc != 0)
+		return gg_fail(err, GG_E_UNAVAILABLE,
+		    "the inspector's report is malformed");
+	if (p->report->n_updates != p->updates.n ||
+	    p->report->n_scopes != ruleset_n_scopes(p->who.snap->ruleset))
+		return gg_fail(err, GG_E_UNAVAILABLE,
+		    "the inspector reported on another push");
+	digest_sha256_hex(buf_view(&bytes), digest);
+	free(p->rec.report_digest);
+	p->rec.report_digest = path_f("%s", digest);
+	return 0;
+}
+
+int
+push_end_inspection(struct push *p, uint64_t n, char **limit,
+    struct gg_error *err)
+{
+	int64_t deadline = clock_mono_ms() +
+	    (int64_t)p->who.snap->config->limits.inspection_ms + 5000;
+	GG_AUTO_RELEASE(buf) body = BUF_INIT(16);
+	GG_AUTO_RELEASE(frame) f = FRAME_INIT;
+	struct gg_error ignored = { 0 };
+	int rc;
+
+	*limit = NULL;
+	enc_u64(&body, n);
+	/* When it has failed already its own words are waiting for us. */
+	(void)!frame_send(p->inspector, MSG_PACK_END, 0, buf_view(&body), NULL,
+	    0, &ignored);
+	rc = inspector_expect(p->inspector, MSG_REPORT, MSG_NONE, deadline, &f,
+	    limit, err);
+	if (rc != 0)
+		return rc;
+	struct dec d = dec_of(f.body);
+	uint64_t bytes = dec_u64(&d);
+
+	if ((rc = dec_end(&d, err)) != 0)
+		return rc;
+	return read_report(p, bytes, err);
+}
+
+int
+push_write_diff(struct push *p, struct gg_error *err)
+{
+	uint64_t ceiling = p->who.snap->config->limits.diff_bytes;
+	int64_t deadline = clock_mono_ms() +
+	    (int64_t)p->who.snap->config->limits.inspection_ms;
+	GG_AUTO_FD fd = open_beside(p, "diff", O_RDWR | O_CREAT | O_TRUNC, err);
+	GG_AUTO_RELEASE(buf) body = BUF_INIT(16);
+	GG_AUTO_RELEASE(frame) f = FRAME_INIT;
+	GG_AUTO_MEM char *limit = NULL;
+	struct stat st;
+	int rc;
+
+	if (fd < 0)
+		return err->code;
+	enc_u64(&body, ceiling);
+	rc = frame_send(p->inspector, MSG_DIFF, 0, buf_view(&body), &fd, 1,
+	    err);
+	if (rc == 0)
+		rc = inspector_expect(p->inspector, MSG_DIFF_DONE, MSG_NONE,
+		    deadline, &f, &limit, err);
+	if (rc != 0)
+		return rc;
+	if (fstat(fd, &st) != 0 || (uint64_t)st.st_size > ceiling)
+		return gg_fail(err, GG_E_UNAVAILABLE,
+		    "the inspector wrote too large a diff");
+	return 0;
+}
+
+/* -- deciding -- */
+
+static int
+evaluate(struct push *p, struct gg_error *err)
+{
+	struct policy_input in = {
+		.repository = p->who.repo.name,
+		.principal = &p->who.principal,
+		.updates = &p->updates,
+		.symref_targets = p->symref_targets,
+		.report = p->report,
+	};
+	int rc = policy_evaluate(p->who.snap->ruleset, &in, &p->decision, err);
+
+	if (rc != 0)
+		return rc;
+	json_decref(p->rec.updates);
+	p->rec.updates = decision_updates_json(p->decision);
+	free(p->rec.policy_digest);
+	p->rec.policy_digest = path_f("%s", p->decision->policy_digest);
+	if (p->rec.updates == NULL)
+		return gg_fail(err, GG_E_NOMEM, "decision");
+	return 0;
+}
+
+/* What made the rules match, for the person at the other end. */
+#define MATCHES_SHOWN 10
+
+static void
+say_reason(struct client *c, const struct reason *r)
+{
+	char hex[OID_HEX + 1];
+
+	client_say(c, "gitgate:   rule %s%s%s", r->rule,
+	    *r->message != '\0' ? ": " : "", r->message);
+	for (size_t i = 0; i < r->n_matches && i < MATCHES_SHOWN; i++) {
+		const struct match *m = &r->matches[i];
+
+		oid_format(&m->commit, hex);
+		hex[7] = '\0';
+		if (*m->path == '\0')
+			client_say(c, "gitgate:     commit %s", hex);
+		else if (oid_is_zero(&m->commit))
+			client_say(c, "gitgate:     %s (%s)", m->path,
+			    m->change);
+		else
+			client_say(c, "gitgate:     %s (%s, commit %s)",
+			    m->path, m->change, hex);
+	}
+	if (r->n_matches_all > MATCHES_SHOWN)
+		client_say(c, "gitgate:     and %zu more",
+		    r->n_matches_all -
+			(r->n_matches < MATCHES_SHOWN ? r->n_matches :
+							MATCHES_SHOWN));
+}
+
+static const char *
+denying_rule(const struct ref_decision *r, const char **message)
+{
+	for (size_t i = 0; i < r->n_reasons; i++) {
+		if (r->reasons[i].verdict != VERDICT_DENY)
+			continue;
+		*message = r->reasons[i].message;
+		return r->reasons[i].rule;
+	}
+	*message = "";
+	return "policy";
+}
+
+static const struct ref_decision *
+first_with(const struct decision *d, enum verdict v)
+{
+	for (size_t i = 0; i < d->n_refs; i++)
+		if (d->refs[i].verdict == v)
+			return &d->refs[i];
+	return NULL;
+}
+
+static void
+deny_statuses(const struct push *p, struct ref_statuses *s)
+{
+	const struct decision *d = p->decision;
+	const struct ref_decision *guilty = first_with(d, VERDICT_DENY);
+	const char *message, *rule;
+
+	for (size_t i = 0; i < d->n_refs; i++) {
+		if (d->refs[i].verdict != VERDICT_DENY) {
+			ref_status_set(&s->v[i],
+			    "not forwarded: %s was refused",
+			    guilty ? guilty->refname : "another ref");
+			continue;
+		}
+		rule = denying_rule(&d->refs[i], &message);
+		ref_status_set(&s->v[i], "denied by rule %s%s%s", rule,
+		    *message != '\0' ? ": " : "", message);
+	}
+}
+
+static int
+record_denial(struct push *p, struct gg_error *err)
+{
+	size_t n = p->decision->n_refs;
+	json_t **e = calloc(n + 1, sizeof(*e));
+	int rc;
+
+	if (e == NULL)
+		return gg_fail(err, GG_E_NOMEM, "log entries");
+	e[0] = audit_of_push("push.received", &p->rec);
+	for (size_t i = 0; i < n; i++)
+		e[1 + i] = audit_of_ref("ref.update", &p->rec,
+		    &p->decision->refs[i]);
+	rc = audit_write(p->gate, e, n + 1, err);
+	free(e);
+	if (rc != 0)
+		return rc;
+	p->rec.state = PUSH_DENIED;
+	p->rec.decided_ms = p->rec.done_ms = clock_wall_ms();
+	p->rec.outcome = json_pack("{s:s, s:s}", "state", "denied", "message",
+	    "policy denied it");
+	rc = store_push_update(p->gate->store, &p->rec, PUSH_RECEIVING, err);
+	if (rc != 0)
+		p->rec.state = PUSH_RECEIVING;
+	return rc;
+}
+
+static void
+deny(struct push *p)
+{
+	GG_AUTO_RELEASE(ref_statuses) s = { 0 };
+	struct gg_error err = { 0 };
+
+	if (record_denial(p, &err) != 0) {
+		push_refuse(p, PUSH_INVALID, "", &err);
+		return;
+	}
+	ref_statuses_init(&s, &p->updates);
+	deny_statuses(p, &s);
+	(void)dir_remove(p->quarantine, &err);
+	client_say(&p->client, "gitgate: denied, nothing was forwarded");
+	for (size_t i = 0; i < p->decision->n_refs; i++) {
+		const struct ref_decision *r = &p->decision->refs[i];
+
+		if (r->n_reasons > 0)
+			client_say(&p->client, "gitgate: %s (%s)", r->refname,
+			    verdict_name(r->verdict));
+		for (size_t k = 0; k < r->n_reasons; k++)
+			if (r->reasons[k].verdict != VERDICT_ALLOW)
+				say_reason(&p->client, &r->reasons[k]);
+	}
+	client_end(&p->client, &s);
+	gate_count(p->gate, METRIC_DENIED);
+	log_event(EV_push_denied, kv_str("push", p->rec.id),
+	    kv_str("repository", p->rec.repository),
+	    kv_str("principal", p->rec.principal));
+}
+
+void
+push_decide(struct push *p)
+{
+	struct gg_error err = { 0 };
+
+	if (evaluate(p, &err) != 0) {
+		push_refuse(p, PUSH_INVALID, "", &err);
+		return;
+	}
+	switch (p->decision->verdict) {
+	case VERDICT_ALLOW:
+		push_forward(p);
+		return;
+	case VERDICT_HOLD:
+		push_hold(p);
+		return;
+	case VERDICT_DENY:
+		deny(p);
+		return;
+	}
+	deny(p);
+}
+
+/* -- refusing before policy -- */
+
+static void
+refusal_text(char *out, size_t n, const char *limit, const struct gg_error *why)
+{
+	if (limit != NULL && *limit != '\0')
+		(void)snprintf(out, n, "limit %s: %s", limit, why->msg);
+	else if (why->code == GG_E_PEER)
+		(void)snprintf(out, n, "invalid push: %s", why->msg);
+	else if (why->code == GG_E_STALE)
+		(void)snprintf(out, n, "stale: upstream moved");
+	else
+		(void)snprintf(out, n, "gate unavailable: %s", why->msg);
+}
+
+void
+push_refuse(struct push *p, enum push_state state, const char *limit,
+    const struct gg_error *why)
+{
+	GG_AUTO_RELEASE(ref_statuses) s = { 0 };
+	GG_AUTO_MEM char *pack = path_f("%s/pack", p->dir);
+	struct gg_error err = { 0 };
+	enum push_state was = p->rec.state;
+	char text[500];
+	json_t *e;
+
+	refusal_text(text, sizeof(text), limit, why);
+	ref_statuses_init(&s, &p->updates);
+	ref_statuses_refuse(&s, "%s", text);
+	e = audit_of_push("push.refused", &p->rec);
+	(void)json_object_set_new(e, "reason", json_string(text));
+	audit_note(p->gate, e);
+	p->rec.state = state;
+	p->rec.done_ms = clock_wall_ms();
+	json_decref(p->rec.outcome);
+	p->rec.outcome = json_pack("{s:s, s:s}", "state",
+	    push_state_name(state), "message", text);
+	if (store_push_update(p->gate->store, &p->rec, was, &err) != 0)
+		log_event(EV_store_failed, kv_str("push", p->rec.id),
+		    kv_err(&err));
+	(void)dir_remove(p->quarantine, &err);
+	(void)unlink(pack);
+	client_end(&p->client, &s);
+	gate_count(p->gate,
+	    state == PUSH_ABORTED ? METRIC_ABORTED : METRIC_INVALID);
+	log_event(EV_push_refused, kv_str("push", p->rec.id),
+	    kv_str("repository", p->rec.repository), kv_str("reason", text));
+}

@@ -1,0 +1,439 @@
+/* The gate's process: start, the supervisor's frames, routes, stop. */
+#include "role/gate_push.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "ipc/codec.h"
+#include "proto/smart_path.h"
+#include "role/gate_metrics.h"
+#include "role/supervisor.h"
+#include "sandbox/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TICK_MS         1000
+#define HOLDS_TICKS     2
+#define RECOVER_TICKS   5
+#define NETWORK_THREADS 2
+
+/* -- routes -- */
+
+static void
+not_for_dumb_clients(void *ctx, struct http_request *rq)
+{
+	(void)ctx;
+	http_reply_text(rq, 403,
+	    "gitgate: the dumb protocol is not served; use a git client with "
+	    "smart HTTP");
+}
+
+static void
+wrong_method(void *ctx, struct http_request *rq)
+{
+	(void)ctx;
+	http_reply_text(rq, 405, "gitgate: method not allowed");
+}
+
+static void
+plan_git(struct http_request *rq, enum smart_kind kind, const struct limits *l,
+    struct http_plan *plan)
+{
+	bool post = strcmp(http_method(rq), "POST") == 0;
+	bool get = strcmp(http_method(rq), "GET") == 0;
+
+	plan->body = HTTP_BODY_NONE;
+	switch (kind) {
+	case SMART_INFO_REFS_UPLOAD:
+		plan->handler = get ? gate_info_refs_upload : wrong_method;
+		return;
+	case SMART_INFO_REFS_RECEIVE:
+		plan->handler = get ? gate_info_refs_receive : wrong_method;
+		return;
+	case SMART_UPLOAD_PACK:
+		plan->handler = post ? gate_upload_pack : wrong_method;
+		plan->body = post ? HTTP_BODY_BUFFER : HTTP_BODY_NONE;
+		plan->max_body = (size_t)l->fetch_request_bytes;
+		return;
+	case SMART_RECEIVE_PACK:
+		plan->handler = post ? gate_receive_pack : wrong_method;
+		plan->body = post ? HTTP_BODY_STREAM : HTTP_BODY_NONE;
+		return;
+	case SMART_DUMB:
+		plan->handler = not_for_dumb_clients;
+		return;
+	case SMART_NONE:
+		return;
+	}
+}
+
+static void
+route(void *ctx, struct http_request *rq, struct http_plan *plan)
+{
+	GG_AUTO_SNAPSHOT snap = gate_snapshot(ctx);
+	const char *path = http_path(rq), *service = http_query(rq, "service");
+	char name[REPOSITORY_MAX_BYTES + 1];
+	char query[64];
+
+	if (strcmp(path, "/healthz") == 0) {
+		plan->handler = gate_healthz;
+	} else if (strcmp(path, "/readyz") == 0) {
+		plan->handler = gate_readyz;
+	} else if (strcmp(path, "/metrics") == 0) {
+		plan->handler = gate_metrics;
+	} else if (strcmp(path, "/") == 0 || strncmp(path, "/-/", 3) == 0) {
+		web_route(rq, plan);
+	} else {
+		(void)snprintf(query, sizeof(query), "service=%.40s",
+		    service ? service : "");
+		plan_git(rq,
+		    smart_path_parse(view_str(path), view_str(query), name),
+		    &snap->config->limits, plan);
+	}
+}
+
+/* -- services for pages and API -- */
+
+static const struct config *
+ops_config(void *ctx)
+{
+	return gate_snapshot(ctx)->config;
+}
+
+static const struct ruleset *
+ops_ruleset(void *ctx)
+{
+	return gate_snapshot(ctx)->ruleset;
+}
+
+static int
+ops_audit(void *ctx, json_t *entry, struct gg_error *err)
+{
+	json_t *mine = json_incref(entry);
+
+	return audit_write(ctx, &mine, 1, err);
+}
+
+static void
+ops_unref(void *ctx, const struct config *c, const struct ruleset *rs)
+{
+	if (c != NULL)
+		snapshot_unref(gate_snapshot_of(ctx, c, NULL));
+	if (rs != NULL)
+		snapshot_unref(gate_snapshot_of(ctx, NULL, rs));
+}
+
+static void
+fill_web(struct gate *g)
+{
+	g->web = (struct web_ops){
+		.ctx = g,
+		.config = ops_config,
+		.ruleset = ops_ruleset,
+		.unref = ops_unref,
+		.store = g->store,
+		.log = g->log,
+		.review = gate_review,
+		.withdraw = gate_withdraw,
+		.audit = ops_audit,
+	};
+	web_init(&g->web);
+}
+
+/* -- the audit log and its index -- */
+
+static void
+index_entry(void *ctx, uint64_t index, const char *json, size_t n)
+{
+	struct gate *g = ctx;
+	struct gg_error err = { 0 };
+
+	/* What is missing is caught up at the next start. */
+	if (store_audit_add(g->store, index, json, n, &err) != 0)
+		log_event(EV_store_failed, kv_err(&err));
+}
+
+static int
+catch_up_index(struct gate *g, struct gg_error *err)
+{
+	GG_AUTO_RELEASE(buf) entry = BUF_INIT(AUDIT_ENTRY_MAX_BYTES);
+	uint64_t n = 0;
+	int rc = store_audit_indexed(g->store, &n, err);
+
+	for (; rc == 0 && n < auditlog_size(g->log); n++) {
+		buf_clear(&entry);
+		if ((rc = auditlog_read(g->log, n, &entry, err)) == 0)
+			rc = store_audit_add(g->store, n, entry.p, entry.n,
+			    err);
+	}
+	return rc;
+}
+
+static int
+open_log(struct gate *g, const struct config *c, struct gg_error *err)
+{
+	GG_AUTO_MEM char *dir = path_f("%s/log", c->state_dir);
+	int rc = auditlog_open(dir, c->log_key, c->log_origin, &g->log, err);
+
+	if (rc != 0)
+		return rc;
+	if ((rc = catch_up_index(g, err)) != 0)
+		return rc;
+	auditlog_on_append(g->log, index_entry, g);
+	return 0;
+}
+
+/* -- walls -- */
+
+static int
+enter_walls(struct gate *g, const struct config *c, struct gg_error *err)
+{
+	const struct sandbox_path paths[] = {
+		{ c->state_dir, SANDBOX_READ | SANDBOX_WRITE },
+		{ c->policy_dir, SANDBOX_READ },
+		{ c->log_key, SANDBOX_READ | SANDBOX_WRITE },
+		/* libpq: its socket, the resolver, certificates */
+		{ "/var/run/postgresql", SANDBOX_READ },
+		{ "/etc/resolv.conf", SANDBOX_READ },
+		{ "/etc/hosts", SANDBOX_READ },
+		{ "/etc/nsswitch.conf", SANDBOX_READ },
+		{ "/etc/passwd", SANDBOX_READ },
+		{ "/etc/ssl", SANDBOX_READ },
+		{ "/dev/null", SANDBOX_READ | SANDBOX_WRITE },
+		{ "/usr/share/zoneinfo", SANDBOX_READ },
+		{ "/proc/self", SANDBOX_READ },
+	};
+	struct sandbox_rlimits none = { 0 };
+	int rc;
+
+	if ((rc = sandbox_limits(&none, err)) != 0 ||
+	    (rc = sandbox_files(paths, GG_COUNT(paths), false,
+		 g->sandbox_required, err)) != 0)
+		return rc;
+	return sandbox_calls(SANDBOX_CALLS_SERVER, g->sandbox_required, err);
+}
+
+/* -- start and stop -- */
+
+static void
+note_start(struct gate *g, const char *type)
+{
+	GG_AUTO_SNAPSHOT snap = gate_snapshot(g);
+
+	audit_note(g,
+	    json_pack("{s:s, s:s, s:s}", "type", type, "version", GG_VERSION,
+		"policy", ruleset_digest(snap->ruleset)));
+}
+
+static int
+write_listen_file(int fd, const struct config *c, uint16_t port,
+    struct gg_error *err)
+{
+	GG_AUTO_MEM char *line = path_f("%s:%u\n", c->listen_host,
+	    (unsigned)port);
+
+	if (fd < 0)
+		return 0;
+	if (ftruncate(fd, 0) != 0)
+		return gg_fail(err, GG_E_SYS, "listen-file");
+	return fd_write_all(fd, view_str(line), err);
+}
+
+static int
+start_http(struct gate *g, const struct config *c, int listen_fd,
+    struct gg_error *err)
+{
+	struct http_config h = {
+		.host = c->listen_host,
+		.port = c->listen_port,
+		.network_threads = NETWORK_THREADS,
+		.workers = (unsigned)(c->limits.pushes + 32),
+		.connections = c->limits.connections,
+		.connections_per_address = c->limits.connections_per_address,
+		.header_bytes = c->limits.header_bytes,
+		.idle_ms = c->limits.request_ms,
+		.trusted_proxies = &c->trusted_proxies,
+		.route = route,
+		.ctx = g,
+	};
+	int rc = http_server_start(&h, &g->http, err);
+
+	if (rc != 0)
+		return rc;
+	return write_listen_file(listen_fd, c, http_server_port(g->http), err);
+}
+
+static void *
+tick(void *arg)
+{
+	struct gate *g = arg;
+	struct timespec pause = { 0, (long)TICK_MS * 1000000 };
+	bool first = true;
+
+	for (unsigned n = 0; !atomic_load(&g->stopping); n++) {
+		if (first || n % RECOVER_TICKS == 0)
+			(void)recover(g, first);
+		first = false;
+		atomic_store(&g->recovered, true);
+		waiters_tick(g);
+		if (n % HOLDS_TICKS == 0)
+			holds_tick(g);
+		audit_drain(g);
+		(void)nanosleep(&pause, NULL);
+	}
+	return NULL;
+}
+
+static int
+ask_for_inspectors(struct gate *g, const struct config *c, struct gg_error *err)
+{
+	GG_AUTO_RELEASE(buf) body = BUF_INIT(8);
+
+	enc_u32(&body, c->inspectors);
+	return frame_send(g->supervisor, MSG_INSPECTOR_WANTED, 0,
+	    buf_view(&body), NULL, 0, err);
+}
+
+static int
+start(struct gate *g, struct gg_error *err)
+{
+	struct snapshot *snap = gate_snapshot(g); /* kept: http borrows it */
+	const struct config *c = snap->config;
+	GG_AUTO_FD listen_fd = -1;
+	int rc;
+
+	if (c->listen_file != NULL &&
+	    (listen_fd = open(c->listen_file, O_WRONLY | O_CREAT | O_CLOEXEC,
+		 0644)) < 0)
+		return gg_fail(err, GG_E_SYS, "%s", c->listen_file);
+	if ((rc = store_open(c->store, c->state_dir, &g->store, err)) != 0 ||
+	    (rc = open_log(g, c, err)) != 0 ||
+	    (rc = enter_walls(g, c, err)) != 0 ||
+	    (rc = inspectors_new(&g->inspectors, err)) != 0 ||
+	    (rc = waiters_new(&g->waiters, err)) != 0 ||
+	    (rc = courier_new(g, err)) != 0 ||
+	    (rc = ask_for_inspectors(g, c, err)) != 0)
+		return rc;
+	fill_web(g);
+	note_start(g, "log.start");
+	if ((rc = start_http(g, c, listen_fd, err)) != 0)
+		return rc;
+	if (pthread_create(&g->ticker, NULL, tick, g) != 0)
+		return gg_fail(err, GG_E_SYS, "thread");
+	return frame_send(g->supervisor, MSG_READY, 0, view_str(""), NULL, 0,
+	    err);
+}
+
+static void
+stop(struct gate *g, int64_t grace_ms)
+{
+	atomic_store(&g->stopping, true);
+	log_event(EV_stopping, kv_u64("grace_ms", (uint64_t)grace_ms));
+	waiters_stop(g);
+	http_server_stop(g->http, grace_ms);
+	(void)pthread_join(g->ticker, NULL);
+	note_start(g, "log.stop");
+	auditlog_close(g->log);
+	store_free(g->store);
+}
+
+/* -- the supervisor's frames -- */
+
+static void
+answer_config(struct gate *g, uint32_t generation, int rc,
+    const struct gg_error *err)
+{
+	GG_AUTO_RELEASE(buf) body = BUF_INIT(600);
+	struct gg_error ignored;
+
+	enc_u32(&body, generation);
+	enc_u8(&body, rc == 0 ? 1 : 0);
+	enc_str(&body, rc == 0 ? "" : err->msg);
+	(void)!frame_send(g->supervisor, MSG_CONFIG_TAKEN, 0, buf_view(&body),
+	    NULL, 0, &ignored);
+}
+
+static int
+on_config(struct gate *g, struct frame *f, bool *started)
+{
+	GG_AUTO_FD fd = frame_take_fd(f, 0);
+	struct dec d = dec_of(f->body);
+	uint32_t generation = dec_u32(&d);
+	struct gg_error err = { 0 };
+	int rc = gate_load(g, fd, &err);
+
+	if (*started) {
+		answer_config(g, generation, rc, &err);
+		if (rc == 0)
+			note_start(g, "config.loaded");
+		return 0;
+	}
+	if (rc == 0)
+		rc = start(g, &err);
+	if (rc != 0) {
+		log_event(EV_role_died, kv_err(&err));
+		return ROLE_EXIT_CONFIG;
+	}
+	*started = true;
+	log_event(EV_started, kv_u64("port", http_server_port(g->http)));
+	return 0;
+}
+
+/* 0: go on; else the exit code + 1. */
+static int
+on_frame(struct gate *g, struct frame *f, bool *started)
+{
+	struct dec d = dec_of(f->body);
+	int code;
+
+	switch ((int)f->type) {
+	case MSG_CONFIG:
+		code = on_config(g, f, started);
+		return code == 0 ? 0 : code + 1;
+	case MSG_INSPECTOR:
+		if (*started && f->n_fds == 1)
+			inspectors_add(g->inspectors, frame_take_fd(f, 0));
+		return 0;
+	case MSG_COURIER:
+		if (*started && f->n_fds == 1)
+			courier_connected(g, frame_take_fd(f, 0));
+		return 0;
+	case MSG_SHUTDOWN:
+		if (*started)
+			stop(g, (int64_t)dec_u32(&d));
+		return ROLE_EXIT_OK + 1;
+	default:
+		return 0;
+	}
+}
+
+int
+main(int argc, char **argv)
+{
+	struct gate g = { .supervisor = FRAME_PARENT_FD };
+	GG_AUTO_RELEASE(frame) f = FRAME_INIT;
+	struct gg_error err = { 0 };
+	bool started = false;
+	int rc, code = 0;
+
+	if (argc != 3)
+		gg_die("gitgate-gate is started by `gitgate serve`");
+	log_setup("gate", LOG_INFO);
+	(void)signal(SIGPIPE, SIG_IGN);
+	g.config_file = argv[1];
+	g.sandbox_required = strcmp(argv[2], "best-effort") != 0;
+	pthread_mutex_init(&g.mutex, NULL);
+	pthread_mutex_init(&g.review_mutex, NULL);
+	(void)fcntl(FRAME_PARENT_FD, F_SETFD, FD_CLOEXEC);
+	while (code == 0 &&
+	    (rc = frame_recv(g.supervisor, ROLE_SUPERVISOR, ROLE_GATE, &f,
+		 &err)) > 0)
+		code = on_frame(&g, &f, &started);
+	/* Without a supervisor there is no gate: at once, as after a crash. */
+	_exit(code == 0 ? 1 : code - 1);
+}

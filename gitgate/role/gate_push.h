@@ -1,0 +1,185 @@
+/* A push in hand, between the gate's files. */
+#ifndef GITGATE_ROLE_GATE_PUSH_H
+#define GITGATE_ROLE_GATE_PUSH_H
+
+#include "proto/receive_request.h"
+#include "role/gate.h"
+
+/* -- what the pusher is told (gate_client.c) -- */
+
+/* The answer to one receive-pack request. Once opened it must be ended. */
+struct client {
+	struct http_stream *stream; /* NULL: not opened, or ended */
+	enum report_kind report;
+	bool side_band;
+};
+
+/* The fate of one ref in the report. */
+struct ref_status {
+	const char *refname; /* borrowed */
+	bool ok;
+	char *reason;        /* after ng: begins with a word of DESIGN 14 */
+	struct strv options; /* report-status-v2 option lines */
+};
+struct ref_statuses {
+	struct ref_status *v; /* one per ref update, same order */
+	size_t n;
+};
+void ref_statuses_release(struct ref_statuses *s);
+GG_DEFINE_AUTO_RELEASE(ref_statuses);
+void ref_statuses_init(struct ref_statuses *s, const struct ref_updates *u);
+/* All refs: not ok, for this reason. */
+void ref_statuses_refuse(struct ref_statuses *s, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+void ref_status_set(struct ref_status *s, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Begin the answer (200, application/x-git-receive-pack-result). */
+void client_open(struct client *c, struct http_request *rq);
+/* One line for the person, on sideband 2; without sideband nothing. */
+void client_say(struct client *c, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+/* Upstream's own text, as it comes. */
+void client_relay(struct client *c, struct view text);
+/* The report, then the end. */
+void client_end(struct client *c, const struct ref_statuses *s);
+bool client_gone(const struct client *c);
+
+/* -- a push -- */
+
+struct push {
+	struct gate *gate;
+	struct git_request who;
+	struct stored_push rec; /* what the store knows of it */
+	struct ref_updates updates;
+	struct strv options; /* push options for upstream */
+	bool atomic;
+	bool has_pack;
+	int64_t wait_ms; /* asked by option; -1: the rule's */
+	struct strv shallow;
+	struct client client;
+	char *dir;                      /* pushes/<id> */
+	char *quarantine;               /* quarantine/<id> */
+	struct shared_advert *upstream; /* receive-pack's view */
+	const char **symref_targets;    /* per update, borrowed or NULL */
+	int inspector;                  /* socket, -1: none */
+	struct change_report *report;
+	struct decision *decision;
+};
+void push_release(struct push *p);
+GG_DEFINE_AUTO_RELEASE(push);
+
+/* -- gate_judge.c -- */
+/* Give the job to an inspector; pack_file: the growing pack. */
+GG_MUST_USE int push_begin_inspection(struct push *p, const char *pack_file,
+    char **limit, struct gg_error *err);
+/* The pack is whole (n bytes): wait for the report. */
+GG_MUST_USE int push_end_inspection(struct push *p, uint64_t n, char **limit,
+    struct gg_error *err);
+/* Have the inspector write the diff for the review page. */
+GG_MUST_USE int push_write_diff(struct push *p, struct gg_error *err);
+/* Judge and act: forwards, holds or denies, and answers the client. */
+void push_decide(struct push *p);
+/* Refuse before policy: answer, record, clean up. limit may be "". */
+void push_refuse(struct push *p, enum push_state state, const char *limit,
+    const struct gg_error *why);
+
+/* -- gate_forward.c -- */
+enum forward_state {
+	FORWARD_DONE,        /* every ref ok */
+	FORWARD_REFUSED,     /* upstream refused one or more */
+	FORWARD_STALE,       /* upstream had moved; nothing was done */
+	FORWARD_UNAVAILABLE, /* nothing was done; may be tried again */
+	FORWARD_UNKNOWN,     /* cannot be told now; recovery will */
+};
+struct forward {
+	struct gate *gate;
+	const struct snapshot *snap;
+	const struct repo_ref *repo;
+	const char *push_id;
+	const struct ref_updates *updates;
+	const struct strv *options;
+	bool atomic, has_pack;
+	void (*text)(void *ctx, struct view text);
+	void *ctx;
+};
+/*
+ * Relay a recorded push and find out what happened, whatever goes wrong
+ * between. statuses (initialised by the caller) get the truth per ref;
+ * message a sentence.
+ */
+enum forward_state forward_run(const struct forward *f,
+    struct ref_statuses *statuses, struct gg_error *message);
+/* Compare upstream with what the push wanted. settle: after any relay that
+ * is still in flight. */
+enum forward_state forward_compare(const struct forward *f, bool settle,
+    struct ref_statuses *statuses, struct gg_error *message);
+/* {"state","message","refs":[{"ref","status","message"}]} */
+json_t *forward_outcome_json(enum forward_state state,
+    const struct ref_statuses *s, const char *message);
+/* Forward an allowed push: log, store, relay, log, store, tell. */
+void push_forward(struct push *p);
+/* After upstream said ok: mirror, stale holds, quarantine. */
+void forward_settled(struct gate *g, const struct snapshot *snap,
+    const char *repository, const char *push_id,
+    const struct ref_updates *updates);
+
+/* -- gate_hold.c -- */
+void push_hold(struct push *p);
+GG_MUST_USE int gate_review(void *ctx, const char *hold_id,
+    const struct principal *reviewer, const char *client_addr, bool approve,
+    const char *comment, struct gg_error *err);
+GG_MUST_USE int
+gate_withdraw(void *ctx, const char *hold_id, const struct principal *who,
+    const char *client_addr, const char *comment, struct gg_error *err);
+/* The end of a hold without a forward: log, quarantine, waiting clients. */
+void hold_ended(struct gate *g, const struct stored_hold *h,
+    enum hold_state state, const char *reason);
+/* gate_hold_forward.c: forward an approved hold on a worker. */
+void hold_forward_later(struct gate *g, const char *hold_id);
+/* Every second: expiry, approved ones, stale ones, waiting clients. */
+void holds_tick(struct gate *g);
+/* Pending holds on these refs whose old oid is no longer upstream's. */
+void holds_mark_stale(struct gate *g, const char *repository,
+    const struct ref_updates *updates);
+/* Clients that wait for a hold (gate_wait.c). */
+GG_MUST_USE int waiters_new(struct waiters **out, struct gg_error *err);
+void waiters_free(struct waiters *w);
+/* Take over the client until the hold ends or mono_deadline_ms; false when
+ * there are too many (the client stays the caller's). */
+bool waiters_add(struct gate *g, const char *hold_id, const char *url,
+    struct client *client, const struct ref_updates *updates,
+    int64_t mono_deadline_ms);
+void waiters_say(struct gate *g, const char *hold_id, struct view text);
+/* The hold has ended so: tell and release all that wait for it. */
+void waiters_end(struct gate *g, const char *hold_id,
+    const struct ref_statuses *statuses);
+void waiters_tick(struct gate *g);
+void waiters_stop(struct gate *g);
+size_t waiters_count(struct gate *g);
+
+/* -- gate_recover.c -- */
+/* Close what earlier processes left open; true when nothing is left. */
+bool recover(struct gate *g, bool at_start);
+
+/* -- gate_audit.c -- */
+/* Entry of a type with the fields of a push; new reference. */
+json_t *audit_of_push(const char *type, const struct stored_push *p);
+/* ref.update entries (one per ref) with verdict and rules into v[]. */
+json_t *audit_of_ref(const char *type, const struct stored_push *p,
+    const struct ref_decision *r);
+/* Append and drop the references. On failure nothing may happen. */
+GG_MUST_USE int
+audit_write(struct gate *g, json_t **entries, size_t n, struct gg_error *err);
+/* Where a failure changes nothing any more: write and log a failure. */
+void audit_note(struct gate *g, json_t *entry);
+/* Take admin acts of the command line into the log. */
+void audit_drain(struct gate *g);
+
+/* updates of a stored push as structs. GG_E_CORRUPT. */
+GG_MUST_USE int updates_from_json(const json_t *updates,
+    struct ref_updates *out, struct gg_error *err);
+void strv_from_json(const json_t *array, struct strv *out);
+json_t *strv_to_json(const struct strv *s);
+
+#endif

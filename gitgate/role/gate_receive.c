@@ -1,0 +1,726 @@
+/* Reading a push: the advertisement, then commands and pack as they arrive. */
+#include "role/gate_push.h"
+
+#include "base/clock.h"
+#include "base/failpoint.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/num.h"
+#include "crypto/digest.h"
+#include "ipc/codec.h"
+#include "proto/caps.h"
+#include "proto/pktline.h"
+#include "proto/report_status.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define ADVERTISEMENT_TYPE "application/x-git-receive-pack-advertisement"
+#define RESULT_TYPE        "application/x-git-receive-pack-result"
+#define REQUEST_TYPE       "application/x-git-receive-pack-request"
+/* A push reads upstream's refs at info/refs; its POST comes at once. Older
+ * than this they are read again. */
+#define REFS_FRESH_MS 10000
+/* The inspector hears of new bytes in such steps. */
+#define MORE_STEP_BYTES ((uint64_t)256 << 10)
+
+/* -- the advertisement -- */
+
+/* gitgate's own capabilities; the two that upstream must have as well are
+ * offered only then. Push options are always taken: gitgate has its own. */
+static void
+offered_caps(const struct advert *upstream, struct buf *out)
+{
+	buf_adds(out,
+	    "report-status report-status-v2 delete-refs "
+	    "side-band-64k quiet ofs-delta push-options");
+	if (advert_has_cap(upstream, "atomic"))
+		buf_adds(out, " atomic");
+	buf_adds(out, " object-format=sha1 agent=gitgate/" GG_VERSION);
+}
+
+static bool
+is_hidden(void *ctx, const char *refname)
+{
+	return gate_ref_is_hidden(ctx, refname);
+}
+
+static bool
+same_as_mirror(struct repo_state *st, const struct advert *a)
+{
+	if (st->push_refs != NULL && st->push_refs_mirrored &&
+	    advert_same_refs(st->push_refs->advert, a))
+		return true;
+	return st->seen != NULL && advert_same_refs(st->seen->advert, a);
+}
+
+/* Read upstream's refs now and keep them for the POST that follows. */
+static int
+read_upstream(struct gate *g, const struct git_request *who,
+    struct shared_advert **out, struct gg_error *err)
+{
+	struct repo_state *st = gate_repo(g, who->repo.name);
+	GG_AUTO(advert) a = NULL;
+	struct shared_advert *fresh;
+	bool mirrored;
+	int rc = courier_list(g, who->repo.name, true, false, &a, err);
+
+	if (rc != 0)
+		return rc;
+	pthread_mutex_lock(&st->mutex);
+	mirrored = same_as_mirror(st, a);
+	fresh = shared_advert_new(gg_take(a));
+	shared_advert_unref(st->push_refs);
+	st->push_refs = shared_advert_ref(fresh);
+	st->push_refs_mono_ms = clock_mono_ms();
+	st->push_refs_mirrored = mirrored;
+	pthread_mutex_unlock(&st->mutex);
+	*out = fresh;
+	return 0;
+}
+
+void
+gate_info_refs_receive(void *ctx, struct http_request *rq)
+{
+	struct gate *g = ctx;
+	GG_AUTO_RELEASE(git_request) who = { 0 };
+	GG_AUTO_RELEASE(buf) out = BUF_INIT(ADVERT_MAX_BYTES);
+	GG_AUTO_RELEASE(buf) caps = BUF_INIT(1024);
+	GG_AUTO_ADVERT up = NULL;
+	struct gg_error err = { 0 };
+
+	if (!git_request_open(g, rq, ACCESS_PUSH, &who))
+		return;
+	if (!auditlog_is_writable(g->log)) {
+		http_reply_text(rq, 503,
+		    "gitgate: gate unavailable: the audit log cannot be "
+		    "written");
+		return;
+	}
+	if (read_upstream(g, &who, &up, &err) != 0) {
+		log_event(EV_upstream_failed,
+		    kv_str("repository", who.repo.name), kv_err(&err));
+		http_reply_text(rq, 503, "gitgate: gate unavailable: %s",
+		    err.msg);
+		return;
+	}
+	if (!gate_repo(g, who.repo.name)->push_refs_mirrored)
+		mirror_refresh_later(g, who.repo.name);
+	offered_caps(up->advert, &caps);
+	pkt_addf(&out, "# service=git-receive-pack\n");
+	pkt_flush(&out);
+	advert_format_receive_pack(up->advert, buf_str(&caps), is_hidden,
+	    (void *)(uintptr_t)who.repo.conf, &out);
+	if (buf_check(&out, &err) != 0)
+		http_reply_text(rq, 503, "gitgate: gate unavailable: %s",
+		    err.msg);
+	else
+		http_reply(rq, 200, ADVERTISEMENT_TYPE, buf_view(&out), NULL);
+}
+
+/* -- the body, as it arrives on a network thread -- */
+
+struct intake {
+	pthread_mutex_t mutex;
+	pthread_cond_t cond;
+	struct receive_request *parser;
+	struct digest_ctx *digest;
+	uint64_t max_bytes;
+	uint64_t n;    /* bytes of the pack so far */
+	uint64_t told; /* of which the inspector knows */
+	int inspector; /* socket, -1: not yet */
+	int fd;        /* the pack file */
+	bool parsed;   /* commands are complete */
+	bool refused;  /* stop writing: err says why */
+	bool quiet;    /* the handler wants no more bytes */
+	bool ended, gone;
+	const char *limit;
+	struct gg_error err;
+};
+
+static void
+intake_refuse(struct intake *in, const char *limit)
+{
+	in->refused = true;
+	in->limit = limit;
+	pthread_cond_broadcast(&in->cond);
+}
+
+static void
+take_pack(struct intake *in, struct view piece)
+{
+	GG_AUTO_RELEASE(buf) body = BUF_INIT(16);
+
+	if (piece.n == 0 || in->refused || in->quiet)
+		return;
+	if (receive_request_check_tail(in->parser, in->n, piece, &in->err) !=
+	    0) {
+		intake_refuse(in, "");
+		return;
+	}
+	if (piece.n > in->max_bytes - in->n) {
+		(void)gg_fail(&in->err, GG_E_LIMIT,
+		    "the pack is larger than %llu bytes",
+		    (unsigned long long)in->max_bytes);
+		intake_refuse(in, "pack-size");
+		return;
+	}
+	if (fd_write_all(in->fd, piece, &in->err) != 0) {
+		intake_refuse(in, "");
+		return;
+	}
+	digest_ctx_update(in->digest, piece.p, piece.n);
+	in->n += piece.n;
+	if (in->inspector >= 0 && in->n - in->told >= MORE_STEP_BYTES) {
+		enc_u64(&body, in->n);
+		/* A full queue is fine: the inspector is behind anyway. */
+		(void)frame_try_send(in->inspector, MSG_PACK_MORE, 0,
+		    buf_view(&body));
+		in->told = in->n;
+	}
+}
+
+static bool
+on_body(void *arg, struct view piece, bool end)
+{
+	struct intake *in = arg;
+	size_t used = 0;
+	bool more;
+	int rc;
+
+	pthread_mutex_lock(&in->mutex);
+	if (piece.n == 0) {
+		in->ended = end;
+		in->gone = !end;
+		pthread_cond_broadcast(&in->cond);
+		pthread_mutex_unlock(&in->mutex);
+		return true;
+	}
+	if (!in->parsed && !in->refused) {
+		rc = receive_request_feed(in->parser, piece, &used, &in->err);
+		if (rc < 0)
+			intake_refuse(in,
+			    in->parser->limit ? in->parser->limit : "");
+		in->parsed = rc == 1;
+		if (rc == 1)
+			pthread_cond_broadcast(&in->cond);
+		view_skip(&piece, used);
+	}
+	if (in->parsed)
+		take_pack(in, piece);
+	more = !in->refused && !in->quiet;
+	if (!more) { /* we are not called again; the rest is dropped */
+		in->ended = true;
+		pthread_cond_broadcast(&in->cond);
+	}
+	pthread_mutex_unlock(&in->mutex);
+	return more;
+}
+
+static void
+intake_wait_parsed(struct intake *in)
+{
+	pthread_mutex_lock(&in->mutex);
+	while (!in->parsed && !in->refused && !in->ended && !in->gone)
+		pthread_cond_wait(&in->cond, &in->mutex);
+	pthread_mutex_unlock(&in->mutex);
+}
+
+/* Until the client has said all (or a refusal has been read to its end). */
+static void
+intake_wait_end(struct intake *in)
+{
+	pthread_mutex_lock(&in->mutex);
+	while (!in->ended && !in->gone)
+		pthread_cond_wait(&in->cond, &in->mutex);
+	pthread_mutex_unlock(&in->mutex);
+}
+
+/* The answer is known: the rest is read and dropped. */
+static void
+intake_hush(struct intake *in)
+{
+	pthread_mutex_lock(&in->mutex);
+	in->quiet = true;
+	pthread_mutex_unlock(&in->mutex);
+}
+
+static void
+intake_release(struct intake *in)
+{
+	receive_request_free(in->parser);
+	digest_ctx_free(in->digest);
+	fd_close(in->fd);
+	pthread_mutex_destroy(&in->mutex);
+	pthread_cond_destroy(&in->cond);
+}
+
+/* -- the push behind it -- */
+
+void
+push_release(struct push *p)
+{
+	git_request_release(&p->who);
+	stored_push_release(&p->rec);
+	ref_updates_release(&p->updates);
+	strv_release(&p->options);
+	strv_release(&p->shallow);
+	free(p->dir);
+	free(p->quarantine);
+	shared_advert_unref(p->upstream);
+	free(p->symref_targets);
+	fd_close(p->inspector);
+	change_report_free(p->report);
+	decision_free(p->decision);
+	*p = (struct push){ .inspector = -1 };
+}
+
+/* Own options are taken out, claims kept, the rest goes to upstream. */
+static int
+sort_option(struct push *p, const char *opt, json_t *claimed,
+    struct gg_error *err)
+{
+	const char *eq = strchr(opt, '=');
+
+	if (strncmp(opt, "gitgate.wait=", 13) == 0)
+		return num_parse_duration(view_str(opt + 13), &p->wait_ms, err);
+	if (strncmp(opt, "gitgate.", 8) == 0)
+		return gg_fail(err, GG_E_PEER, "unknown push option %s", opt);
+	if (strncmp(opt, "agent.", 6) == 0 && eq != NULL) {
+		GG_AUTO_MEM char *key = path_f("%.*s", (int)(eq - opt), opt);
+
+		(void)json_object_set_new(claimed, key, json_string(eq + 1));
+		return 0;
+	}
+	strv_add(&p->options, opt);
+	return strv_check(&p->options, err);
+}
+
+static int
+sort_options(struct push *p, const struct strv *options, json_t *claimed,
+    struct gg_error *err)
+{
+	int rc = 0;
+
+	p->wait_ms = -1;
+	for (size_t i = 0; i < options->n && rc == 0; i++)
+		rc = sort_option(p, options->v[i], claimed, err);
+	if (rc == GG_E_INPUT)
+		return gg_fail(err, GG_E_PEER,
+		    "gitgate.wait is a duration "
+		    "like 90s, 15m or 2h");
+	if (rc == 0 && p->options.n > 0 &&
+	    !advert_has_cap(p->upstream->advert, "push-options"))
+		return gg_fail(err, GG_E_PEER,
+		    "upstream takes no push options (%s)", p->options.v[0]);
+	return rc;
+}
+
+/* Old oids must be upstream's values; hidden refs do not exist. */
+static int
+check_updates(struct push *p, struct gg_error *err)
+{
+	const struct advert *a = p->upstream->advert;
+
+	for (size_t i = 0; i < p->updates.n; i++) {
+		const struct ref_update *u = &p->updates.v[i];
+		const struct advert_ref *r = advert_find(a,
+		    view_str(u->refname));
+		struct oid cur = { { 0 } };
+
+		if (gate_ref_is_hidden(p->who.repo.conf, u->refname))
+			return gg_fail(err, GG_E_PEER,
+			    "%s is hidden and cannot be moved", u->refname);
+		if (r != NULL)
+			cur = r->oid;
+		if (!oid_eq(&cur, &u->old_oid))
+			return gg_fail(err, GG_E_STALE, "upstream moved");
+	}
+	return 0;
+}
+
+static void
+find_symrefs(struct push *p)
+{
+	struct repo_state *st = gate_repo(p->gate, p->who.repo.name);
+	const struct advert_ref *r;
+
+	p->symref_targets = calloc(p->updates.n ? p->updates.n : 1,
+	    sizeof(char *));
+	if (p->symref_targets == NULL)
+		gg_die("no memory for symbolic refs");
+	/* upload-pack says which refs are symbolic; p->upstream lives as long
+	 * as the push, so targets are looked up there when they can be. */
+	pthread_mutex_lock(&st->mutex);
+	for (size_t i = 0; st->seen != NULL && i < p->updates.n; i++) {
+		r = advert_find(st->seen->advert,
+		    view_str(p->updates.v[i].refname));
+		if (r == NULL || r->symref == NULL)
+			continue;
+		r = advert_find(p->upstream->advert, view_str(r->symref));
+		if (r != NULL)
+			p->symref_targets[i] = r->name;
+	}
+	pthread_mutex_unlock(&st->mutex);
+}
+
+/* Upstream's refs as at info/refs, or newer; and the mirror up to date. */
+static int
+get_upstream(struct push *p, struct gg_error *err)
+{
+	struct repo_state *st = gate_repo(p->gate, p->who.repo.name);
+	bool mirrored;
+	int rc = 0;
+
+	pthread_mutex_lock(&st->mutex);
+	if (st->push_refs != NULL &&
+	    clock_mono_ms() - st->push_refs_mono_ms < REFS_FRESH_MS)
+		p->upstream = shared_advert_ref(st->push_refs);
+	pthread_mutex_unlock(&st->mutex);
+	if (p->upstream != NULL && check_updates(p, err) == GG_E_STALE) {
+		shared_advert_unref(p->upstream);
+		p->upstream = NULL;
+	}
+	if (p->upstream == NULL)
+		rc = read_upstream(p->gate, &p->who, &p->upstream, err);
+	if (rc != 0)
+		return rc;
+	pthread_mutex_lock(&st->mutex);
+	mirrored = st->push_refs == p->upstream && st->push_refs_mirrored;
+	pthread_mutex_unlock(&st->mutex);
+	if (mirrored)
+		return 0;
+	if ((rc = mirror_refresh(p->gate, p->who.snap, &p->who.repo, NULL,
+		 err)) != 0)
+		return rc;
+	pthread_mutex_lock(&st->mutex);
+	if (st->push_refs == p->upstream)
+		st->push_refs_mirrored = true;
+	pthread_mutex_unlock(&st->mutex);
+	return 0;
+}
+
+static json_t *
+plain_updates(const struct ref_updates *u)
+{
+	json_t *a = json_array();
+	char x[OID_HEX + 1], y[OID_HEX + 1];
+
+	for (size_t i = 0; i < u->n; i++) {
+		oid_format(&u->v[i].old_oid, x);
+		oid_format(&u->v[i].new_oid, y);
+		(void)json_array_append_new(a,
+		    json_pack("{s:s, s:s, s:s}", "ref", u->v[i].refname, "old",
+			x, "new", y));
+	}
+	return a;
+}
+
+/* The push gets an id, a directory and a row; nothing is known of it yet. */
+static int
+open_record(struct push *p, struct gg_error *err)
+{
+	const char *state_dir = p->who.snap->config->state_dir;
+	char id[ULID_SIZE];
+	int rc;
+
+	ulid_new(id);
+	p->rec.id = path_f("%s", id);
+	p->rec.repository = path_f("%s", p->who.repo.name);
+	p->rec.principal = path_f("%s", p->who.principal.name);
+	strv_copy(&p->rec.groups, &p->who.principal.groups);
+	p->rec.auth_method = path_f("%s",
+	    auth_method_name(p->who.principal.method));
+	p->rec.credential_id = path_f("%s",
+	    p->who.principal.credential_id ? p->who.principal.credential_id :
+					     "");
+	p->rec.client_addr = path_f("%s", p->who.client_addr);
+	p->rec.client_agent = path_f("%s", p->who.client_agent);
+	p->rec.policy_digest = path_f("%s", "");
+	p->rec.report_digest = path_f("%s", "");
+	p->rec.state = PUSH_RECEIVING;
+	p->rec.created_ms = clock_wall_ms();
+	p->rec.request = json_object();
+	p->rec.updates = json_array();
+	p->dir = path_f("%s/pushes/%s", state_dir, id);
+	p->quarantine = path_f("%s/quarantine/%s", state_dir, id);
+	if ((rc = dir_make(p->dir, 0700, err)) != 0)
+		return rc;
+	return gate_take_live(p->gate, id) ?
+	    0 :
+	    gg_fail(err, GG_E_EXISTS, "push id taken");
+}
+
+static void
+describe_request(struct push *p, const struct receive_request *rq)
+{
+	json_t *r = p->rec.request;
+
+	(void)json_object_set_new(r, "atomic", json_boolean(rq->atomic));
+	(void)json_object_set_new(r, "options",
+	    strv_to_json(&rq->push_options));
+	(void)json_object_set_new(r, "upstream_options",
+	    strv_to_json(&p->options));
+	(void)json_object_set_new(r, "caps", strv_to_json(&rq->caps));
+	(void)json_object_set_new(r, "shallow", strv_to_json(&rq->shallow));
+	(void)json_object_set_new(r, "has_pack", json_boolean(p->has_pack));
+}
+
+static int
+take_request(struct push *p, const struct receive_request *rq,
+    struct gg_error *err)
+{
+	json_t *claimed = json_object();
+	int rc = 0;
+
+	(void)json_object_set_new(p->rec.request, "claimed", claimed);
+	p->client.report = rq->report;
+	p->client.side_band = rq->side_band_64k;
+	p->atomic = rq->atomic;
+	p->has_pack = receive_request_wants_pack(rq);
+	strv_copy(&p->shallow, &rq->shallow);
+	for (size_t i = 0; i < rq->updates.n && rc == 0; i++)
+		rc = ref_updates_add(&p->updates, &rq->updates.v[i].old_oid,
+		    &rq->updates.v[i].new_oid,
+		    view_str(rq->updates.v[i].refname), SIZE_MAX, err);
+	json_decref(p->rec.updates);
+	p->rec.updates = plain_updates(&p->updates);
+	describe_request(p, rq);
+	if (rc == 0)
+		rc = store_push_add(p->gate->store, &p->rec, err);
+	return rc;
+}
+
+/* Everything up to the inspector's start; runs while the pack arrives. */
+static int
+prepare(struct push *p, struct intake *in, const char *pack, char **limit,
+    struct gg_error *err)
+{
+	json_t *claimed = json_object_get(p->rec.request, "claimed");
+	int rc;
+
+	if ((rc = get_upstream(p, err)) != 0 ||
+	    (rc = check_updates(p, err)) != 0 ||
+	    (rc = sort_options(p, &in->parser->push_options, claimed, err)) !=
+		0)
+		return rc;
+	describe_request(p, in->parser);
+	find_symrefs(p);
+	if ((rc = push_begin_inspection(p, pack, limit, err)) != 0)
+		return rc;
+	pthread_mutex_lock(&in->mutex);
+	in->inspector = p->inspector;
+	pthread_mutex_unlock(&in->mutex);
+	return 0;
+}
+
+static void
+finish_request(struct push *p, struct intake *in)
+{
+	unsigned char raw[DIGEST_SHA256_BYTES];
+	char hex[DIGEST_SHA256_HEX_SIZE];
+
+	digest_ctx_final(in->digest, raw);
+	hex_encode(raw, sizeof(raw), hex);
+	(void)json_object_set_new(p->rec.request, "pack_bytes",
+	    json_integer((json_int_t)in->n));
+	(void)json_object_set_new(p->rec.request, "pack_sha256",
+	    json_string(hex));
+}
+
+/* What goes wrong from here on is told as a git refusal. */
+static void
+run_push(struct push *p, struct intake *in, struct http_request *rq,
+    const char *pack)
+{
+	GG_AUTO_MEM char *limit = NULL;
+	struct gg_error err = { 0 };
+	int rc = prepare(p, in, pack, &limit, &err);
+
+	if (rc != 0)
+		intake_hush(in);
+	intake_wait_end(in);
+	pthread_mutex_lock(&in->mutex);
+	in->inspector = -1;
+	pthread_mutex_unlock(&in->mutex);
+	finish_request(p, in);
+	client_open(&p->client, rq);
+	if (in->gone) {
+		(void)gg_fail(&err, GG_E_PEER, "the client went away");
+		push_refuse(p, PUSH_ABORTED, "", &err);
+		return;
+	}
+	if (in->refused) {
+		push_refuse(p, PUSH_INVALID, in->limit, &in->err);
+		return;
+	}
+	if (rc == 0 && p->has_pack && in->n == 0)
+		rc = gg_fail(&err, GG_E_PEER, "the pack is missing");
+	if (rc == 0) {
+		FAILPOINT("gate.received");
+		free(limit);
+		limit = NULL;
+		rc = push_end_inspection(p, in->n, &limit, &err);
+	}
+	if (rc != 0)
+		push_refuse(p, PUSH_INVALID, limit ? limit : "", &err);
+	else
+		push_decide(p);
+}
+
+/* -- the request -- */
+
+/* Nothing is recorded of what could not even be read, but that it came. */
+static void
+refuse_unread(struct push *p, struct intake *in, struct http_request *rq)
+{
+	const struct receive_request *parser = in->parser;
+	GG_AUTO_RELEASE(buf) out = BUF_INIT((size_t)1 << 20);
+	bool is_limit = in->limit != NULL && *in->limit != '\0';
+	GG_AUTO_MEM char *text = path_f("%s%s: %s",
+	    is_limit ? "limit " : "invalid push", is_limit ? in->limit : "",
+	    in->refused ? in->err.msg : "it ends before its commands do");
+	json_t *e = audit_of_push("push.refused", &p->rec);
+
+	(void)json_object_set_new(e, "reason", json_string(text));
+	audit_note(p->gate, e);
+	gate_count(p->gate, METRIC_INVALID);
+	log_event(EV_peer_malformed, kv_str("principal", p->rec.principal),
+	    kv_str("error", text));
+	intake_wait_end(in);
+	if (parser->report == REPORT_STATUS_NONE) {
+		http_reply_text(rq, 400, "gitgate: %s", text);
+		return;
+	}
+	report_status_format(parser->report, parser->side_band_64k, text, NULL,
+	    0, &out);
+	http_reply(rq, 200, RESULT_TYPE, buf_view(&out), NULL);
+}
+
+static bool
+check_headers(struct gate *g, struct http_request *rq)
+{
+	const char *type = http_header(rq, "Content-Type");
+	const char *coding = http_header(rq, "Content-Encoding");
+
+	if (type == NULL || strcmp(type, REQUEST_TYPE) != 0) {
+		http_reply_text(rq, 415, "gitgate: not a push");
+		return false;
+	}
+	if (coding != NULL && strcasecmp(coding, "identity") != 0) {
+		http_reply_text(rq, 415,
+		    "gitgate: a push may not have a content encoding");
+		return false;
+	}
+	if (!auditlog_is_writable(g->log)) {
+		http_reply_text(rq, 503,
+		    "gitgate: gate unavailable: the audit log cannot be "
+		    "written");
+		return false;
+	}
+	return true;
+}
+
+static int
+intake_init(struct intake *in, const struct push *p, const char *pack,
+    struct gg_error *err)
+{
+	const struct limits *l = &p->who.snap->config->limits;
+	struct receive_limits rl = { l->ref_updates, l->command_bytes,
+		l->push_options };
+
+	/* atomic is offered or not by what upstream had at info/refs; a client
+	 * that names it wrongly is refused when upstream is asked. */
+	in->parser = receive_request_new(&rl,
+	    "report-status report-status-v2 delete-refs side-band-64k quiet "
+	    "ofs-delta push-options atomic object-format=sha1 "
+	    "agent=gitgate/" GG_VERSION);
+	in->digest = digest_ctx_new();
+	in->max_bytes = l->pack_bytes;
+	in->inspector = -1;
+	pthread_mutex_init(&in->mutex, NULL);
+	pthread_cond_init(&in->cond, NULL);
+	in->fd = open(pack, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (in->fd < 0)
+		return gg_fail(err, GG_E_SYS, "recorded pack");
+	return 0;
+}
+
+static void
+receive(struct push *p, struct intake *in, struct http_request *rq,
+    const char *pack, const struct gg_error *refusal, const char *limit)
+{
+	struct gg_error err = { 0 };
+	int rc;
+
+	if (in->gone || (in->refused && !in->parsed) ||
+	    (in->ended && !in->parsed)) {
+		refuse_unread(p, in, rq);
+		return;
+	}
+	if (in->parser->probe) {
+		intake_wait_end(in);
+		http_reply(rq, 200, RESULT_TYPE, view_str(""), NULL);
+		return;
+	}
+	rc = take_request(p, in->parser, &err);
+	if (rc == 0 && refusal == NULL) {
+		run_push(p, in, rq, pack);
+		return;
+	}
+	intake_hush(in);
+	intake_wait_end(in);
+	client_open(&p->client, rq);
+	push_refuse(p, PUSH_INVALID, rc == 0 ? limit : "",
+	    rc == 0 ? refusal : &err);
+}
+
+static bool
+is_kept(enum push_state s)
+{
+	return s != PUSH_RECEIVING && s != PUSH_INVALID && s != PUSH_ABORTED;
+}
+
+void
+gate_receive_pack(void *ctx, struct http_request *rq)
+{
+	struct gate *g = ctx;
+	GG_AUTO_RELEASE(push) p = { .gate = g, .inspector = -1 };
+	GG_AUTO_MEM char *pack = NULL;
+	struct gg_error err = { 0 }, full = { 0 };
+	struct intake in = { .fd = -1, .inspector = -1 };
+	const char *limit = "";
+	bool admitted;
+
+	if (!git_request_open(g, rq, ACCESS_PUSH, &p.who) ||
+	    !check_headers(g, rq))
+		return;
+	if (open_record(&p, &err) != 0) {
+		http_reply_text(rq, 503, "gitgate: gate unavailable: %s",
+		    err.msg);
+		return;
+	}
+	pack = path_f("%s/pack", p.dir);
+	admitted = gate_enter_push(g, &p.who.snap->config->limits,
+		       p.rec.principal, &limit, &full) == 0;
+	if (intake_init(&in, &p, pack, &err) != 0) {
+		http_reply_text(rq, 503, "gitgate: gate unavailable: %s",
+		    err.msg);
+	} else {
+		http_body_accept(rq, on_body, &in,
+		    p.who.snap->config->limits.pack_bytes);
+		intake_wait_parsed(&in);
+		receive(&p, &in, rq, pack, admitted ? NULL : &full, limit);
+	}
+	if (!is_kept(p.rec.state))
+		(void)dir_remove(p.dir, &err);
+	intake_release(&in);
+	if (admitted)
+		gate_leave_push(g, p.rec.principal);
+	gate_drop_live(g, p.rec.id);
+	gate_count(g, METRIC_PUSHES);
+}
