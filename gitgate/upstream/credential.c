@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/text.h"
-#include "upstream/child.h"
+#include "upstream/carrier.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -130,8 +130,8 @@ ask_helper(const struct upstream *u, struct buf *answer, struct gg_error *err)
 		(char *)(uintptr_t) "GIT_CONFIG_NOSYSTEM=1", NULL };
 	GG_AUTO_RELEASE(strv) argv = STRV_INIT;
 	GG_AUTO_RELEASE(buf) question = BUF_INIT(8192);
-	GG_AUTO_RELEASE(child) c = CHILD_INIT;
-	struct child_io io = { .file = -1,
+	GG_AUTO_RELEASE(carrier) c = CARRIER_INIT;
+	struct carrier_io io = { .file = -1,
 		.close_in = true,
 		.take = collect,
 		.ctx = answer,
@@ -143,10 +143,10 @@ ask_helper(const struct upstream *u, struct buf *answer, struct gg_error *err)
 	    (rc = helper_question(u, &question, err)) != 0)
 		return rc;
 	io.head = buf_view(&question);
-	if ((rc = child_start(&c, argv.v, envp, err)) != 0 ||
-	    (rc = child_pump(&c, &io, err)) != 0)
+	if ((rc = carrier_start(&c, argv.v, envp, err)) != 0 ||
+	    (rc = carrier_pump(&c, &io, err)) != 0)
 		return gg_wrap(err, rc, "credential helper");
-	child_end(&c, CREDENTIAL_HELPER_MS, &status);
+	carrier_end(&c, CREDENTIAL_HELPER_MS, &status);
 	if (status != 0)
 		return gg_fail(err, GG_E_UNAVAILABLE,
 		    "the credential helper failed");

@@ -190,7 +190,7 @@ int
 upstream_fetch(const struct upstream *u, struct view lines, int pipe,
     struct redact *red, uint64_t *bytes, struct gg_error *err)
 {
-	GG_AUTO_RELEASE(session) s = { .child = CHILD_INIT };
+	GG_AUTO_RELEASE(session) s = { .child = CARRIER_INIT };
 	struct fetching f = { .pipe = pipe, .red = red };
 	int rc = session_open(&s, u, UPSTREAM_UPLOAD_PACK, false, red, err);
 

@@ -117,7 +117,7 @@ int
 upstream_list(const struct upstream *u, enum upstream_service service,
     struct redact *red, struct advert **out, struct gg_error *err)
 {
-	GG_AUTO_RELEASE(session) s = { .child = CHILD_INIT };
+	GG_AUTO_RELEASE(session) s = { .child = CARRIER_INIT };
 	GG_AUTO_RELEASE(buf) bytes = BUF_INIT(ADVERT_MAX_BYTES);
 	GG_AUTO(advert) a = NULL;
 	struct view rest;

@@ -316,7 +316,7 @@ upstream_relay(const struct upstream *u, const struct relay_push *p,
     struct redact *red, struct relay_result **out, bool *begun,
     struct gg_error *err)
 {
-	GG_AUTO_RELEASE(session) s = { .child = CHILD_INIT };
+	GG_AUTO_RELEASE(session) s = { .child = CARRIER_INIT };
 	struct answer a = { .p = p };
 	int rc;
 

@@ -77,7 +77,7 @@ open_ssh(struct session *s, struct gg_error *err)
 	o.control = control.n > 0 ? buf_str(&control) : NULL;
 	if ((rc = ssh_command(&url, &o, &argv, err)) != 0)
 		return rc;
-	return child_start(&s->child, argv.v, envp, err);
+	return carrier_start(&s->child, argv.v, envp, err);
 }
 
 static int
@@ -108,7 +108,7 @@ open_local(struct session *s, struct gg_error *err)
 		strv_add(&env, "GIT_PROTOCOL=version=2");
 	if ((rc = strv_check(&env, err)) != 0)
 		return rc;
-	return child_start(&s->child, argv, env.v, err);
+	return carrier_start(&s->child, argv, env.v, err);
 }
 
 int
@@ -123,7 +123,7 @@ session_open(struct session *s, const struct upstream *u,
 		.deadline = clock_mono_ms() +
 		    (int64_t)u->limits.upstream_total_ms,
 		.authorization = BUF_INIT(HEADER_BYTES),
-		.child = CHILD_INIT };
+		.child = CARRIER_INIT };
 	switch (u->kind) {
 	case UPSTREAM_HTTP:
 		return credential_header(u, red, &s->authorization, err);
@@ -138,7 +138,7 @@ session_open(struct session *s, const struct upstream *u,
 void
 session_release(struct session *s)
 {
-	child_release(&s->child);
+	carrier_release(&s->child);
 	secret_release(&s->authorization);
 }
 
@@ -179,7 +179,7 @@ ended_early(struct session *s, struct gg_error *err)
 {
 	struct view text;
 
-	child_end(&s->child, SESSION_END_MS, NULL);
+	carrier_end(&s->child, SESSION_END_MS, NULL);
 	text = buf_view(&s->child.text);
 	while (text.n > 0 && text.p[text.n - 1] == '\n')
 		text.n--;
@@ -193,9 +193,9 @@ ended_early(struct session *s, struct gg_error *err)
 }
 
 static int
-child_advert(struct session *s, struct collector *c, struct gg_error *err)
+carrier_advert(struct session *s, struct collector *c, struct gg_error *err)
 {
-	struct child_io io = { .file = -1,
+	struct carrier_io io = { .file = -1,
 		.take = collect,
 		.ctx = c,
 		.idle_ms = (int64_t)s->u->limits.upstream_idle_ms,
@@ -203,7 +203,7 @@ child_advert(struct session *s, struct collector *c, struct gg_error *err)
 	int rc;
 
 	c->stop_at_flush = true;
-	rc = child_pump(&s->child, &io, err);
+	rc = carrier_pump(&s->child, &io, err);
 	if (rc < 0)
 		return rc;
 	return c->whole ? 0 : ended_early(s, err);
@@ -254,14 +254,14 @@ session_advert(struct session *s, struct buf *out, struct gg_error *err)
 	struct collector c = { .out = out };
 
 	return s->u->kind == UPSTREAM_HTTP ? http_advert(s, &c, err) :
-					     child_advert(s, &c, err);
+					     carrier_advert(s, &c, err);
 }
 
 static int
-child_exchange(struct session *s, const struct session_body *b,
+carrier_exchange(struct session *s, const struct session_body *b,
     struct gg_error *err)
 {
-	struct child_io io = { .head = b->head,
+	struct carrier_io io = { .head = b->head,
 		.file = b->file,
 		.end = b->file_bytes,
 		.close_in = true,
@@ -270,10 +270,10 @@ child_exchange(struct session *s, const struct session_body *b,
 		.begun = b->begun,
 		.idle_ms = (int64_t)s->u->limits.upstream_idle_ms,
 		.deadline = s->deadline };
-	int rc = child_pump(&s->child, &io, err);
+	int rc = carrier_pump(&s->child, &io, err);
 
 	if (rc >= 0)
-		child_end(&s->child, SESSION_END_MS, NULL);
+		carrier_end(&s->child, SESSION_END_MS, NULL);
 	return rc < 0 ? rc : 0;
 }
 
@@ -294,7 +294,7 @@ session_exchange(struct session *s, const struct session_body *b,
 		.deadline = s->deadline };
 
 	return s->u->kind == UPSTREAM_HTTP ? http_request(s->u, &r, err) :
-					     child_exchange(s, b, err);
+					     carrier_exchange(s, b, err);
 }
 
 static int
@@ -309,7 +309,7 @@ ignore(void *ctx, struct view bytes, struct gg_error *err)
 void
 session_leave(struct session *s)
 {
-	struct child_io io = { .head = view_str("0000"),
+	struct carrier_io io = { .head = view_str("0000"),
 		.file = -1,
 		.close_in = true,
 		.take = ignore,
@@ -318,6 +318,6 @@ session_leave(struct session *s)
 
 	if (s->child.pid == 0)
 		return;
-	(void)!child_pump(&s->child, &io, NULL);
-	child_end(&s->child, SESSION_END_MS, NULL);
+	(void)!carrier_pump(&s->child, &io, NULL);
+	carrier_end(&s->child, SESSION_END_MS, NULL);
 }

@@ -9,7 +9,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/view.h"
-#include "upstream/child.h"
+#include "upstream/carrier.h"
 #include "upstream/upstream.h"
 
 #define SESSION_END_MS 5000 /* a child may take so long to end */
@@ -21,7 +21,7 @@ struct session {
 	int64_t deadline;
 	struct redact *red;       /* borrowed */
 	struct buf authorization; /* HTTP; secret */
-	struct child child;       /* SSH, local */
+	struct carrier child;     /* SSH, local */
 };
 
 /* Read the credential and, for ssh and local, start the child. v2: ask for

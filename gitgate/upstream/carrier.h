@@ -4,8 +4,8 @@
  * descriptors 0, 1 and 2 and with the environment it is given, so that a
  * signal meant for the gate does not tear a ref update.
  */
-#ifndef GITGATE_UPSTREAM_CHILD_H
-#define GITGATE_UPSTREAM_CHILD_H
+#ifndef GITGATE_UPSTREAM_CARRIER_H
+#define GITGATE_UPSTREAM_CARRIER_H
 
 #include "base/auto.h"
 #include "base/buf.h"
@@ -16,28 +16,28 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define CHILD_TEXT_BYTES 8192 /* of stderr are kept */
+#define CARRIER_TEXT_BYTES 8192 /* of stderr are kept */
 
-struct child {
+struct carrier {
 	pid_t pid; /* 0: none */
 	int pidfd;
 	int in, out, err; /* our ends, non-blocking; -1 when closed */
 	struct buf text;  /* what came on stderr */
 };
 
-#define CHILD_INIT                    \
-	((struct child){ .pidfd = -1, \
-	    .in = -1,                 \
-	    .out = -1,                \
-	    .err = -1,                \
-	    .text = { .max = CHILD_TEXT_BYTES } })
+#define CARRIER_INIT                    \
+	((struct carrier){ .pidfd = -1, \
+	    .in = -1,                   \
+	    .out = -1,                  \
+	    .err = -1,                  \
+	    .text = { .max = CARRIER_TEXT_BYTES } })
 
 /* Start argv[0] (a path, no search). 0 or GG_E_SYS. */
-GG_MUST_USE int child_start(struct child *c, char *const argv[],
+GG_MUST_USE int carrier_start(struct carrier *c, char *const argv[],
     char *const envp[], struct gg_error *err);
 
 /* What goes to its stdin, and who takes what comes from its stdout. */
-struct child_io {
+struct carrier_io {
 	struct view head; /* bytes to send first */
 	int file;         /* then this file from at to end; -1: none */
 	off_t at, end;
@@ -57,15 +57,15 @@ struct child_io {
  * GG_E_SYS.
  */
 GG_MUST_USE int
-child_pump(struct child *c, struct child_io *io, struct gg_error *err);
+carrier_pump(struct carrier *c, struct carrier_io *io, struct gg_error *err);
 
 /*
  * Close its pipes and wait for it; after grace_ms SIGTERM, then SIGKILL.
  * *status: as of waitpid(), -1 where it was killed. Nothing to do for
- * CHILD_INIT.
+ * CARRIER_INIT.
  */
-void child_end(struct child *c, int64_t grace_ms, int *status);
-void child_release(struct child *c); /* child_end() without any grace */
-GG_DEFINE_AUTO_RELEASE(child);
+void carrier_end(struct carrier *c, int64_t grace_ms, int *status);
+void carrier_release(struct carrier *c); /* carrier_end() without any grace */
+GG_DEFINE_AUTO_RELEASE(carrier);
 
 #endif

@@ -1,4 +1,4 @@
-#include "upstream/child.h"
+#include "upstream/carrier.h"
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -31,7 +31,7 @@ make_pipe(int *read_end, int *write_end, struct gg_error *err)
 }
 
 static int
-spawn(struct child *c, const int ends[3], char *const argv[],
+spawn(struct carrier *c, const int ends[3], char *const argv[],
     char *const envp[], struct gg_error *err)
 {
 	posix_spawn_file_actions_t fa;
@@ -71,7 +71,7 @@ spawn(struct child *c, const int ends[3], char *const argv[],
 }
 
 int
-child_start(struct child *c, char *const argv[], char *const envp[],
+carrier_start(struct carrier *c, char *const argv[], char *const envp[],
     struct gg_error *err)
 {
 	GG_AUTO_FD in = -1;
@@ -79,7 +79,7 @@ child_start(struct child *c, char *const argv[], char *const envp[],
 	GG_AUTO_FD errs = -1;
 	int rc;
 
-	*c = CHILD_INIT;
+	*c = CARRIER_INIT;
 	if ((rc = make_pipe(&in, &c->in, err)) == 0)
 		rc = make_pipe(&c->out, &out, err);
 	if (rc == 0)
@@ -93,7 +93,7 @@ child_start(struct child *c, char *const argv[], char *const envp[],
 	if (rc == 0)
 		rc = spawn(c, (const int[]){ in, out, errs }, argv, envp, err);
 	if (rc != 0) {
-		child_release(c);
+		carrier_release(c);
 		return rc;
 	}
 	(void)fcntl(c->in, F_SETPIPE_SZ, PIPE_BYTES);
@@ -101,9 +101,9 @@ child_start(struct child *c, char *const argv[], char *const envp[],
 	return 0;
 }
 
-/* Keep the first CHILD_TEXT_BYTES of stderr, read the rest away. */
+/* Keep the first CARRIER_TEXT_BYTES of stderr, read the rest away. */
 static void
-drain_text(struct child *c)
+drain_text(struct carrier *c)
 {
 	char chunk[1024];
 	ssize_t n;
@@ -120,7 +120,7 @@ drain_text(struct child *c)
 }
 
 static bool
-has_more(const struct child_io *io)
+has_more(const struct carrier_io *io)
 {
 	return io->head.n > 0 || (io->file >= 0 && io->at < io->end);
 }
@@ -128,7 +128,7 @@ has_more(const struct child_io *io)
 /* Send a piece. 0; negative: the child takes no more (not an error yet: it
  * may have said why on stdout). GG_E_SYS: our own file failed. */
 static int
-send_some(struct child *c, struct child_io *io, struct gg_error *err)
+send_some(struct carrier *c, struct carrier_io *io, struct gg_error *err)
 {
 	off_t left = io->end - io->at;
 	ssize_t n;
@@ -157,7 +157,7 @@ send_some(struct child *c, struct child_io *io, struct gg_error *err)
 
 /* 1: got some or nothing was there; 0: ended. */
 static int
-receive_some(struct child *c, struct child_io *io, int *verdict,
+receive_some(struct carrier *c, struct carrier_io *io, int *verdict,
     struct gg_error *err)
 {
 	char chunk[CHUNK_BYTES];
@@ -178,7 +178,7 @@ receive_some(struct child *c, struct child_io *io, int *verdict,
 }
 
 static int
-wait_ready(struct child *c, const struct child_io *io, struct pollfd p[3],
+wait_ready(struct carrier *c, const struct carrier_io *io, struct pollfd p[3],
     struct gg_error *err)
 {
 	int64_t left = io->deadline - clock_mono_ms();
@@ -200,7 +200,7 @@ wait_ready(struct child *c, const struct child_io *io, struct pollfd p[3],
 
 /* One round. 1: go on, 0: stdout ended. */
 static int
-pump_once(struct child *c, struct child_io *io, int64_t *last, int *verdict,
+pump_once(struct carrier *c, struct carrier_io *io, int64_t *last, int *verdict,
     struct gg_error *err)
 {
 	struct pollfd p[3];
@@ -225,7 +225,7 @@ pump_once(struct child *c, struct child_io *io, int64_t *last, int *verdict,
 }
 
 int
-child_pump(struct child *c, struct child_io *io, struct gg_error *err)
+carrier_pump(struct carrier *c, struct carrier_io *io, struct gg_error *err)
 {
 	int64_t last = clock_mono_ms();
 	int verdict = 0, rc;
@@ -248,7 +248,7 @@ child_pump(struct child *c, struct child_io *io, struct gg_error *err)
 
 /* 1: it has ended and was reaped. */
 static int
-wait_end(struct child *c, int64_t ms, int *status)
+wait_end(struct carrier *c, int64_t ms, int *status)
 {
 	struct gg_error ignored;
 	pid_t got;
@@ -263,7 +263,7 @@ wait_end(struct child *c, int64_t ms, int *status)
 }
 
 void
-child_end(struct child *c, int64_t grace_ms, int *status)
+carrier_end(struct carrier *c, int64_t grace_ms, int *status)
 {
 	int got = -1;
 
@@ -285,8 +285,8 @@ child_end(struct child *c, int64_t grace_ms, int *status)
 }
 
 void
-child_release(struct child *c)
+carrier_release(struct carrier *c)
 {
-	child_end(c, 0, NULL);
+	carrier_end(c, 0, NULL);
 	buf_release(&c->text);
 }
