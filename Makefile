@@ -74,7 +74,7 @@ FOLDERS := base config crypto ipc sandbox model proto policy hold audit \
 MAINS := gitgate/cli/gitgate.c gitgate/role/gate_main.c \
 	gitgate/role/inspector_main.c gitgate/role/courier_main.c
 SRCS := $(filter-out $(MAINS),$(wildcard $(FOLDERS:%=gitgate/%/*.c)))
-OBJS := $(SRCS:%.c=$B/%.o)
+OBJS := $(SRCS:%.c=$B/obj/%.o)
 LIB := $B/libgitgate.a
 PROGRAMS := $B/gitgate $B/gitgate-gate $B/gitgate-inspector \
 	$B/gitgate-courier
@@ -84,7 +84,7 @@ Q := $(if $(V),,@)
 
 all: $(PROGRAMS)
 
-$B/%.o: %.c | $(FLAGFILE)
+$B/obj/%.o: %.c | $(FLAGFILE)
 	@mkdir -p $(@D)
 	$(if $(V),,@echo '  CC $@')
 	$Q$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
@@ -95,13 +95,13 @@ $(LIB): $(OBJS)
 	$Qrm -f $@ && ar rcs $@ $^
 
 link = $(if $(V),,@echo '  LD $@';) $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIB) $(PKG_LIBS)
-$B/gitgate: $B/gitgate/cli/gitgate.o $(LIB)
+$B/gitgate: $B/obj/gitgate/cli/gitgate.o $(LIB)
 	$(link)
-$B/gitgate-gate: $B/gitgate/role/gate_main.o $(LIB)
+$B/gitgate-gate: $B/obj/gitgate/role/gate_main.o $(LIB)
 	$(link)
-$B/gitgate-inspector: $B/gitgate/role/inspector_main.o $(LIB)
+$B/gitgate-inspector: $B/obj/gitgate/role/inspector_main.o $(LIB)
 	$(link)
-$B/gitgate-courier: $B/gitgate/role/courier_main.o $(LIB)
+$B/gitgate-courier: $B/obj/gitgate/role/courier_main.o $(LIB)
 	$(link)
 
 # Unit tests: tests/unit/test_*.c, one cmocka program each.
@@ -125,7 +125,7 @@ $B/tests/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(LIB) | $(FLAGFILE)
 	    -o $@ $< tests/fuzz/replay.c $(LIB) $(PKG_LIBS)
 replays: $(REPLAYS)
 
--include $(OBJS:.o=.d) $(MAINS:%.c=$B/%.d) $(UNITS:=.d)
+-include $(OBJS:.o=.d) $(MAINS:%.c=$B/obj/%.d) $(UNITS:=.d)
 
 clean:
 	rm -rf build
