@@ -167,6 +167,21 @@ take_fds(struct frame *f, struct msghdr *msg, bool *too_many)
 	}
 }
 
+static ssize_t
+receive(int sock, struct msghdr *msg)
+{
+	size_t room = msg->msg_controllen;
+	ssize_t n;
+
+	do {
+		msg->msg_controllen = room;
+		n = recvmsg(sock, msg, MSG_CMSG_CLOEXEC);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		msg->msg_controllen = room;
+	return n;
+}
+
 int
 frame_recv(int sock, enum role from, enum role to, struct frame *f,
     struct gg_error *err)
@@ -191,9 +206,12 @@ frame_recv(int sock, enum role from, enum role to, struct frame *f,
 	if (f->buf == NULL && (f->buf = malloc(FRAME_MAX_BYTES)) == NULL)
 		return gg_fail(err, GG_E_NOMEM, "frame buffer");
 	iov = (struct iovec){ f->buf, FRAME_MAX_BYTES };
-	do
-		n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
+	n = receive(sock, &msg);
+	/* A peer that ended with frames unread resets the connection; that
+	 * is told once, before the last words it sent, which are still
+	 * there. */
+	if (n < 0 && errno == ECONNRESET)
+		n = receive(sock, &msg);
 	if (n == 0 || (n < 0 && errno == ECONNRESET))
 		return 0;
 	if (n < 0)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define MAX_FAILED_BYTES 1024
+#define LINGER_SECONDS   10
 
 /* What a signal handler sends: whole frames, made before they are needed,
  * since a handler may hardly call anything. */
@@ -61,6 +62,25 @@ prepare(char out[MAX_FAILED_BYTES], const char *limit, const char *message)
 	return b.n;
 }
 
+/*
+ * Ending with frames unread would reset the connection under the gate's
+ * hands, which may still be sending: so read, and forget, until it has heard
+ * and closes. The alarm ends a gate that never does. Safe in a signal
+ * handler.
+ */
+static void
+linger(int sock)
+{
+	char scrap[64];
+	struct iovec iov = { scrap, sizeof(scrap) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	inspector_deadline_clear();
+	(void)alarm(LINGER_SECONDS);
+	while (recvmsg(sock, &msg, 0) > 0)
+		continue;
+}
+
 static void
 say_and_die(int sig)
 {
@@ -70,13 +90,16 @@ say_and_die(int sig)
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 
 	(void)!sendmsg(last_words.sock, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+	linger(last_words.sock);
 	_exit(1);
 }
 
 int
 inspector_deadline(int sock, uint64_t wall_ms, struct gg_error *err)
 {
-	struct sigaction act = { .sa_handler = say_and_die };
+	/* Not deferred: the alarm that ends the lingering must come. */
+	struct sigaction act = { .sa_handler = say_and_die,
+		.sa_flags = (int)(SA_NODEFER | SA_RESETHAND) };
 	struct itimerval t = { .it_value = {
 				   .tv_sec = (time_t)(wall_ms / 1000),
 				   .tv_usec = (suseconds_t)(wall_ms % 1000) *
@@ -165,5 +188,6 @@ inspector_run(int sock)
 		return 0;
 	inspector_fail(sock, rc, limit, err.msg);
 	log_event(EV_inspector_failed, kv_err(&err), kv_str("limit", limit));
+	linger(sock);
 	return 1;
 }

@@ -52,9 +52,10 @@ hear_more(struct work *w, struct tail *t, struct gg_error *err)
 	n = dec_u64(&d);
 	if ((rc = dec_end(&d, err)) != 0)
 		return rc;
-	if (n < t->fed)
-		return gg_fail(err, GG_E_PEER, "the pack file shrank");
 	t->ended = w->f->type == MSG_PACK_END;
+	if (t->ended && n < t->fed)
+		return gg_fail(err, GG_E_PEER,
+		    "the pack file is longer than announced");
 	/* A late PACK_MORE says less than the file's size told already. */
 	if (t->ended || n > t->known)
 		t->known = n;

@@ -647,3 +647,205 @@ def test_usage():
     program = os.path.join(frames.BUILD, "gitgate-inspector")
     done = subprocess.run([program, "/tmp"], stderr=subprocess.PIPE)
     assert done.returncode == 2 and b"usage" in done.stderr
+
+
+# A push
+
+
+class Push:
+    """A commit on top of upstream's main that only the pusher has."""
+
+    def __init__(self, world, tmp):
+        world.old = world.commit(text="one\n" * 2000)
+        world.update()
+        self.world = world
+        self.clone = tmp / "clone"
+        subprocess.run(["git", "clone", "-q", "--bare", str(world.upstream),
+                        str(self.clone)], env=GIT_ENV, check=True)
+        upstream, world.upstream = world.upstream, self.clone
+        world.n = 100
+        self.new = world.commit(text="one\n" * 2000 + "two\n")
+        world.upstream = upstream
+        self.pack = subprocess.run(
+            ["git", "-C", str(self.clone), "pack-objects", "--thin", "--revs",
+             "--stdout", "-q"], input=("%s\n^%s\n" % (self.new, world.old))
+            .encode(), env=GIT_ENV, stdout=subprocess.PIPE, check=True).stdout
+        self.quarantine = world.quarantine / "01TEST"
+        self.quarantine.mkdir()
+        self.pack_path = tmp / "pack"
+        self.report_path = tmp / "report"
+        self.report_fd = os.open(self.report_path, os.O_RDWR | os.O_CREAT)
+
+    def start(self, updates=None, **job):
+        if updates is None:
+            updates = [(self.world.old, self.new, "refs/heads/main")]
+        self.inspector = self.world.inspector()
+        self.peer = self.inspector.peer
+        self.pack_path.write_bytes(b"")
+        pack = os.open(self.pack_path, os.O_RDONLY)
+        refs = frames.memfd(frames.push_job_refs(
+            updates, [self.world.old], self.world.old))
+        self.peer.send("JOB_PUSH", frames.push_job(
+            str(self.world.mirror), str(self.quarantine), **job),
+            [refs, pack, self.report_fd])
+        os.close(refs)
+        os.close(pack)
+
+    def append(self, data, name):
+        with open(self.pack_path, "ab") as f:
+            f.write(data)
+        self.peer.send(name, frames.u64(os.path.getsize(self.pack_path)))
+
+    def failure(self):
+        body, _ = self.peer.expect("JOB_FAILED")
+        r = Reader(body)
+        self.inspector.close()
+        return r.u8(), r.str(), r.str()
+
+    def report(self):
+        body, _ = self.peer.expect("REPORT")
+        data = self.report_path.read_bytes()
+        assert Reader(body).u64() == len(data)
+        return data
+
+
+@pytest.fixture
+def push(world, tmp_path):
+    p = Push(world, tmp_path)
+    yield p
+    p.inspector.close()
+
+
+def test_push_in_one_piece(push):
+    push.start()
+    push.append(push.pack, "PACK_END")
+    report = push.report()
+    assert b"file-101" in report and bytes.fromhex(push.new) in report
+    push.peer.send("JOB_END")
+    assert push.inspector.wait() == 0
+
+
+def test_push_that_grows_byte_by_byte(push):
+    push.start()
+    for i in range(len(push.pack)):
+        push.append(push.pack[i:i + 1], "PACK_MORE")
+    push.append(b"", "PACK_END")
+    assert b"file-101" in push.report()
+
+
+def test_push_reads_no_further_than_its_end_was_told(push):
+    push.start()
+    push.append(push.pack, "PACK_END")
+    push.report()
+    # The socket's end, without JOB_END, is an end too.
+    push.inspector.close()
+    assert push.inspector.wait() == 0
+
+
+def test_push_with_a_diff(push):
+    push.start()
+    push.append(push.pack, "PACK_END")
+    push.report()
+    fd = frames.memfd()
+    for ceiling in (1 << 20, 1 << 20):
+        push.peer.send("DIFF", frames.u64(ceiling), [fd])
+        body, _ = push.peer.expect("DIFF_DONE")
+        n = Reader(body).u64()
+        assert 0 < n <= ceiling
+    assert b"two" in frames.read_all(fd)
+    os.close(fd)
+    push.peer.send("JOB_END")
+    assert push.inspector.wait() == 0
+
+
+def test_push_of_deletes_only(push):
+    push.start(updates=[(push.world.old, ZERO, "refs/heads/main")],
+               has_pack=False)
+    assert push.report()
+
+
+def test_push_of_garbage(push):
+    push.start()
+    push.append(b"GARBAGE" * 100, "PACK_END")
+    code, _, message = push.failure()
+    assert code == 3 and message
+    assert push.inspector.wait() == 1
+
+
+def test_push_cut_short(push):
+    push.start()
+    push.append(push.pack[:-5], "PACK_END")
+    assert push.failure()[0] == 3
+
+
+def test_push_beyond_a_limit_names_it(push):
+    push.start(pack_bytes=len(push.pack) - 1)
+    push.append(push.pack, "PACK_END")
+    code, limit, _ = push.failure()
+    assert (code, limit) == (4, "pack-size")
+
+
+def test_push_with_an_end_before_what_was_read(push):
+    push.start()
+    push.append(push.pack, "PACK_MORE")
+    push.peer.send("PACK_END", frames.u64(len(push.pack) + 1))
+    assert push.failure()[0] == 3
+
+
+def test_push_whose_gate_leaves(push):
+    push.start()
+    push.append(push.pack[:20], "PACK_MORE")
+    push.inspector.close()
+    assert push.inspector.wait() == 0
+
+
+def test_push_that_takes_too_long(push):
+    push.start(wall_ms=1)
+    push.append(push.pack, "PACK_END")
+    code, limit, _ = push.failure()
+    assert (code, limit) == (4, "inspection-time")
+
+
+def test_push_that_burns_too_much(push):
+    push.start()
+    push.append(push.pack[:20], "PACK_MORE")
+    # It is past its set-up when its git child has made the quarantine's
+    # objects; the kernel's signal is sent by hand here.
+    while not (push.quarantine / "objects").exists():
+        pass
+    os.kill(push.inspector.process.pid, signal.SIGXCPU)
+    code, limit, _ = push.failure()
+    assert (code, limit) == (4, "inspection-cpu")
+
+
+def test_a_slow_sender_is_no_slow_inspection(push):
+    push.start(wall_ms=400)
+    push.append(push.pack[:20], "PACK_MORE")
+    before = os.stat(push.pack_path).st_mtime_ns
+    # Waiting itself is what is tested.
+    signal.sigtimedwait([], 0.6)
+    push.append(push.pack[20:], "PACK_END")
+    assert push.report()
+    assert before
+
+
+def test_push_touches_nothing_but_its_quarantine(push):
+    was = sorted(os.listdir(push.world.mirror / "objects" / "pack"))
+    push.start()
+    push.append(push.pack, "PACK_END")
+    push.report()
+    assert sorted(os.listdir(push.world.mirror / "objects" / "pack")) == was
+    assert any(push.quarantine.rglob("*.pack"))
+
+
+@pytest.mark.skipif("GITGATE_FAILPOINTS" not in os.environ,
+                    reason="needs a build with FAILPOINTS=1")
+def test_killed_before_the_refs_move(moved, tmp_path):
+    flag = tmp_path / "flag"
+    flag.write_text("")
+    assert moved.update(env={"GITGATE_FAILPOINT":
+                             "mirror.before-refs=kill:%s" % flag}) is None
+    assert refs_of(moved.mirror) == moved.was
+    git(moved.mirror, "fsck", "--full", "--strict")
+    assert moved.update()[0]
+    moved.check()
