@@ -258,8 +258,9 @@ push_end_inspection(struct push *p, uint64_t n, char **limit,
 	*limit = NULL;
 	enc_u64(&body, n);
 	/* When it has failed already its own words are waiting for us. */
-	(void)!frame_send(p->inspector, MSG_PACK_END, 0, buf_view(&body), NULL,
-	    0, &ignored);
+	if (p->has_pack)
+		(void)!frame_send(p->inspector, MSG_PACK_END, 0,
+		    buf_view(&body), NULL, 0, &ignored);
 	rc = inspector_expect(p->inspector, MSG_REPORT, MSG_NONE, deadline, &f,
 	    limit, err);
 	if (rc != 0)

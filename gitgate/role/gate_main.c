@@ -17,9 +17,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TICK_MS         1000
-#define HOLDS_TICKS     2
-#define RECOVER_TICKS   5
+#define TICK_MS         250
+#define HOLDS_TICKS     8
+#define RECOVER_TICKS   20
+#define DRAIN_TICKS     4
 #define NETWORK_THREADS 2
 
 /* -- routes -- */
@@ -283,7 +284,8 @@ tick(void *arg)
 		waiters_tick(g);
 		if (n % HOLDS_TICKS == 0)
 			holds_tick(g);
-		audit_drain(g);
+		if (n % DRAIN_TICKS == 0)
+			audit_drain(g);
 		(void)nanosleep(&pause, NULL);
 	}
 	return NULL;
