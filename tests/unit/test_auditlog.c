@@ -222,7 +222,9 @@ make_log(const char *root, const char *count)
 	(void)snprintf(p.key, sizeof(p.key), "%s/key", root);
 	if (num_parse(view_str(count), 100000, &n, &err) != 0 ||
 	    auditlog_open(p.log, p.key, ORIGIN, &l, &err) != 0 ||
-	    (n > 0 && append(l, 0, (unsigned)n, NULL, &err) != 0)) {
+	    (n > 0 &&
+		append(l, (unsigned)auditlog_size(l), (unsigned)n, NULL,
+		    &err) != 0)) {
 		(void)fprintf(stderr, "%s\n", err.msg);
 		return 1;
 	}

@@ -1,0 +1,414 @@
+#!/usr/bin/python3
+"""Verify a gitgate audit log with nothing but its files and its public key.
+
+Written from the specifications alone (RFC 6962, RFC 8032, C2SP signed-note,
+tlog-checkpoint and tlog-tiles, docs/formats.md), so that it shares no line
+with the program that wrote the log. Only the standard library is used.
+
+    tlog_verify.py VKEY DIRECTORY
+
+prints the size and root that were checked, or the first fault (status 1).
+As a module: verify(directory, vkey) -> (size, root_base64), or LogError.
+"""
+
+import base64
+import binascii
+import hashlib
+import json
+import os
+import re
+import sys
+
+FULL = 256  # hashes in a full tile, entries in a full bundle
+
+
+class LogError(Exception):
+    """The first fault, beginning with the file it is in."""
+
+
+# -- Ed25519, RFC 8032 section 5.1, verification only -----------------------
+
+P = 2**255 - 19
+ORDER = 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, P - 2, P) % P
+SQRT_MINUS_1 = pow(2, (P - 1) // 4, P)
+
+
+def recover_x(y, sign):
+    if y >= P:
+        return None
+    square = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
+    if square == 0:
+        return None if sign else 0
+    x = pow(square, (P + 3) // 8, P)
+    if (x * x - square) % P != 0:
+        x = x * SQRT_MINUS_1 % P
+    if (x * x - square) % P != 0:
+        return None
+    return P - x if x & 1 != sign else x
+
+
+def decompress(raw):
+    y = int.from_bytes(raw, "little")
+    sign = y >> 255
+    y &= 2**255 - 1
+    x = recover_x(y, sign)
+    return None if x is None else (x, y, 1, x * y % P)
+
+
+def add(p, q):
+    a = (p[1] - p[0]) * (q[1] - q[0]) % P
+    b = (p[1] + p[0]) * (q[1] + q[0]) % P
+    c = 2 * p[3] * q[3] * D % P
+    d = 2 * p[2] * q[2] % P
+    e, f, g, h = b - a, d - c, d + c, b + a
+    return (e * f % P, g * h % P, f * g % P, e * h % P)
+
+
+def multiply(n, p):
+    result = (0, 1, 1, 0)
+    while n > 0:
+        if n & 1:
+            result = add(result, p)
+        p = add(p, p)
+        n >>= 1
+    return result
+
+
+def same_point(p, q):
+    return (p[0] * q[2] - q[0] * p[2]) % P == 0 and (
+        p[1] * q[2] - q[1] * p[2]
+    ) % P == 0
+
+
+BASE_Y = 4 * pow(5, P - 2, P) % P
+BASE_X = recover_x(BASE_Y, 0)
+BASE = (BASE_X, BASE_Y, 1, BASE_X * BASE_Y % P)
+
+
+def ed25519_verify(public, message, signature):
+    if len(public) != 32 or len(signature) != 64:
+        return False
+    a, r = decompress(public), decompress(signature[:32])
+    s = int.from_bytes(signature[32:], "little")
+    if a is None or r is None or s >= ORDER:
+        return False
+    h = hashlib.sha512(signature[:32] + public + message).digest()
+    k = int.from_bytes(h, "little") % ORDER
+    return same_point(multiply(s, BASE), add(r, multiply(k, a)))
+
+
+# -- notes and checkpoints ---------------------------------------------------
+
+
+def unbase64(text):
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    # one text per value: b64decode() lets spare bits pass
+    return raw if base64.b64encode(raw).decode() == text else None
+
+
+def parse_vkey(vkey):
+    """(name, id, 32 bytes) of "name+hex+base64"."""
+    parts = vkey.split("+", 2)
+    raw = unbase64(parts[2]) if len(parts) == 3 else None
+    if raw is None or len(raw) != 33 or raw[0] != 1:
+        raise LogError("the verifier key is not an Ed25519 one")
+    name = parts[0]
+    key_id = hashlib.sha256(name.encode() + b"\n" + raw).digest()[:4]
+    if not name or key_id.hex() != parts[1].lower():
+        raise LogError("the verifier key does not fit its name and id")
+    return name, key_id, raw[1:]
+
+
+def open_checkpoint(note, vkey):
+    """(size, root) of a note that the key has signed."""
+    name, key_id, public = parse_vkey(vkey)
+    text, gap, tail = note.rpartition(b"\n\n")
+    if not gap or not tail.endswith(b"\n"):
+        raise LogError("checkpoint: not a signed note")
+    text += b"\n"
+    found = False
+    for line in tail[:-1].split(b"\n"):
+        match = re.fullmatch("\u2014 ([^ +]+) ([A-Za-z0-9+/=]+)".encode(), line)
+        raw = match and unbase64(match[2].decode())
+        if not raw or len(raw) <= 4:
+            raise LogError("checkpoint: a bad signature line")
+        if match[1] != name.encode() or raw[:4] != key_id:
+            continue
+        if not ed25519_verify(public, text, raw[4:]):
+            raise LogError("checkpoint: the signature is wrong")
+        found = True
+    if not found:
+        raise LogError("checkpoint: not signed with this key")
+    return parse_checkpoint(text, name)
+
+
+def parse_checkpoint(text, name):
+    lines = text.decode("utf-8", "strict").split("\n")
+    if len(lines) < 4 or lines[-1] != "" or "" in lines[:-1]:
+        raise LogError("checkpoint: malformed")
+    if lines[0] != name:
+        raise LogError("checkpoint: of another log: " + lines[0])
+    root = unbase64(lines[2])
+    if not re.fullmatch("0|[1-9][0-9]{0,18}", lines[1]):
+        raise LogError("checkpoint: bad size")
+    if root is None or len(root) != 32:
+        raise LogError("checkpoint: bad root")
+    return int(lines[1]), root
+
+
+# -- the tree ----------------------------------------------------------------
+
+
+def leaf_hash(entry):
+    return hashlib.sha256(b"\0" + entry).digest()
+
+
+def node_hash(left, right):
+    return hashlib.sha256(b"\1" + left + right).digest()
+
+
+def complete_root(hashes):
+    while len(hashes) > 1:
+        hashes = [
+            node_hash(hashes[i], hashes[i + 1])
+            for i in range(0, len(hashes), 2)
+        ]
+    return hashes[0]
+
+
+class Edge:
+    """Roots of complete subtrees, largest first: (leaves, hash)."""
+
+    def __init__(self):
+        self.parts = []
+
+    def add(self, leaf):
+        part = (1, leaf)
+        while self.parts and self.parts[-1][0] == part[0]:
+            n, left = self.parts.pop()
+            part = (2 * n, node_hash(left, part[1]))
+        self.parts.append(part)
+
+    def root(self):
+        if not self.parts:
+            return hashlib.sha256(b"").digest()
+        acc = self.parts[-1][1]
+        for _, left in reversed(self.parts[:-1]):
+            acc = node_hash(left, acc)
+        return acc
+
+
+# -- files ---------------------------------------------------------------------
+
+
+def tile_path(level, n, width):
+    groups = ["%03d" % (n % 1000)]
+    while n >= 1000:
+        n //= 1000
+        groups.insert(0, "x%03d" % (n % 1000))
+    path = "tile/%s/%s" % (level, "/".join(groups))
+    return path if width == FULL else "%s.p/%d" % (path, width)
+
+
+def read_file(directory, path):
+    try:
+        with open(os.path.join(directory, path), "rb") as f:
+            return f.read()
+    except FileNotFoundError:
+        return None
+
+
+def read_tile(directory, level, n, width):
+    """(path, bytes); a partial tile may have given way to the full one."""
+    for w in {width: 0, FULL: 0}:
+        path = tile_path(level, n, w)
+        data = read_file(directory, path)
+        if data is not None:
+            return path, data, w
+    raise LogError("%s is missing" % tile_path(level, n, width))
+
+
+def read_hashes(directory, level, n, width):
+    path, data, w = read_tile(directory, level, n, width)
+    if len(data) != 32 * w:
+        raise LogError("%s: %d bytes" % (path, len(data)))
+    return path, [data[i : i + 32] for i in range(0, 32 * width, 32)]
+
+
+def read_bundle(directory, n, width):
+    path, data, w = read_tile(directory, "entries", n, width)
+    entries, at = [], 0
+    while at < len(data):
+        size = int.from_bytes(data[at : at + 2], "big")
+        at += 2 + size
+        if at > len(data) or at - size < 2:
+            raise LogError("%s: ends within an entry" % path)
+        entries.append(data[at - size : at])
+    if len(entries) != w:
+        raise LogError("%s: %d entries" % (path, len(entries)))
+    return path, entries[:width]
+
+
+# -- entries -------------------------------------------------------------------
+
+
+def no_repeats(pairs):
+    keys = dict(pairs)
+    if len(keys) != len(pairs):
+        raise ValueError("a key is repeated")
+    return keys
+
+
+def no_such_value(text):
+    raise ValueError("value " + text)
+
+
+def is_allowed(value):
+    if isinstance(value, dict):
+        return all(is_allowed(v) for v in value.values())
+    if isinstance(value, list):
+        return all(is_allowed(v) for v in value)
+    return isinstance(value, (str, int))  # bool is an int
+
+
+def entry_fault(raw, index, last):
+    """What is wrong with an entry, or None. last: (repository, ref) -> index"""
+    try:
+        entry = json.loads(
+            raw.decode("ascii"),
+            object_pairs_hook=no_repeats,
+            parse_float=no_such_value,
+            parse_constant=no_such_value,
+        )
+    except (ValueError, RecursionError) as e:
+        return str(e)
+    if not isinstance(entry, dict) or not is_allowed(entry):
+        return "not an entry"
+    if entry.get("v") != 1 or not isinstance(entry.get("type"), str):
+        return "no version or type"
+    if entry.get("seq") != index:
+        return "it says it is %s" % entry.get("seq")
+    time = entry.get("time")
+    form = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
+    if not isinstance(time, str) or not re.fullmatch(form, time, re.ASCII):
+        return "no time"
+    pair = (entry.get("repository"), entry.get("ref"))
+    if not all(isinstance(x, str) for x in pair):
+        return "prev without a ref" if "prev" in entry else None
+    was = last.get(pair)
+    last[pair] = index
+    if entry.get("prev") != was:
+        return "prev is %s, not %s" % (entry.get("prev"), was)
+    return None
+
+
+# -- the whole -----------------------------------------------------------------
+
+
+class Checker:
+    """Computes all hashes from the entries and compares the files with them.
+
+    faults: (index, level, message if the entries are good, message if they
+    are not); level -1 is an entry that breaks a rule of the log.
+    """
+
+    def __init__(self, directory, size):
+        self.directory = directory
+        self.size = size
+        self.edge = Edge()
+        self.levels = [[]]
+        self.tile_n = [0]
+        self.last = {}
+        self.faults = []
+
+    def compare(self, level):
+        mine = self.levels[level]
+        n = self.tile_n[level]
+        if not mine:
+            return
+        path, theirs = read_hashes(self.directory, level, n, len(mine))
+        for i, (a, b) in enumerate(zip(mine, theirs)):
+            if a != b:
+                at = (n * FULL + i) * FULL**level
+                good = "%s: hash %d is not that of its entries" % (path, i)
+                bad = good
+                if level == 0:
+                    bundle = tile_path("entries", n, len(mine))
+                    bad = "%s: entry %d is not what was logged" % (bundle, at)
+                self.faults.append((at, level, good, bad))
+                return
+
+    def push(self, level, value):
+        if level == len(self.levels):
+            self.levels.append([])
+            self.tile_n.append(0)
+        self.levels[level].append(value)
+        if len(self.levels[level]) == FULL:
+            self.compare(level)
+            self.push(level + 1, complete_root(self.levels[level]))
+            self.levels[level] = []
+            self.tile_n[level] += 1
+
+    def run(self):
+        for first in range(0, self.size, FULL):
+            width = min(FULL, self.size - first)
+            path, entries = read_bundle(self.directory, first // FULL, width)
+            for i, raw in enumerate(entries):
+                fault = entry_fault(raw, first + i, self.last)
+                if fault:
+                    text = "%s: entry %d: %s" % (path, first + i, fault)
+                    self.faults.append((first + i, -1, text, text))
+                leaf = leaf_hash(raw)
+                self.edge.add(leaf)
+                self.push(0, leaf)
+        for level in range(len(self.levels)):
+            self.compare(level)
+
+    def judge(self, root):
+        is_good = self.edge.root() == root
+        faults = self.faults
+        if not is_good:
+            # hashes further up only repeat what an entry's own one says
+            faults = [f for f in faults if f[1] <= 0] or faults
+        if faults:
+            at = min(faults, key=lambda f: f[:2])
+            raise LogError(at[2] if is_good else at[3])
+        if not is_good:
+            raise LogError("checkpoint: not the root of the entries")
+
+
+def verify(directory, vkey):
+    """Check everything; (size, root in base64), or LogError."""
+    parse_vkey(vkey)
+    note = read_file(directory, "checkpoint")
+    if note is None:
+        raise LogError("checkpoint is missing")
+    try:
+        size, root = open_checkpoint(note, vkey)
+    except UnicodeDecodeError:
+        raise LogError("checkpoint: not UTF-8") from None
+    checker = Checker(directory, size)
+    checker.run()
+    checker.judge(root)
+    return size, base64.b64encode(root).decode()
+
+
+def main(argv):
+    if len(argv) != 3:
+        print("usage: tlog_verify.py VKEY DIRECTORY", file=sys.stderr)
+        return 2
+    try:
+        size, root = verify(argv[2], argv[1])
+    except LogError as e:
+        print(e, file=sys.stderr)
+        return 1
+    print(size, root)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))
