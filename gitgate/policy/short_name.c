@@ -36,7 +36,7 @@ short_name_parse(struct view p, struct short_name *out)
 {
 	size_t digits = 0;
 
-	out->ext = view_of(NULL, 0);
+	out->ext = view_of("", 0);
 	if (!view_cut(&p, '~', &out->base) || out->base.n == 0 ||
 	    out->base.n > BASE_MAX)
 		return false;
