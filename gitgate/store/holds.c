@@ -203,6 +203,15 @@ store_hold_get(struct store *s, const char *id, struct stored_hold *out,
 }
 
 int
+store_hold_of_push(struct store *s, const char *push_id,
+    struct stored_hold *out, struct gg_error *err)
+{
+	return find_one(s,
+	    HOLD_COLUMNS " WHERE push_id = $1 ORDER BY id DESC LIMIT 1",
+	    push_id, out, err);
+}
+
+int
 store_hold_find_key(struct store *s, const char *key, struct stored_hold *out,
     struct gg_error *err)
 {

@@ -182,6 +182,9 @@ GG_MUST_USE int store_hold_open(struct store *s, const struct stored_hold *h,
     char existing[ULID_SIZE], struct gg_error *err);
 GG_MUST_USE int store_hold_get(struct store *s, const char *id,
     struct stored_hold *out, struct gg_error *err);
+/* The hold of a push; GG_E_NOTFOUND. */
+GG_MUST_USE int store_hold_of_push(struct store *s, const char *push_id,
+    struct stored_hold *out, struct gg_error *err);
 /* The pending or approved hold with this key; GG_E_NOTFOUND. */
 GG_MUST_USE int store_hold_find_key(struct store *s, const char *key,
     struct stored_hold *out, struct gg_error *err);

@@ -1,0 +1,104 @@
+/* Who may see what. */
+#include "hold/quorum.h"
+#include "web/web_priv.h"
+
+#include <strings.h>
+
+static bool
+in_groups(const struct principal *p, const char *const *names, size_t n)
+{
+	if (p->method == AUTH_ANONYMOUS)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (strv_has(&p->groups, names[i]))
+			return true;
+	return false;
+}
+
+bool
+access_is_admin(const struct principal *p)
+{
+	static const char *const names[] = { "admin", "admins" };
+
+	return in_groups(p, names, GG_COUNT(names));
+}
+
+bool
+access_is_auditor(const struct principal *p)
+{
+	static const char *const names[] = { "auditor", "auditors" };
+
+	return access_is_admin(p) || in_groups(p, names, GG_COUNT(names));
+}
+
+/* Is the principal in a group that the need asks for? An empty list: any. */
+static bool
+need_asks_for(const json_t *need, const struct principal *p, bool *any)
+{
+	const json_t *from = json_object_get(need, "from");
+	const json_t *g;
+	size_t i;
+
+	*any = json_array_size(from) == 0;
+	json_array_foreach(from, i, g) if (json_is_string(g) &&
+	    strv_has(&p->groups, json_string_value(g))) return true;
+	return false;
+}
+
+static bool
+asked_by_name(const json_t *needs, const struct principal *p)
+{
+	const json_t *need;
+	size_t i;
+	bool any;
+
+	json_array_foreach(needs, i,
+	    need) if (need_asks_for(need, p, &any)) return true;
+	return false;
+}
+
+bool
+access_may_see(const struct web_call *c, const char *repository,
+    const json_t *needs)
+{
+	if (c->who.method == AUTH_ANONYMOUS)
+		return false;
+	return access_is_auditor(&c->who) || asked_by_name(needs, &c->who) ||
+	    (ruleset_access(c->rs, &c->who, repository) & ACCESS_FETCH) != 0;
+}
+
+static bool
+has_reviewed(const struct stored_hold *h, const char *name)
+{
+	for (size_t i = 0; i < h->n_reviews; i++)
+		if (strcmp(h->reviews[i].reviewer, name) == 0)
+			return true;
+	return false;
+}
+
+/* The gate decides, and knows the authors too; this only spares people a
+ * button that would refuse them. */
+bool
+access_may_review(const struct web_call *c, const struct stored_hold *h,
+    const char **why)
+{
+	static const struct strv nobody = { 0 };
+	struct quorum_push push = { .pusher = h->principal, .people = &nobody };
+	struct quorum_review who = { .reviewer = c->who.name,
+		.groups = &c->who.groups };
+	struct need *needs = NULL;
+	size_t n = 0;
+
+	*why = "";
+	if (h->state != HOLD_PENDING)
+		*why = "it no longer waits for a review";
+	else if (has_reviewed(h, c->who.name))
+		*why = "you have reviewed it already";
+	else if (needs_from_json(h->needs, &needs, &n, NULL) != 0)
+		*why = "its stored needs are damaged";
+	else
+		*why = quorum_refusal_text(quorum_may_review(needs, n, &push,
+		    &who));
+	needs_free(needs, n);
+	return (*why)[0] == '\0';
+}

@@ -1,0 +1,235 @@
+/* Who asks: tokens, sessions, and whether our own page sent the request. */
+#include "base/clock.h"
+#include "base/text.h"
+#include "identity/auth_header.h"
+#include "identity/session.h"
+#include "identity/token.h"
+#include "web/web_priv.h"
+
+#include <strings.h>
+
+#define TOUCH_MS 60000 /* last uses are stored to the minute */
+
+bool
+auth_is_https(const struct config *cfg)
+{
+	return strncasecmp(cfg->public_url, "https://", 8) == 0;
+}
+
+const char *
+auth_cookie_name(const struct config *cfg)
+{
+	return auth_is_https(cfg) ? "__Host-gitgate" : "gitgate-session";
+}
+
+char *
+auth_random(void)
+{
+	GG_AUTO_RELEASE(buf) b = BUF_INIT(64);
+	unsigned char r[32];
+
+	random_bytes(r, sizeof(r));
+	base64url_encode(&b, view_of(r, sizeof(r)));
+	explicit_bzero(r, sizeof(r));
+	return buf_check(&b, NULL) == 0 ? buf_take(&b) : NULL;
+}
+
+static int
+use_token(struct web_call *c, struct view token, struct gg_error *err)
+{
+	GG_AUTO_RELEASE(stored_token) t = { 0 };
+	char hash[DIGEST_SHA256_HEX_SIZE];
+	int64_t now = clock_wall_ms();
+	enum credential_state state;
+	int rc;
+
+	if (!token_is_wellformed(token))
+		return gg_fail(err, GG_E_REFUSED, "not a token of this gate");
+	digest_sha256_hex(token, hash);
+	rc = store_token_find(c->ops->store, hash, &t, err);
+	if (rc == GG_E_NOTFOUND)
+		return gg_fail(err, GG_E_REFUSED, "unknown token");
+	if (rc != 0)
+		return rc;
+	state = token_state(t.created_ms, t.expires_ms, t.revoked_ms, now);
+	if (state != CREDENTIAL_GOOD)
+		return gg_fail(err, GG_E_REFUSED, "this token is %s",
+		    credential_state_name(state));
+	if (now - t.used_ms >= TOUCH_MS)
+		/* A fact for people; the request does not depend on it. */
+		(void)!store_token_used(c->ops->store, t.id, now, NULL);
+	c->who.method = AUTH_TOKEN;
+	c->who.name = gg_take(t.principal);
+	c->who.credential_id = gg_take(t.id);
+	strv_copy(&c->who.groups, &t.groups);
+	return strv_check(&c->who.groups, err);
+}
+
+/* Basic: the password is the token; the name does not matter. */
+static int
+use_header(struct web_call *c, const char *value, struct gg_error *err)
+{
+	GG_AUTO_RELEASE(auth_header) h = { 0 };
+
+	if (auth_header_parse(view_str(value), &h, NULL) != 0)
+		return gg_fail(err, GG_E_REFUSED, "malformed credentials");
+	if (h.scheme == AUTH_SCHEME_NONE)
+		return 0;
+	return use_token(c, view_str(h.secret), err);
+}
+
+/* Is the stored session still good? Ends it where it is not. */
+static bool
+session_is_good(struct web_call *c, int64_t now)
+{
+	const struct limits *l = &c->cfg->limits;
+	const struct stored_session *s = &c->session.s;
+	int64_t idle = (int64_t)l->session_idle_ms;
+
+	if (session_state(s->created_ms, s->used_ms, idle,
+		(int64_t)l->session_total_ms, now) != CREDENTIAL_GOOD) {
+		(void)!store_session_remove(c->ops->store, c->session.hash,
+		    NULL);
+		return false;
+	}
+	if (now - s->used_ms > (idle / 4 < TOUCH_MS ? idle / 4 : TOUCH_MS))
+		(void)!store_session_used(c->ops->store, c->session.hash, now,
+		    NULL);
+	return true;
+}
+
+static int
+use_session(struct web_call *c, const char *id, struct gg_error *err)
+{
+	GG_AUTO_RELEASE(stored_user) u = { 0 };
+	int rc;
+
+	digest_sha256_hex(view_str(id), c->session.hash);
+	rc = store_session_find(c->ops->store, c->session.hash, &c->session.s,
+	    err);
+	if (rc == GG_E_NOTFOUND ||
+	    (rc == 0 && !session_is_good(c, clock_wall_ms())))
+		return 0; /* signed out */
+	if (rc != 0)
+		return rc;
+	rc = store_user_find(c->ops->store, c->session.s.user, &u, err);
+	if (rc == GG_E_NOTFOUND || (rc == 0 && u.disabled_ms != 0))
+		return 0;
+	if (rc != 0)
+		return rc;
+	free(c->who.credential_id);
+	c->who.credential_id = view_dup(view_of(c->session.hash,
+	    16)); /* an id, no secret */
+	c->who.name = gg_take(u.name);
+	c->who.method = AUTH_SESSION;
+	strv_copy(&c->who.groups, &u.groups);
+	c->session.is_open = true;
+	return c->who.credential_id != NULL ?
+	    strv_check(&c->who.groups, err) :
+	    gg_fail(err, GG_E_NOMEM, "session");
+}
+
+int
+auth_identify(struct web_call *c, bool allow_session, struct gg_error *err)
+{
+	unsigned n = http_header_count(c->rq, "Authorization");
+	const char *cookie;
+	int rc = 0;
+
+	c->who = (struct principal){ .method = AUTH_ANONYMOUS };
+	if (n > 1)
+		return gg_fail(err, GG_E_REFUSED,
+		    "two Authorization headers; send one credential");
+	if (n == 1)
+		rc = use_header(c, http_header(c->rq, "Authorization"), err);
+	else if (allow_session &&
+	    (cookie = http_cookie(c->rq, auth_cookie_name(c->cfg))) != NULL)
+		rc = use_session(c, cookie, err);
+	if (rc != 0)
+		return rc;
+	if (c->who.name == NULL)
+		c->who.name = view_dup(view_str("anonymous"));
+	if (c->who.credential_id == NULL)
+		c->who.credential_id = view_dup(view_str(""));
+	if (c->who.name == NULL || c->who.credential_id == NULL)
+		return gg_fail(err, GG_E_NOMEM, "principal");
+	return 0;
+}
+
+int
+web_authenticate(const struct web_ops *ops, struct http_request *rq,
+    bool allow_session, struct principal *out, struct gg_error *err)
+{
+	struct web_call c = { .ops = ops, .rq = rq };
+	int rc;
+
+	c.cfg = ops->config(ops->ctx);
+	c.rs = ops->ruleset(ops->ctx);
+	rc = auth_identify(&c, allow_session, err);
+	if (rc == 0) {
+		*out = c.who;
+		c.who = (struct principal){ 0 };
+	}
+	web_call_release(&c);
+	return rc;
+}
+
+/* "https://host:port" of a URL. */
+static struct view
+origin_of(const char *url)
+{
+	const char *host = strstr(url, "://");
+	struct view v = view_str(url), origin;
+
+	if (host == NULL)
+		return v;
+	view_skip(&v, (size_t)(host + 3 - url));
+	if (!view_cut(&v, '/', &origin))
+		return view_str(url);
+	return view_of(url, (size_t)(origin.p + origin.n - url));
+}
+
+/*
+ * Browsers say where a request comes from; one that says nothing has only
+ * the token (which another site cannot know).
+ */
+bool
+auth_origin_is_ours(const struct web_call *c)
+{
+	const char *site = http_header(c->rq, "Sec-Fetch-Site");
+	const char *origin = http_header(c->rq, "Origin");
+
+	if (site != NULL)
+		return strcmp(site, "same-origin") == 0;
+	return origin == NULL ||
+	    view_eq(view_str(origin), origin_of(c->cfg->public_url));
+}
+
+bool
+auth_csrf_is_ours(const struct web_call *c, const char *token)
+{
+	return c->session.is_open && token != NULL &&
+	    c->session.s.csrf != NULL && c->session.s.csrf[0] != '\0' &&
+	    view_eq_consttime(view_str(token), view_str(c->session.s.csrf));
+}
+
+int
+auth_session_open(struct web_call *c, const char *user, char **id,
+    struct gg_error *err)
+{
+	GG_AUTO_RELEASE(stored_session) s = { 0 };
+	GG_AUTO_MEM char *fresh = auth_random();
+	char hash[DIGEST_SHA256_HEX_SIZE];
+	int rc;
+
+	s.user = view_dup(view_str(user));
+	s.csrf = auth_random();
+	s.created_ms = s.used_ms = clock_wall_ms();
+	if (fresh == NULL || s.user == NULL || s.csrf == NULL)
+		return gg_fail(err, GG_E_NOMEM, "session");
+	digest_sha256_hex(view_str(fresh), hash);
+	if ((rc = store_session_add(c->ops->store, hash, &s, err)) != 0)
+		return rc;
+	*id = gg_take(fresh);
+	return 0;
+}

@@ -1,0 +1,171 @@
+/* Records of the store as the API's JSON (DESIGN section 14). */
+#include "base/clock.h"
+#include "base/text.h"
+#include "web/web_priv.h"
+
+json_t *
+json_text(const char *s)
+{
+	struct view v = view_str(s);
+	GG_AUTO_RELEASE(buf) b = BUF_INIT(v.n * 3 + 1);
+
+	if (utf8_is_valid(v))
+		return json_stringn(v.p != NULL ? v.p : "", v.n);
+	while (v.n > 0) {
+		size_t n = utf8_len(v);
+
+		if (n > 0)
+			buf_add(&b, v.p, n);
+		else
+			buf_adds(&b, "\xef\xbf\xbd");
+		view_skip(&v, n > 0 ? n : 1);
+	}
+	return json_stringn(buf_str(&b), b.n);
+}
+
+json_t *
+json_time(int64_t wall_ms)
+{
+	char t[CLOCK_RFC3339_SIZE];
+
+	if (wall_ms == 0)
+		return json_null();
+	clock_format(wall_ms, t);
+	return json_string(t);
+}
+
+const char *
+json_get(const json_t *object, const char *key)
+{
+	const char *s = json_string_value(json_object_get(object, key));
+
+	return s != NULL ? s : "";
+}
+
+static bool
+counts_for(const struct stored_review *r, const json_t *from)
+{
+	const json_t *g;
+	size_t i;
+
+	/* A rejection by anybody entitled ends all. */
+	if (json_array_size(from) == 0 || !r->approve)
+		return true;
+	json_array_foreach(from, i, g) if (json_is_string(g) &&
+	    strv_has(&r->groups, json_string_value(g))) return true;
+	return false;
+}
+
+json_t *
+json_reviews_of(const struct stored_hold *h, const json_t *need)
+{
+	const json_t *from = json_object_get(need, "from");
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < h->n_reviews; i++) {
+		const struct stored_review *r = &h->reviews[i];
+
+		if (!counts_for(r, from))
+			continue;
+		json_array_append_new(list,
+		    json_pack("{s:o, s:s, s:o, s:o}", "reviewer",
+			json_text(r->reviewer), "verdict",
+			r->approve ? "approve" : "reject", "comment",
+			json_text(r->comment), "time", json_time(r->time_ms)));
+	}
+	return list;
+}
+
+static json_t *
+needs_json(const struct stored_hold *h)
+{
+	json_t *needs = json_is_array(h->needs) ? json_deep_copy(h->needs) :
+						  json_array();
+	json_t *need;
+	size_t i;
+
+	json_array_foreach(needs, i, need) if (json_is_object(need))
+	    json_object_set_new(need, "reviews", json_reviews_of(h, need));
+	return needs;
+}
+
+static json_t *
+url_json(const struct web_call *c, const char *kind, const char *id)
+{
+	return json_sprintf("%s/-/%s/%s", c->cfg->public_url, kind, id);
+}
+
+static json_t *
+copy_or(const json_t *x, json_t *otherwise)
+{
+	if (x == NULL)
+		return otherwise;
+	json_decref(otherwise);
+	return json_deep_copy(x);
+}
+
+static void
+add_provenance(json_t *o, const struct stored_push *p)
+{
+	const json_t *claimed = p != NULL ?
+	    json_object_get(p->request, "claimed") :
+	    NULL;
+	json_t *verified = json_object();
+
+	if (p != NULL) {
+		json_object_set_new(verified, "auth",
+		    json_text(p->auth_method));
+		json_object_set_new(verified, "principal",
+		    json_text(p->principal));
+	}
+	json_object_set_new(o, "claimed", copy_or(claimed, json_object()));
+	json_object_set_new(o, "verified", verified);
+}
+
+json_t *
+json_of_hold(const struct web_call *c, const struct stored_hold *h,
+    const struct stored_push *p)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "id", json_text(h->id));
+	json_object_set_new(o, "state", json_string(hold_state_name(h->state)));
+	json_object_set_new(o, "url", url_json(c, "holds", h->id));
+	json_object_set_new(o, "repository", json_text(h->repository));
+	json_object_set_new(o, "principal", json_text(h->principal));
+	json_object_set_new(o, "created", json_time(h->created_ms));
+	json_object_set_new(o, "expires", json_time(h->expires_ms));
+	json_object_set_new(o, "closed", json_time(h->closed_ms));
+	json_object_set_new(o, "push", json_text(h->push_id));
+	json_object_set_new(o, "updates", copy_or(h->updates, json_array()));
+	json_object_set_new(o, "needs", needs_json(h));
+	json_object_set_new(o, "outcome", copy_or(h->outcome, json_null()));
+	json_object_set_new(o, "policy_digest", json_text(h->policy_digest));
+	add_provenance(o, p);
+	return o;
+}
+
+json_t *
+json_of_push(const struct web_call *c, const struct stored_push *p,
+    const char *hold_id)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "id", json_text(p->id));
+	json_object_set_new(o, "state", json_string(push_state_name(p->state)));
+	json_object_set_new(o, "url", url_json(c, "pushes", p->id));
+	json_object_set_new(o, "repository", json_text(p->repository));
+	json_object_set_new(o, "principal", json_text(p->principal));
+	json_object_set_new(o, "created", json_time(p->created_ms));
+	json_object_set_new(o, "decided", json_time(p->decided_ms));
+	json_object_set_new(o, "done", json_time(p->done_ms));
+	json_object_set_new(o, "updates", copy_or(p->updates, json_array()));
+	json_object_set_new(o, "outcome", copy_or(p->outcome, json_null()));
+	json_object_set_new(o, "hold",
+	    hold_id != NULL && hold_id[0] != '\0' ?
+		url_json(c, "holds", hold_id) :
+		json_null());
+	json_object_set_new(o, "policy_digest", json_text(p->policy_digest));
+	add_provenance(o, p);
+	return o;
+}

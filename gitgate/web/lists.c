@@ -1,0 +1,264 @@
+/* Reading for API and pages alike: what the caller may see, and nothing of
+ * the rest. */
+#include "base/clock.h"
+#include "base/num.h"
+#include "web/web_priv.h"
+
+#include <stdlib.h>
+
+unsigned
+status_of(int rc)
+{
+	switch (rc) {
+	case 0:
+		return 200;
+	case GG_E_NOTFOUND:
+		return 404;
+	case GG_E_REFUSED:
+		return 403;
+	case GG_E_STALE:
+	case GG_E_EXISTS:
+		return 409;
+	case GG_E_PEER:
+	case GG_E_INPUT:
+		return 400;
+	case GG_E_LIMIT:
+		return 413;
+	case GG_E_UNAVAILABLE:
+		return 503;
+	default:
+		return 500;
+	}
+}
+
+/* "" in a form's field means: any. */
+static const char *
+query_text(const struct web_call *c, const char *name)
+{
+	const char *s = http_query(c->rq, name);
+
+	return s != NULL && s[0] != '\0' ? s : NULL;
+}
+
+static int
+query_time(const struct web_call *c, const char *name, int64_t *out,
+    struct gg_error *err)
+{
+	const char *s = query_text(c, name);
+
+	if (s != NULL && clock_parse(view_str(s), out, NULL) != 0)
+		return gg_fail(err, GG_E_PEER,
+		    "%s must be a date or an RFC 3339 time", name);
+	return 0;
+}
+
+static int
+query_number(const struct web_call *c, const char *name, uint64_t max,
+    uint64_t *out, struct gg_error *err)
+{
+	const char *s = query_text(c, name);
+
+	if (s != NULL && num_parse(view_str(s), max, out, NULL) != 0)
+		return gg_fail(err, GG_E_PEER, "%s must be a number up to %llu",
+		    name, (unsigned long long)max);
+	return 0;
+}
+
+static int
+query_read(const struct web_call *c, struct store_query *q,
+    struct gg_error *err)
+{
+	uint64_t limit = 50;
+	int rc;
+
+	*q = (struct store_query){ .repository = query_text(c, "repository"),
+		.principal = query_text(c, "principal"),
+		.ref = query_text(c, "ref"),
+		.state = query_text(c, "state"),
+		.cursor = query_text(c, "cursor") };
+	if (q->cursor != NULL && !ulid_is_valid(view_str(q->cursor)))
+		return gg_fail(err, GG_E_PEER, "cursor is not valid");
+	if ((rc = query_number(c, "limit", 200, &limit, err)) != 0 ||
+	    (rc = query_time(c, "since", &q->since_ms, err)) != 0 ||
+	    (rc = query_time(c, "until", &q->until_ms, err)) != 0)
+		return rc;
+	q->limit = (size_t)limit;
+	return 0;
+}
+
+struct listing {
+	const struct web_call *c;
+	json_t *items;
+};
+
+static int
+add_hold(void *ctx, const struct stored_hold *h)
+{
+	struct listing *l = ctx;
+	GG_AUTO_RELEASE(stored_push) p = { 0 };
+	int rc;
+
+	if (!access_may_see(l->c, h->repository, h->needs))
+		return 0;
+	rc = store_push_get(l->c->ops->store, h->push_id, &p, NULL);
+	if (rc != 0 && rc != GG_E_NOTFOUND)
+		return rc;
+	return json_array_append_new(l->items,
+		   json_of_hold(l->c, h, rc == 0 ? &p : NULL)) == 0 ?
+	    0 :
+	    GG_E_NOMEM;
+}
+
+int
+list_holds(const struct web_call *c, const char *state, json_t *items,
+    char next[ULID_SIZE], struct gg_error *err)
+{
+	struct listing l = { .c = c, .items = items };
+	struct store_query q;
+	enum hold_state known;
+	int rc = query_read(c, &q, err);
+
+	if (rc != 0)
+		return rc;
+	if (state != NULL)
+		q.state = state[0] != '\0' ? state : NULL;
+	if (q.state != NULL && !hold_state_parse(view_str(q.state), &known))
+		return gg_fail(err, GG_E_PEER, "state is not one of a hold");
+	return store_hold_list(c->ops->store, &q, add_hold, &l, next, err);
+}
+
+static int
+add_push(void *ctx, const struct stored_push *p)
+{
+	struct listing *l = ctx;
+	GG_AUTO_RELEASE(stored_hold) h = { 0 };
+	const char *hold = "";
+	int rc;
+
+	rc = store_hold_of_push(l->c->ops->store, p->id, &h, NULL);
+	if (rc != 0 && rc != GG_E_NOTFOUND)
+		return rc;
+	if (!access_may_see(l->c, p->repository, h.needs))
+		return 0;
+	if (rc == 0)
+		hold = h.id;
+	return json_array_append_new(l->items, json_of_push(l->c, p, hold)) ==
+		0 ?
+	    0 :
+	    GG_E_NOMEM;
+}
+
+int
+list_pushes(const struct web_call *c, json_t *items, char next[ULID_SIZE],
+    struct gg_error *err)
+{
+	struct listing l = { .c = c, .items = items };
+	struct store_query q;
+	enum push_state known;
+	int rc = query_read(c, &q, err);
+
+	if (rc != 0)
+		return rc;
+	if (q.state != NULL && !push_state_parse(view_str(q.state), &known))
+		return gg_fail(err, GG_E_PEER, "state is not one of a push");
+	return store_push_list(c->ops->store, &q, add_push, &l, next, err);
+}
+
+static int
+add_entry(void *ctx, uint64_t index, const char *text)
+{
+	struct listing *l = ctx;
+	json_t *entry = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	const char *repository = json_get(entry, "repository");
+
+	(void)index;
+	if (entry == NULL)
+		return GG_E_CORRUPT;
+	if (!access_is_auditor(&l->c->who) &&
+	    (repository[0] == '\0' ||
+		(ruleset_access(l->c->rs, &l->c->who, repository) &
+		    ACCESS_FETCH) == 0)) {
+		json_decref(entry);
+		return 0;
+	}
+	return json_array_append_new(l->items, entry) == 0 ? 0 : GG_E_NOMEM;
+}
+
+int
+list_audit(const struct web_call *c, json_t *items, uint64_t *next,
+    struct gg_error *err)
+{
+	struct listing l = { .c = c, .items = items };
+	struct audit_query q = { .repository = query_text(c, "repository"),
+		.ref = query_text(c, "ref"),
+		.principal = query_text(c, "principal"),
+		.type = query_text(c, "type"),
+		.push = query_text(c, "push") };
+	const char *order = query_text(c, "order");
+	uint64_t limit = 100;
+	int rc;
+
+	if ((rc = query_number(c, "limit", 1000, &limit, err)) != 0 ||
+	    (rc = query_number(c, "cursor", INT64_MAX, &q.cursor, err)) != 0 ||
+	    (rc = query_time(c, "since", &q.since_ms, err)) != 0 ||
+	    (rc = query_time(c, "until", &q.until_ms, err)) != 0)
+		return rc;
+	q.limit = (size_t)limit;
+	q.oldest_first = order != NULL && strcmp(order, "oldest") == 0;
+	*next = 0;
+	return store_audit_query(c->ops->store, &q, add_entry, &l, next, err);
+}
+
+int
+load_hold(const struct web_call *c, struct stored_hold *h,
+    struct stored_push *p, struct gg_error *err)
+{
+	int rc = store_hold_get(c->ops->store, c->id, h, err);
+
+	if (rc != 0)
+		return rc;
+	if (!access_may_see(c, h->repository, h->needs))
+		return gg_fail(err, GG_E_NOTFOUND, "no such hold");
+	rc = store_push_get(c->ops->store, h->push_id, p, err);
+	return rc == GG_E_NOTFOUND ? 0 : rc;
+}
+
+int
+load_push(const struct web_call *c, struct stored_push *p,
+    char hold_id[ULID_SIZE], struct gg_error *err)
+{
+	GG_AUTO_RELEASE(stored_hold) h = { 0 };
+	int rc = store_push_get(c->ops->store, c->id, p, err);
+
+	if (rc != 0)
+		return rc;
+	rc = store_hold_of_push(c->ops->store, p->id, &h, err);
+	if (rc != 0 && rc != GG_E_NOTFOUND)
+		return rc;
+	(void)snprintf(hold_id, ULID_SIZE, "%s", rc == 0 ? h.id : "");
+	if (!access_may_see(c, p->repository, h.needs))
+		return gg_fail(err, GG_E_NOTFOUND, "no such push");
+	return 0;
+}
+
+int
+act_on_hold(struct web_call *c, const char *comment, struct gg_error *err)
+{
+	GG_AUTO_RELEASE(stored_hold) h = { 0 };
+	GG_AUTO_RELEASE(stored_push) p = { 0 };
+	const char *addr = http_client_addr(c->rq);
+	struct view text = view_str(comment);
+	int rc;
+
+	if (text.n > COMMENT_MAX_BYTES || !utf8_is_valid(text))
+		return gg_fail(err, GG_E_PEER,
+		    "a comment is UTF-8 of at most %d bytes",
+		    COMMENT_MAX_BYTES);
+	if ((rc = load_hold(c, &h, &p, err)) != 0)
+		return rc;
+	if (strcmp(c->verb, "withdraw") == 0)
+		return c->ops->withdraw(c->ops->ctx, c->id, &c->who, addr,
+		    comment, err);
+	return c->ops->review(c->ops->ctx, c->id, &c->who, addr,
+	    strcmp(c->verb, "approve") == 0, comment, err);
+}

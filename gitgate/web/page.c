@@ -1,0 +1,166 @@
+/* The frame around every page, and the headers that keep it apart. */
+#include "base/log.h"
+#include "web/web_priv.h"
+
+#define CSP                                                         \
+	"default-src 'none'; style-src 'self'; script-src 'self'; " \
+	"img-src 'self'; connect-src 'self'; form-action 'self'; "  \
+	"base-uri 'none'; frame-ancestors 'none'"
+
+static const struct http_headers page_headers[] = {
+	{ "Content-Security-Policy", CSP },
+	{ "X-Frame-Options", "DENY" },
+	{ "Referrer-Policy", "no-referrer" },
+	{ "Cross-Origin-Opener-Policy", "same-origin" },
+	{ NULL, NULL },
+};
+#define N_PAGE_HEADERS (GG_COUNT(page_headers) - 1)
+
+static void
+tab(struct buf *b, const char *path, const char *name, const char *section)
+{
+	html_lit(b, "<a href=\"");
+	html_attrs(b, path);
+	html_lit(b, "\"");
+	if (strcmp(name, section) == 0)
+		html_lit(b, " aria-current=\"page\"");
+	html_lit(b, ">");
+	html_texts(b, name);
+	html_lit(b, "</a>");
+}
+
+static void
+navigation(const struct web_call *c, struct buf *b, const char *section)
+{
+	html_lit(b, "<nav aria-label=\"Main\">");
+	tab(b, "/-/holds", "Holds", section);
+	tab(b, "/-/pushes", "Pushes", section);
+	tab(b, "/-/audit", "Audit", section);
+	html_lit(b, "</nav><div class=\"who\"><span>");
+	html_texts(b, c->who.name);
+	html_lit(b, "</span>");
+	if (c->session.is_open) {
+		html_lit(b, "<form method=\"post\" action=\"/-/logout\">");
+		page_csrf(c, b);
+		html_lit(b, "<button class=\"quiet\">Sign out</button></form>");
+	}
+	html_lit(b, "</div>");
+}
+
+void
+page_begin(const struct web_call *c, struct buf *b, const char *title,
+    const char *section)
+{
+	html_lit(b,
+	    "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
+	    "<meta name=\"viewport\" content=\"width=device-width, "
+	    "initial-scale=1\"><meta name=\"color-scheme\" "
+	    "content=\"light dark\"><title>");
+	html_attrs(b, title);
+	html_lit(b,
+	    " - gitgate</title><link rel=\"stylesheet\" "
+	    "href=\"/-/static/style.css\"><script src=\"/-/static/app.js\" "
+	    "defer></script></head><body><a class=\"skip\" href=\"#main\">"
+	    "Skip to content</a><header><a class=\"brand\" href=\"/-/holds\">"
+	    "gitgate</a>");
+	if (c->who.name != NULL && c->who.method != AUTH_ANONYMOUS)
+		navigation(c, b, section);
+	html_lit(b, "</header><main id=\"main\">");
+}
+
+void
+page_end(struct buf *b)
+{
+	html_lit(b, "</main></body></html>\n");
+}
+
+void
+page_csrf(const struct web_call *c, struct buf *b)
+{
+	if (!c->session.is_open)
+		return;
+	html_lit(b, "<input type=\"hidden\" name=\"csrf\" value=\"");
+	html_attrs(b, c->session.s.csrf);
+	html_lit(b, "\">");
+}
+
+void
+page_reply(struct web_call *c, unsigned status, struct buf *b)
+{
+	struct gg_error err = { 0 };
+
+	page_end(b);
+	if (buf_check(b, &err) != 0) {
+		log_event(EV_http_error, kv_str("path", http_path(c->rq)),
+		    kv_err(&err));
+		http_reply_text(c->rq, 500, "this page is too large");
+		return;
+	}
+	http_reply(c->rq, status, "text/html; charset=utf-8", buf_view(b),
+	    page_headers);
+}
+
+void
+page_error(struct web_call *c, unsigned status, const char *title,
+    const char *detail)
+{
+	GG_AUTO_RELEASE(buf) b = BUF_INIT(65536);
+
+	page_begin(c, &b, title, "");
+	html_lit(&b, "<h1>");
+	html_texts(&b, title);
+	html_lit(&b, "</h1><p>");
+	html_texts(&b, detail);
+	html_lit(&b, "</p><p><a href=\"/-/holds\">To the holds</a></p>");
+	page_reply(c, status, &b);
+}
+
+void
+page_reply_with(struct web_call *c, unsigned status, struct buf *b,
+    const char *name, const char *value)
+{
+	struct http_headers h[N_PAGE_HEADERS + 2] = { { NULL, NULL } };
+
+	memcpy(h, page_headers, N_PAGE_HEADERS * sizeof(h[0]));
+	h[N_PAGE_HEADERS] = (struct http_headers){ name, value };
+	page_end(b);
+	if (buf_check(b, NULL) != 0)
+		http_reply_text(c->rq, 500, "this page is too large");
+	else
+		http_reply(c->rq, status, "text/html; charset=utf-8",
+		    buf_view(b), h);
+}
+
+void
+page_redirect(struct web_call *c, const char *where, const char *set_cookie)
+{
+	struct http_headers h[N_PAGE_HEADERS + 3] = { { NULL, NULL } };
+	size_t n = N_PAGE_HEADERS;
+
+	memcpy(h, page_headers, n * sizeof(h[0]));
+	h[n++] = (struct http_headers){ "Location", where };
+	if (set_cookie != NULL)
+		h[n++] = (struct http_headers){ "Set-Cookie", set_cookie };
+	http_reply(c->rq, 303, "text/plain; charset=utf-8",
+	    view_str("see other\n"), h);
+}
+
+/* Only paths below "/-/", of plain characters: no host, no scheme, no
+ * backslash that a browser would read as a slash. */
+const char *
+page_safe_next(const char *next)
+{
+	if (next == NULL || strncmp(next, "/-/", 3) != 0 ||
+	    strstr(next, "//") != NULL || strstr(next, "..") != NULL ||
+	    strlen(next) > 512)
+		return "/-/holds";
+	for (const char *p = next; *p != '\0'; p++)
+		if (strchr("/-_.~?&=%", *p) == NULL &&
+		    !(*p >= '0' && *p <= '9') && !(*p >= 'a' && *p <= 'z') &&
+		    !(*p >= 'A' && *p <= 'Z'))
+			return "/-/holds";
+	if (strncmp(next, "/-/login", 8) == 0 ||
+	    strncmp(next, "/-/logout", 9) == 0)
+		return "/-/holds";
+	return next;
+}

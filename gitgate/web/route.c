@@ -1,0 +1,239 @@
+/* Paths below "/-/": which handler, who may call it, by which methods. */
+#include "base/log.h"
+#include "web/web_priv.h"
+
+#include <stdlib.h>
+
+static struct web_ops ops_in_force;
+
+enum route_flags {
+	ROUTE_API = 1,     /* errors as problem+json, tokens welcome */
+	ROUTE_PUBLIC = 2,  /* who asks does not matter */
+	ROUTE_ANYBODY = 4, /* answers to people who are not signed in too */
+	ROUTE_POST = 8,    /* POST only; others: GET and HEAD */
+};
+
+static const struct route {
+	const char *path; /* one '*' stands for an id; a last one for a rest */
+	unsigned flags;
+	web_handler handler;
+	const char *verb;
+} routes[] = {
+	{ "/-/api/v1/holds", ROUTE_API, api_holds, NULL },
+	{ "/-/api/v1/holds/*", ROUTE_API, api_hold, NULL },
+	{ "/-/api/v1/holds/*/approve", ROUTE_API | ROUTE_POST, api_hold_act,
+	    "approve" },
+	{ "/-/api/v1/holds/*/reject", ROUTE_API | ROUTE_POST, api_hold_act,
+	    "reject" },
+	{ "/-/api/v1/holds/*/withdraw", ROUTE_API | ROUTE_POST, api_hold_act,
+	    "withdraw" },
+	{ "/-/api/v1/pushes", ROUTE_API, api_pushes, NULL },
+	{ "/-/api/v1/pushes/*", ROUTE_API, api_push, NULL },
+	{ "/-/api/v1/audit", ROUTE_API, api_audit, NULL },
+	{ "/-/api/v1/openapi.json", ROUTE_API | ROUTE_PUBLIC, api_openapi,
+	    NULL },
+	{ "/-/log/**", ROUTE_API | ROUTE_ANYBODY, log_file, NULL },
+	{ "/-/static/style.css", ROUTE_PUBLIC, static_file, "style.css" },
+	{ "/-/static/app.js", ROUTE_PUBLIC, static_file, "app.js" },
+	{ "/", ROUTE_PUBLIC, root_page, NULL },
+	{ "/-/", ROUTE_PUBLIC, root_page, NULL },
+	{ "/-/login", ROUTE_ANYBODY, signin_page, NULL },
+	{ "/-/login", ROUTE_ANYBODY | ROUTE_POST, signin_act, NULL },
+	{ "/-/logout", ROUTE_ANYBODY | ROUTE_POST, signout_act, NULL },
+	{ "/-/holds", 0, holds_page, NULL },
+	{ "/-/holds/*", 0, hold_page, NULL },
+	{ "/-/holds/*/approve", ROUTE_POST, hold_act, "approve" },
+	{ "/-/holds/*/reject", ROUTE_POST, hold_act, "reject" },
+	{ "/-/holds/*/withdraw", ROUTE_POST, hold_act, "withdraw" },
+	{ "/-/pushes", 0, pushes_page, NULL },
+	{ "/-/pushes/*", 0, push_page, NULL },
+	{ "/-/audit", 0, audit_page, NULL },
+};
+
+/* Does the path fit the pattern? id gets the part for '*'. */
+static bool
+path_fits(const char *pattern, const char *path, char id[ULID_SIZE])
+{
+	id[0] = '\0';
+	for (; *pattern != '\0'; pattern++) {
+		size_t n;
+
+		if (strcmp(pattern, "**") == 0)
+			return *path != '\0';
+		if (*pattern != '*') {
+			if (*pattern != *path++)
+				return false;
+			continue;
+		}
+		n = strcspn(path, "/");
+		if (!ulid_is_valid(view_of(path, n)))
+			return false;
+		memcpy(id, path, n);
+		id[n] = '\0';
+		path += n;
+	}
+	return *path == '\0';
+}
+
+static bool
+method_fits(const struct route *r, const char *method)
+{
+	if ((r->flags & ROUTE_POST) != 0)
+		return strcmp(method, "POST") == 0;
+	return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
+}
+
+/* The route; NULL and what is allowed ("": unknown path) otherwise. */
+static const struct route *
+find_route(struct http_request *rq, char id[ULID_SIZE], const char **allow)
+{
+	bool get = false, post = false;
+
+	for (size_t i = 0; i < GG_COUNT(routes); i++) {
+		if (!path_fits(routes[i].path, http_path(rq), id))
+			continue;
+		if (method_fits(&routes[i], http_method(rq)))
+			return &routes[i];
+		if ((routes[i].flags & ROUTE_POST) != 0)
+			post = true;
+		else
+			get = true;
+	}
+	*allow = get && post ? "GET, HEAD, POST" :
+	    get              ? "GET, HEAD" :
+	    post             ? "POST" :
+			       "";
+	return NULL;
+}
+
+static void
+answer_no_route(struct http_request *rq, const char *allow)
+{
+	const struct http_headers extra[] = { { "Allow", allow },
+		{ NULL, NULL } };
+
+	if (allow[0] == '\0')
+		http_reply_text(rq, 404, "not found");
+	else
+		http_reply(rq, 405, "text/plain; charset=utf-8",
+		    view_str("method not allowed\n"), extra);
+}
+
+void
+web_call_release(struct web_call *c)
+{
+	principal_release(&c->who);
+	stored_session_release(&c->session.s);
+	c->ops->unref(c->ops->ctx, c->cfg, c->rs);
+}
+
+/* To the sign-in page, and back afterwards. */
+static void
+ask_to_sign_in(struct web_call *c)
+{
+	GG_AUTO_RELEASE(buf) where = BUF_INIT(8192);
+
+	buf_adds(&where, "/-/login?next=");
+	html_urls(&where, http_path(c->rq));
+	if (buf_check(&where, NULL) != 0)
+		page_redirect(c, "/-/login", NULL);
+	else
+		page_redirect(c, buf_str(&where), NULL);
+}
+
+/* Who asks is known and welcome, or has been answered. */
+static bool
+admit(struct web_call *c, const struct route *r)
+{
+	bool api = (r->flags & ROUTE_API) != 0;
+	struct gg_error err = { 0 };
+	int rc;
+
+	if ((r->flags & ROUTE_PUBLIC) != 0)
+		return true;
+	rc = auth_identify(c, true, &err);
+	if (rc == GG_E_REFUSED) {
+		log_event(EV_auth_failed,
+		    kv_str("addr", http_client_addr(c->rq)), kv_err(&err));
+		if (api)
+			api_problem(c, 401, err.msg);
+		else
+			page_error(c, 401, "Not signed in", err.msg);
+		return false;
+	}
+	if (rc != 0) {
+		log_event(EV_store_failed, kv_err(&err));
+		if (api)
+			api_problem(c, 503, "the gate cannot answer now");
+		else
+			page_error(c, 503, "Not available",
+			    "The gate cannot answer now. Try again soon.");
+		return false;
+	}
+	if (c->who.method != AUTH_ANONYMOUS || (r->flags & ROUTE_ANYBODY) != 0)
+		return true;
+	if (api)
+		api_problem(c, 401, "send a token or sign in");
+	else
+		ask_to_sign_in(c);
+	return false;
+}
+
+/* A form of ours, sent by our page? Answers where it is not. */
+static bool
+form_is_ours(struct web_call *c)
+{
+	if (auth_origin_is_ours(c) &&
+	    auth_csrf_is_ours(c, http_form(c->rq, "csrf")))
+		return true;
+	page_error(c, 403, "Not accepted",
+	    "This form is too old or did not come from this site. Go back, "
+	    "reload the page and try again.");
+	return false;
+}
+
+static void
+web_handle(void *ctx, struct http_request *rq)
+{
+	GG_AUTO_RELEASE(web_call) c = { .ops = &ops_in_force, .rq = rq };
+	const char *allow = "";
+	const struct route *r = find_route(rq, c.id, &allow);
+
+	(void)ctx;
+	c.cfg = c.ops->config(c.ops->ctx);
+	c.rs = c.ops->ruleset(c.ops->ctx);
+	if (r == NULL) {
+		answer_no_route(rq, allow);
+		return;
+	}
+	c.verb = r->verb;
+	if (!admit(&c, r))
+		return;
+	if ((r->flags & (ROUTE_POST | ROUTE_API | ROUTE_ANYBODY)) ==
+		ROUTE_POST &&
+	    !form_is_ours(&c))
+		return;
+	r->handler(&c);
+}
+
+void
+web_init(const struct web_ops *ops)
+{
+	ops_in_force = *ops;
+}
+
+void
+web_route(struct http_request *rq, struct http_plan *plan)
+{
+	const struct web_ops *ops = &ops_in_force;
+	const struct config *cfg = ops->config(ops->ctx);
+	const struct ruleset *rs = ops->ruleset(ops->ctx);
+
+	plan->handler = web_handle;
+	plan->body = HTTP_BODY_NONE;
+	if (strcmp(http_method(rq), "POST") == 0) {
+		plan->body = HTTP_BODY_BUFFER;
+		plan->max_body = (size_t)cfg->limits.form_bytes;
+	}
+	ops->unref(ops->ctx, cfg, rs);
+}

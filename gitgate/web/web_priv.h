@@ -1,0 +1,147 @@
+/* Inside of web/: one struct per request in hand, and who answers what. */
+#ifndef GITGATE_WEB_WEB_PRIV_H
+#define GITGATE_WEB_WEB_PRIV_H
+
+#include "base/buf.h"
+#include "crypto/digest.h"
+#include "web/html.h"
+#include "web/web.h"
+
+#include <jansson.h>
+
+#define PAGE_MAX_BYTES    ((size_t)12 * 1024 * 1024)
+#define COMMENT_MAX_BYTES 4000
+
+struct web_session {
+	bool is_open;
+	char hash[DIGEST_SHA256_HEX_SIZE];
+	struct stored_session s;
+};
+
+struct web_call {
+	const struct web_ops *ops;
+	struct http_request *rq;
+	const struct config *cfg;
+	const struct ruleset *rs;
+	struct principal who;
+	struct web_session session;
+	char id[ULID_SIZE]; /* of the path, "" where it has none */
+	const char *verb;   /* approve, reject, withdraw, ... */
+};
+void web_call_release(struct web_call *c);
+GG_DEFINE_AUTO_RELEASE(web_call);
+
+/* -- auth.c -- */
+/* As web_authenticate(), and the session where one is used. */
+GG_MUST_USE int
+auth_identify(struct web_call *c, bool allow_session, struct gg_error *err);
+/* Does the request come from our own pages (headers and token)? */
+bool auth_origin_is_ours(const struct web_call *c);
+bool auth_csrf_is_ours(const struct web_call *c, const char *token);
+/* A new session for a user: the id for the cookie, to be wiped. */
+GG_MUST_USE int auth_session_open(struct web_call *c, const char *user,
+    char **id, struct gg_error *err);
+/* "__Host-gitgate" or "gitgate-session". */
+const char *auth_cookie_name(const struct config *cfg);
+bool auth_is_https(const struct config *cfg);
+/* Random text of 256 bits, malloc'ed. */
+char *auth_random(void);
+
+/* -- access.c -- */
+bool access_is_auditor(const struct principal *p); /* admins too */
+bool access_is_admin(const struct principal *p);
+/* May this principal see pushes, holds and entries of the repository? needs
+ * may be NULL. */
+bool access_may_see(const struct web_call *c, const char *repository,
+    const json_t *needs);
+/* May it review at all, and if not, why (a sentence)? */
+bool access_may_review(const struct web_call *c, const struct stored_hold *h,
+    const char **why);
+
+/* -- json.c: new references, NULL without memory -- */
+json_t *json_of_hold(const struct web_call *c, const struct stored_hold *h,
+    const struct stored_push *p); /* p may be NULL */
+json_t *json_of_push(const struct web_call *c, const struct stored_push *p,
+    const char *hold_id); /* may be NULL */
+/* Reviews that count for one need. */
+json_t *json_reviews_of(const struct stored_hold *h, const json_t *need);
+json_t *json_time(int64_t wall_ms); /* null for 0 */
+/* A string that may hold any bytes. */
+json_t *json_text(const char *s);
+const char *json_get(const json_t *object, const char *key); /* "" if none */
+
+/* -- page.c -- */
+/* A page from its doctype to its <main>; section names the tab. */
+void page_begin(const struct web_call *c, struct buf *b, const char *title,
+    const char *section);
+void page_end(struct buf *b);
+/* Answer with it; a buffer that overflowed is a 500. */
+void page_reply(struct web_call *c, unsigned status, struct buf *b);
+void page_reply_with(struct web_call *c, unsigned status, struct buf *b,
+    const char *name, const char *value); /* one more header */
+void page_error(struct web_call *c, unsigned status, const char *title,
+    const char *detail);
+/* An error page for a code of the store or of web_ops. */
+void page_failure(struct web_call *c, int rc, const struct gg_error *err);
+void page_redirect(struct web_call *c, const char *where,
+    const char *set_cookie); /* may be NULL */
+/* The hidden field every form has. */
+void page_csrf(const struct web_call *c, struct buf *b);
+/* A path of ours or "/-/holds". */
+const char *page_safe_next(const char *next);
+
+/* -- handlers -- */
+typedef void (*web_handler)(struct web_call *c);
+void api_holds(struct web_call *c);
+void api_hold(struct web_call *c);
+void api_hold_act(struct web_call *c);
+void api_pushes(struct web_call *c);
+void api_push(struct web_call *c);
+void api_audit(struct web_call *c);
+void api_openapi(struct web_call *c);
+void api_problem(struct web_call *c, unsigned status, const char *detail);
+void log_file(struct web_call *c);
+void static_file(struct web_call *c);
+void signin_page(struct web_call *c);
+void signin_act(struct web_call *c);
+void signout_act(struct web_call *c);
+void root_page(struct web_call *c);
+void holds_page(struct web_call *c);
+void hold_page(struct web_call *c);
+void hold_act(struct web_call *c);
+void pushes_page(struct web_call *c);
+void push_page(struct web_call *c);
+void audit_page(struct web_call *c);
+
+/* -- lists.c: reading lists and records, for API and pages -- */
+/* 0; GG_E_PEER for a wrong query argument; the store's codes. */
+GG_MUST_USE int list_holds(const struct web_call *c, const char *state,
+    json_t *items, char next[ULID_SIZE], struct gg_error *err);
+GG_MUST_USE int list_pushes(const struct web_call *c, json_t *items,
+    char next[ULID_SIZE], struct gg_error *err);
+GG_MUST_USE int list_audit(const struct web_call *c, json_t *items,
+    uint64_t *next, struct gg_error *err);
+/* GG_E_NOTFOUND also for what the caller may not see. */
+GG_MUST_USE int load_hold(const struct web_call *c, struct stored_hold *h,
+    struct stored_push *p, struct gg_error *err);
+/* hold_id: "" when the push has no hold. */
+GG_MUST_USE int load_push(const struct web_call *c, struct stored_push *p,
+    char hold_id[ULID_SIZE], struct gg_error *err);
+/* Approve, reject or withdraw c->id; the code of web_ops. */
+GG_MUST_USE int
+act_on_hold(struct web_call *c, const char *comment, struct gg_error *err);
+/* The HTTP status for a code. */
+unsigned status_of(int rc);
+
+/* -- change_view.c, diff_view.c -- */
+void view_updates(struct buf *b, const json_t *updates);
+void view_commits(const struct web_call *c, struct buf *b, const char *push);
+void view_diff(const struct web_call *c, struct buf *b, const char *push,
+    const char *self); /* path of the page, for "more" links */
+void view_facts(struct buf *b, const struct stored_push *p);
+
+/* -- assets.c -- */
+extern const char asset_css[], asset_js[];
+extern const char openapi_json[];
+
+#endif
