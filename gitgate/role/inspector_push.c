@@ -8,6 +8,7 @@
 #include "role/inspector_walls.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@ struct work {
 	int sock;
 	struct frame *f;
 	int pack_fd, report_fd;
+	uint64_t wall_ms; /* what one answer may take */
 	struct inspection *in;
 };
 
@@ -150,7 +152,10 @@ send_diff(struct work *w, struct gg_error *err)
 	if (rc == 0 && fd < 0)
 		rc = gg_fail(err, GG_E_PEER, "DIFF without a file");
 	if (rc == 0)
+		rc = inspector_deadline(w->sock, w->wall_ms, err);
+	if (rc == 0)
 		rc = inspection_diff(w->in, fd, max, &written, err);
+	inspector_deadline_pause();
 	if (rc != 0)
 		return rc;
 	enc_u64(&said, written);
@@ -175,15 +180,14 @@ answer_diffs(struct work *w, struct gg_error *err)
 	}
 }
 
-/* An idle wait for the reviewer's diff is no inspection: only the gate's
- * going ends it. */
+/* Waiting to be asked for a diff is no inspection: only the gate's going
+ * ends it. */
 static int
 report_and_answer(struct work *w, struct gg_error *err)
 {
 	int rc = send_report(w, err);
 
-	if (rc == 0)
-		rc = inspector_deadline(w->sock, 0, err);
+	inspector_deadline_pause();
 	return rc == 0 ? answer_diffs(w, err) : rc;
 }
 
@@ -206,6 +210,18 @@ inspect(struct work *w, const struct push_job *job,
 	return rc == GATE_GONE ? 0 : rc;
 }
 
+/*
+ * One clock is enough: the inspector's, which stands still while the sender
+ * is waited for. The inspection's own, which would not, is set far away.
+ */
+static int
+start_clock(struct work *w, struct push_job *job, struct gg_error *err)
+{
+	w->wall_ms = job->limits.wall_ms;
+	job->limits.wall_ms = INT_MAX;
+	return inspector_deadline(w->sock, w->wall_ms, err);
+}
+
 int
 inspector_push(int sock, struct frame *f, const char **limit,
     struct gg_error *err)
@@ -216,13 +232,13 @@ inspector_push(int sock, struct frame *f, const char **limit,
 	GG_AUTO_FD refs_fd = frame_take_fd(f, 0);
 	GG_AUTO_FD pack_fd = frame_take_fd(f, 1);
 	GG_AUTO_FD report_fd = frame_take_fd(f, 2);
-	struct work w = { sock, f, pack_fd, report_fd, NULL };
+	struct work w = { sock, f, pack_fd, report_fd, 0, NULL };
 	int rc = push_job_decode(f->body, &job, err);
 
 	if (rc == 0 && (pack_fd < 0 || report_fd < 0))
 		rc = gg_fail(err, GG_E_PEER, "a push job without its files");
 	if (rc == 0)
-		rc = inspector_deadline(sock, job.limits.wall_ms, err);
+		rc = start_clock(&w, &job, err);
 	if (rc == 0)
 		rc = walls_push(&job, err);
 	if (rc == 0)
