@@ -63,7 +63,6 @@ int
 store_audit_indexed(struct store *s, uint64_t *n, struct gg_error *err)
 {
 	GG_AUTO_RELEASE(rows) r = { 0 };
-	GG_AUTO_MEM char *mark = NULL;
 	char text[24];
 	int64_t from = 0;
 	int rc;

@@ -216,11 +216,19 @@ tx_lock(struct tx *t, const char *name, struct gg_error *err)
 int
 tx_commit(struct tx *t, struct gg_error *err)
 {
-	int rc = t->s->driver->commit(t->db, err);
+	bool act = t->mode == DB_DURABLE && t->s->next_act != NULL;
+	int rc;
 
-	if (rc == 0)
-		t->open = false;
-	return rc;
+	if (act && (rc = tx_add_act(t, t->s->next_act, err)) != 0)
+		return rc;
+	if ((rc = t->s->driver->commit(t->db, err)) != 0)
+		return rc;
+	t->open = false;
+	if (act) {
+		free(t->s->next_act);
+		t->s->next_act = NULL;
+	}
+	return 0;
 }
 
 void

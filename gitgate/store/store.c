@@ -72,6 +72,7 @@ store_free(struct store *s)
 	pthread_cond_destroy(&s->freed);
 	pthread_mutex_destroy(&s->writer);
 	pthread_mutex_destroy(&s->lock);
+	free(s->next_act);
 	free(s->where);
 	free(s);
 }
@@ -114,18 +115,35 @@ store_meta_get(struct store *s, const char *key, char **value,
 /* -- admin acts on their way to the audit log -- */
 
 int
-store_admin_act_add(struct store *s, const json_t *entry, struct gg_error *err)
+tx_add_act(struct tx *t, const char *text, struct gg_error *err)
 {
-	GG_AUTO_MEM char *text = NULL;
 	char id[ULID_SIZE];
-	int rc;
 
-	if ((rc = col_dump(entry, &text, err)) != 0)
-		return rc;
 	ulid_new(id);
-	return store_do(s, DB_DURABLE, NULL, err,
+	return tx_run(t, NULL, err,
 	    "INSERT INTO admin_act (id, entry) VALUES ($1, $2)", arg_s(id),
 	    arg_s(text));
+}
+
+int
+store_admin_act_add(struct store *s, const json_t *entry, struct gg_error *err)
+{
+	GG_AUTO_RELEASE(tx) t = { 0 };
+	GG_AUTO_MEM char *text = NULL;
+	int rc;
+
+	if ((rc = col_dump(entry, &text, err)) != 0 ||
+	    (rc = tx_begin(s, DB_DURABLE, &t, err)) != 0 ||
+	    (rc = tx_add_act(&t, text, err)) != 0)
+		return rc;
+	return tx_commit(&t, err);
+}
+
+int
+store_admin_act_next(struct store *s, const json_t *entry, struct gg_error *err)
+{
+	free(s->next_act);
+	return col_dump(entry, &s->next_act, err);
 }
 
 int

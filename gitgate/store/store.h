@@ -244,6 +244,11 @@ GG_MUST_USE int store_audit_query(struct store *s, const struct audit_query *q,
  * object, borrowed. */
 GG_MUST_USE int
 store_admin_act_add(struct store *s, const json_t *entry, struct gg_error *err);
+/* The same, in one transaction with the next durable change that this store
+ * makes: the act is noted if and only if it happened. For a program with one
+ * thread. */
+GG_MUST_USE int store_admin_act_next(struct store *s, const json_t *entry,
+    struct gg_error *err);
 /* cb must make the entry (borrowed, may be changed) durable in the log and
  * return 0; then the row is removed. At most 100 per call, oldest first. A
  * crash between the two logs an act twice, never not at all. Stops at the

@@ -97,6 +97,7 @@ struct store {
 	pthread_mutex_t writer;
 	struct db *idle[STORE_CONNECTIONS];
 	size_t n_idle, n_open;
+	char *next_act; /* store_admin_act_next(); NULL: none */
 };
 
 /* Bring the schema up to date (store_open). */
@@ -125,6 +126,10 @@ GG_DEFINE_AUTO_RELEASE(tx);
 	    sizeof((const struct db_arg[]){ __VA_ARGS__ }) /         \
 		sizeof(struct db_arg),                               \
 	    (out), (err))
+
+/* Part of a transaction: the row that store_admin_act_add() writes. */
+GG_MUST_USE int
+tx_add_act(struct tx *t, const char *text, struct gg_error *err);
 
 /* One reading statement. */
 GG_MUST_USE int

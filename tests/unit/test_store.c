@@ -1188,6 +1188,27 @@ admin_acts_are_taken_once(void **state)
 	json_decref(b);
 }
 
+/* An act is noted if and only if the change it tells of was made. */
+static void
+acts_come_with_their_change(void **state)
+{
+	GG_AUTO_RELEASE(strv) got = STRV_INIT;
+	json_t *a = json_pack("{s:s}", "type", "c");
+	uint64_t n;
+	(void)state;
+
+	assert_int_equal(store_admin_act_next(w.s, a, NULL), 0);
+	assert_int_equal(store_token_revoke(w.s, "x", 1, &n, NULL),
+	    GG_E_NOTFOUND);
+	assert_int_equal(store_admin_act_take(w.s, take_act, &got, NULL), 0);
+	assert_int_equal(got.n, 0);
+	add_token("T1", "bot", "h1");
+	add_token("T2", "bot", "h2");
+	assert_int_equal(store_admin_act_take(w.s, take_act, &got, NULL), 0);
+	assert_int_equal(got.n, 1);
+	json_decref(a);
+}
+
 static void
 facts(void **state)
 {
@@ -1226,7 +1247,8 @@ run(const char *where, const char *name)
 		CASE(comes_back_after_a_lost_connection),
 		CASE(uncommitted_is_undone), CASE(audit_queries),
 		CASE(audit_index_knows_its_gaps),
-		CASE(admin_acts_are_taken_once), CASE(facts) };
+		CASE(admin_acts_are_taken_once),
+		CASE(acts_come_with_their_change), CASE(facts) };
 
 	w.where = where;
 	return cmocka_run_group_tests_name(name, tests, NULL, NULL);

@@ -1,0 +1,216 @@
+/* gitgate doctor: can this machine and this configuration run a gate? */
+#include "cli/cli.h"
+
+#include "base/fd.h"
+#include "base/num.h"
+#include "cli/git.h"
+#include "pack/version.h"
+#include "sandbox/sandbox.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum health { GOOD, ODD, BAD };
+
+struct doctor {
+	bool bad;
+	json_t *findings; /* [{"health","what"}] */
+};
+
+static void __attribute__((format(printf, 3, 4)))
+find(struct doctor *d, enum health h, const char *fmt, ...)
+{
+	static const char *const names[] = { "ok", "warning", "error" };
+	GG_AUTO_RELEASE(buf) b = BUF_INIT(4096);
+	char text[2000];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	safe_add(&b, text);
+	d->bad = d->bad || h == BAD;
+	json_array_append_new(d->findings,
+	    json_pack("{s:s, s:s}", "health", names[h], "what", buf_str(&b)));
+}
+
+static void
+kernel(struct doctor *d, const struct config *c)
+{
+	bool required = c == NULL || c->sandbox == SANDBOX_REQUIRED;
+	int abi = sandbox_landlock_abi();
+
+	if (abi > 0)
+		find(d, GOOD, "Landlock, ABI %d%s", abi,
+		    abi < 4 ? " (TCP is held back by seccomp only)" : "");
+	else
+		find(d, required ? BAD : ODD, "the kernel has no Landlock%s",
+		    required ? ", and sandbox: required" : "");
+	if (sandbox_has_seccomp())
+		find(d, GOOD, "seccomp");
+	else
+		find(d, required ? BAD : ODD, "the kernel has no seccomp");
+}
+
+/* "git version 2.39.5" is at least 2.30? */
+static bool
+git_is_recent(const char *text)
+{
+	static const char prefix[] = "git version ";
+	uint64_t major, minor;
+	struct view v = view_str(text), part;
+
+	if (!view_has_prefix(v, prefix))
+		return false;
+	view_skip(&v, strlen(prefix));
+	if (!view_cut(&v, '.', &part) ||
+	    num_parse(part, 1000, &major, NULL) != 0)
+		return false;
+	part = view_of(v.p, strspn(v.p, "0123456789"));
+	if (num_parse(part, 100000, &minor, NULL) != 0)
+		return false;
+	return major > 2 || (major == 2 && minor >= 30);
+}
+
+static void
+programs(struct doctor *d)
+{
+	GG_AUTO_RELEASE(buf) out = BUF_INIT(400);
+	char version[PACK_VERSION_SIZE];
+	struct gg_error err = { 0 };
+
+	if (git_run("/", -1, &out, &err, "--version", NULL) != 0) {
+		find(d, BAD, "%s", err.msg);
+	} else {
+		while (out.n > 0 && out.p[out.n - 1] == '\n')
+			out.p[--out.n] = '\0';
+		find(d, git_is_recent(buf_str(&out)) ? GOOD : BAD,
+		    "%s (2.30 or newer is needed)", buf_str(&out));
+	}
+	pack_library_version(version);
+	find(d, GOOD, "libgit2 %s", version);
+}
+
+static void
+state_dir(struct doctor *d, const struct config *c)
+{
+	struct stat st;
+
+	if (stat(c->state_dir, &st) != 0) {
+		find(d, errno == ENOENT ? ODD : BAD,
+		    "state-dir %s is not there%s", c->state_dir,
+		    errno == ENOENT ? " (it is made at the first start)" : "");
+		return;
+	}
+	if (!S_ISDIR(st.st_mode) ||
+	    access(c->state_dir, R_OK | W_OK | X_OK) != 0)
+		find(d, BAD, "state-dir %s cannot be written", c->state_dir);
+	else if ((st.st_mode & 077) != 0)
+		find(d, ODD,
+		    "state-dir %s is open to others (mode %03o,"
+		    " 700 is right)",
+		    c->state_dir, (unsigned)st.st_mode & 0777);
+	else
+		find(d, GOOD, "state-dir %s", c->state_dir);
+}
+
+/* A file with a secret: there, ours, and not for others. */
+static void
+secret(struct doctor *d, const char *what, const char *path)
+{
+	struct stat st;
+
+	if (path == NULL)
+		return;
+	if (stat(path, &st) != 0 || access(path, R_OK) != 0)
+		find(d, BAD, "%s %s cannot be read", what, path);
+	else if ((st.st_mode & 077) != 0)
+		find(d, BAD, "%s %s is open to others (mode %03o)", what, path,
+		    (unsigned)st.st_mode & 0777);
+	else
+		find(d, GOOD, "%s %s", what, path);
+}
+
+static void
+readable(struct doctor *d, const char *what, const char *path)
+{
+	if (path != NULL && access(path, R_OK) != 0)
+		find(d, BAD, "%s %s cannot be read", what, path);
+}
+
+static void
+repositories(struct doctor *d, const struct config *c)
+{
+	for (size_t i = 0; i < c->n_repositories; i++) {
+		const struct repository *r = &c->repositories[i];
+
+		secret(d, "password-file", r->credential.password_file);
+		secret(d, "token-file", r->credential.token_file);
+		secret(d, "ssh-key", r->credential.ssh_key);
+		readable(d, "known-hosts", r->credential.known_hosts);
+		readable(d, "ca-file", r->credential.ca_file);
+		if (r->kind == UPSTREAM_LOCAL &&
+		    strchr(r->upstream, '*') == NULL)
+			readable(d, "upstream", r->upstream);
+	}
+}
+
+static void
+log_key(struct doctor *d, const struct config *c)
+{
+	if (access(c->log_key, F_OK) == 0)
+		secret(d, "the audit log's key", c->log_key);
+	else
+		find(d, ODD,
+		    "the audit log's key %s is made at the first"
+		    " start",
+		    c->log_key);
+}
+
+static void
+print(const struct doctor *d)
+{
+	const json_t *f;
+	size_t i;
+
+	json_array_foreach(d->findings, i, f)
+	{
+		say("%-8s ", json_str(f, "health"));
+		say("%s\n", json_str(f, "what")); /* made safe by find() */
+	}
+}
+
+int
+cmd_doctor(struct cli *cli, int argc, char **argv)
+{
+	GG_AUTO(config) c = NULL;
+	struct doctor d = { 0 };
+	struct gg_error err = { 0 };
+	struct words w;
+	int rc;
+
+	if (cli_options(cli, argc, argv, NULL, 0, 0, 0, &w, &err) != 0)
+		return cli_usage(&err);
+	d.findings = json_array();
+	if (cli_config(cli, &c, &err) != 0)
+		find(&d, BAD, "%s", err.msg);
+	else
+		find(&d, GOOD, "configuration %s", c->file);
+	kernel(&d, c);
+	programs(&d);
+	if (c != NULL) {
+		state_dir(&d, c);
+		log_key(&d, c);
+		repositories(&d, c);
+	}
+	if (cli->json)
+		say_json(d.findings);
+	else
+		print(&d);
+	json_decref(d.findings);
+	rc = cli_flush();
+	return d.bad ? CLI_NO : rc;
+}

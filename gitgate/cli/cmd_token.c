@@ -1,0 +1,186 @@
+/* gitgate token create, list, revoke: on the gate's machine. */
+#include "cli/cli.h"
+
+#include "base/clock.h"
+#include "base/num.h"
+#include "base/text.h"
+#include "crypto/digest.h"
+#include "identity/token.h"
+
+#include <string.h>
+
+#define DEFAULT_EXPIRES "90d"
+#define ACT_BYTES       (60u << 10)
+
+/* "30d", a date, or "never", as a point in time. */
+static int
+parse_expiry(const char *text, int64_t now_ms, int64_t *out,
+    struct gg_error *err)
+{
+	int64_t ms;
+
+	*out = 0;
+	if (strcmp(text, "never") == 0)
+		return 0;
+	if (clock_parse(view_str(text), out, NULL) != 0) {
+		if (num_parse_duration(view_str(text), &ms, err) != 0)
+			return gg_wrap(err, GG_E_INPUT, "--expires %s", text);
+		if (__builtin_add_overflow(now_ms, ms, out))
+			return gg_fail(err, GG_E_INPUT,
+			    "--expires is too far away");
+	}
+	if (*out <= now_ms)
+		return gg_fail(err, GG_E_INPUT, "--expires is not ahead");
+	return 0;
+}
+
+static int
+add_token(struct store *s, struct stored_token *t, const char *secret,
+    struct gg_error *err)
+{
+	char hash[DIGEST_SHA256_HEX_SIZE], id[ULID_SIZE];
+	int rc;
+
+	digest_sha256_hex(view_str(secret), hash);
+	ulid_new(id);
+	if ((t->id = strdup(id)) == NULL)
+		return gg_fail(err, GG_E_NOMEM, "token");
+	rc = cli_note_act(s, "admin.token.create",
+	    json_pack("{s:s, s:s, s:o, s:o}", "subject", t->principal, "token",
+		id, "groups", cli_json_strv(&t->groups), "expires",
+		json_time(t->expires_ms)),
+	    err);
+	return rc != 0 ? rc : store_token_add(s, t, hash, err);
+}
+
+int
+cmd_token_create(struct cli *cli, int argc, char **argv)
+{
+	GG_AUTO_RELEASE(stored_token) t = { 0 };
+	GG_AUTO(config) c = NULL;
+	GG_AUTO(store) s = NULL;
+	const char *expires = DEFAULT_EXPIRES;
+	const struct option_spec specs[] = { { "group", OPT_LIST, &t.groups },
+		{ "expires", OPT_TEXT, &expires } };
+	char secret[TOKEN_SIZE];
+	struct gg_error err = { 0 };
+	struct words w;
+	int rc;
+
+	if (cli_options(cli, argc, argv, specs, 2, 1, 1, &w, &err) != 0 ||
+	    cli_check_names(w.v[0], &t.groups, &err) != 0)
+		return cli_usage(&err);
+	t.created_ms = clock_wall_ms();
+	if (parse_expiry(expires, t.created_ms, &t.expires_ms, &err) != 0)
+		return cli_usage(&err);
+	t.principal = strdup(w.v[0]);
+	token_new(secret);
+	if ((rc = cli_store(cli, &c, &s, &err)) != 0 ||
+	    (rc = add_token(s, &t, secret, &err)) != 0) {
+		explicit_bzero(secret, sizeof(secret));
+		return cli_fail(&err);
+	}
+	say("%s\n", secret);
+	explicit_bzero(secret, sizeof(secret));
+	return cli_flush();
+}
+
+/* -- list -- */
+
+static const char *
+state_of(const struct stored_token *t, int64_t now_ms)
+{
+	if (t->revoked_ms != 0)
+		return "revoked";
+	return t->expires_ms != 0 && t->expires_ms <= now_ms ? "expired" :
+							       "valid";
+}
+
+static int
+to_json(void *ctx, const struct stored_token *t)
+{
+	json_array_append_new(ctx,
+	    json_pack("{s:s, s:s, s:o, s:s, s:o, s:o, s:o, s:o}", "id", t->id,
+		"principal", t->principal, "groups", cli_json_strv(&t->groups),
+		"state", state_of(t, clock_wall_ms()), "created",
+		json_time(t->created_ms), "expires", json_time(t->expires_ms),
+		"revoked", json_time(t->revoked_ms), "used",
+		json_time(t->used_ms)));
+	return 0;
+}
+
+static void
+print_tokens(const json_t *tokens)
+{
+	static const char *const cols[] = { "id", "principal", "groups",
+		"state", "expires", "used" };
+	GG_AUTO_RELEASE(table) table = { .n_cols = GG_COUNT(cols) };
+	json_t *t;
+	size_t i;
+
+	for (i = 0; i < GG_COUNT(cols); i++)
+		table_add(&table, cols[i]);
+	json_array_foreach(tokens, i, t) for (size_t k = 0; k < GG_COUNT(cols);
+					      k++)
+	{
+		GG_AUTO_RELEASE(buf) b = BUF_INIT(ACT_BYTES);
+
+		if (strcmp(cols[k], "groups") == 0)
+			json_join(&b, json_object_get(t, "groups"), NULL);
+		else
+			buf_adds(&b, json_str(t, cols[k]));
+		table_add(&table, buf_str(&b));
+	}
+	table_print(&table);
+}
+
+int
+cmd_token_list(struct cli *cli, int argc, char **argv)
+{
+	GG_AUTO(config) c = NULL;
+	GG_AUTO(store) s = NULL;
+	struct gg_error err = { 0 };
+	json_t *all, *tokens;
+	struct words w;
+
+	if (cli_options(cli, argc, argv, NULL, 0, 0, 0, &w, &err) != 0)
+		return cli_usage(&err);
+	all = json_pack("{s:[]}", "tokens");
+	tokens = json_object_get(all, "tokens");
+	if (cli_store(cli, &c, &s, &err) != 0 ||
+	    store_token_list(s, to_json, tokens, &err) != 0) {
+		json_decref(all);
+		return cli_fail(&err);
+	}
+	if (cli->json)
+		say_json(all);
+	else
+		print_tokens(tokens);
+	json_decref(all);
+	return cli_flush();
+}
+
+int
+cmd_token_revoke(struct cli *cli, int argc, char **argv)
+{
+	GG_AUTO(config) c = NULL;
+	GG_AUTO(store) s = NULL;
+	struct gg_error err = { 0 };
+	struct words w;
+	uint64_t n = 0;
+
+	if (cli_options(cli, argc, argv, NULL, 0, 1, 1, &w, &err) != 0)
+		return cli_usage(&err);
+	if (!principal_name_is_valid(view_str(w.v[0]))) {
+		gg_fail(&err, GG_E_INPUT, "%s is neither an id nor a name",
+		    w.v[0]);
+		return cli_usage(&err);
+	}
+	if (cli_store(cli, &c, &s, &err) != 0 ||
+	    cli_note_act(s, "admin.token.revoke",
+		json_pack("{s:s}", "subject", w.v[0]), &err) != 0 ||
+	    store_token_revoke(s, w.v[0], clock_wall_ms(), &n, &err) != 0)
+		return cli_fail(&err);
+	say("revoked %llu\n", (unsigned long long)n);
+	return cli_flush();
+}

@@ -1,0 +1,125 @@
+/* Every command, its arguments and its help. */
+#include "cli/cli.h"
+
+static int
+cmd_version(struct cli *cli, int argc, char **argv)
+{
+	struct gg_error err = { 0 };
+	struct words w;
+
+	if (cli_options(cli, argc, argv, NULL, 0, 0, 0, &w, &err) != 0)
+		return cli_usage(&err);
+	say("gitgate %s\n", GG_VERSION);
+	return cli_flush();
+}
+
+#define LOCAL                                                       \
+	"\n\nRuns on the gate's machine, with --config FILE, else " \
+	"GITGATE_CONFIG, else\n/etc/gitgate/gitgate.yaml."
+#define REMOTE                                                         \
+	"\n\nSpeaks to a running gate: --url URL or GITGATE_URL, and " \
+	"--token-file FILE or\nGITGATE_TOKEN."
+#define LIST                                                      \
+	"[--state S] [--repository R] [--principal P] [--ref F] " \
+	"[--limit N] [--cursor C] [--json]"
+
+const struct command cli_commands[] = {
+	{ "serve", "",
+	    "Run the gate in the foreground. The log goes to "
+	    "standard error; /readyz answers\n200 once it is ready. SIGHUP "
+	    "reads configuration and policy again, SIGTERM ends\nit." LOCAL,
+	    cmd_serve },
+	{ "check", "[--limits]",
+	    "Read configuration and policy as the gate "
+	    "would. Prints a summary, or the first\nfault as file:line: "
+	    "message and exits 1. --limits prints every limit, its\ndefault "
+	    "and what it bounds, as a Markdown table." LOCAL,
+	    cmd_check },
+	{ "doctor", "[--json]",
+	    "Look at the kernel, git, libraries, "
+	    "directories and key files that a gate needs.\nExits 1 when "
+	    "something would keep it from working." LOCAL,
+	    cmd_doctor },
+	{ "token create", "NAME [--group G]... [--expires 90d]",
+	    "Make a token for a principal, machine or person, and print it, "
+	    "alone, once: only\nits SHA-256 is kept. --expires is a duration,"
+	    " a date or \"never\"." LOCAL,
+	    cmd_token_create },
+	{ "token list", "[--json]",
+	    "Show the tokens, without their secrets." LOCAL, cmd_token_list },
+	{ "token revoke", "ID|NAME",
+	    "Revoke one token by its id, or every "
+	    "token of a principal." LOCAL,
+	    cmd_token_revoke },
+	{ "user add", "NAME [--group G]... --password-stdin",
+	    "Add a local account that may sign in on the web. The password "
+	    "is the first line\nof standard input, at least 8 characters." LOCAL,
+	    cmd_user_add },
+	{ "user list", "[--json]", "Show the local accounts." LOCAL,
+	    cmd_user_list },
+	{ "user passwd", "NAME --password-stdin",
+	    "Change an account's "
+	    "password and end its sessions." LOCAL,
+	    cmd_user_passwd },
+	{ "user remove", "NAME", "Remove an account and its sessions." LOCAL,
+	    cmd_user_remove },
+	{ "holds list", LIST, "List holds, newest first." REMOTE,
+	    cmd_holds_list },
+	{ "holds show", "ID [--json]",
+	    "Show one hold: what is asked for, "
+	    "why it is held, who has reviewed." REMOTE,
+	    cmd_holds_show },
+	{ "holds approve", "ID [--comment TEXT] [--json]",
+	    "Approve a hold. "
+	    "Exits 1 when you may not or it is no longer pending." REMOTE,
+	    cmd_holds_approve },
+	{ "holds reject", "ID [--comment TEXT] [--json]",
+	    "Reject a hold; "
+	    "one rejection ends it." REMOTE,
+	    cmd_holds_reject },
+	{ "holds deny", "ID [--comment TEXT] [--json]",
+	    "The same as holds "
+	    "reject." REMOTE,
+	    cmd_holds_reject },
+	{ "holds withdraw", "ID [--comment TEXT] [--json]",
+	    "Take back your "
+	    "own push while it is held." REMOTE,
+	    cmd_holds_withdraw },
+	{ "wait", "ID|URL [--timeout 30m] [--json]",
+	    "Wait for the end of a "
+	    "hold and print its state. Exits 0 when it was forwarded,\n1 "
+	    "after any other end, 3 when it is still pending at the timeout." REMOTE,
+	    cmd_wait },
+	{ "pushes list", LIST, "List recorded pushes, newest first." REMOTE,
+	    cmd_pushes_list },
+	{ "pushes show", "ID [--json]", "Show one recorded push." REMOTE,
+	    cmd_pushes_show },
+	{ "pushes checkout", "ID DIR",
+	    "Make a git repository at DIR (which "
+	    "must not exist) that holds exactly what was\npushed, refused "
+	    "pushes too: refs/pushed/<n> is the n-th ref update,\n"
+	    "refs/upstream/ what upstream has." LOCAL,
+	    cmd_pushes_checkout },
+	{ "audit query",
+	    "[--repository R] [--ref F] [--principal P] "
+	    "[--type T] [--push ID] [--since D] [--until D] [--limit N] "
+	    "[--cursor C] [--json]",
+	    "Search the audit log, newest first. D "
+	    "is a date, a time, or how long ago (7d).\nAsks the gate at --url"
+	    " or GITGATE_URL; with --config, or without a URL, the\nlocal "
+	    "store.",
+	    cmd_audit_query },
+	{ "audit verify", "--key VKEY DIR|URL",
+	    "Verify a whole audit log "
+	    "from its files with nothing but its public key (or a\nfile that "
+	    "holds it). Prints the checked size and root, or the first fault "
+	    "and\nexits 1.",
+	    cmd_audit_verify },
+	{ "policy check", "[DIR]",
+	    "Read the policy files of DIR, else of "
+	    "the configuration, and say what is wrong\nor what can never "
+	    "match." LOCAL,
+	    cmd_policy_check },
+	{ "version", "", "Print the version.", cmd_version },
+	{ NULL, NULL, NULL, NULL },
+};

@@ -1,0 +1,100 @@
+#include "cli/git.h"
+
+#include "base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define ARGS_MAX  24
+#define WORDS_MAX 4096
+
+/* Hooks, file system monitors and replaced objects stay out of it. */
+static const char *const settings[] = { "git", "--no-replace-objects", "-c",
+	"core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c",
+	"safe.directory=*", "-c", "gc.auto=0" };
+
+static char *const environment[] = { (char[]){ "PATH=/usr/bin:/bin" },
+	(char[]){ "LC_ALL=C" }, (char[]){ "HOME=/nonexistent" },
+	(char[]){ "GIT_CONFIG_NOSYSTEM=1" },
+	(char[]){ "GIT_CONFIG_GLOBAL=/dev/null" },
+	(char[]){ "GIT_ATTR_NOSYSTEM=1" }, (char[]){ "GIT_TERMINAL_PROMPT=0" },
+	NULL };
+
+_Noreturn static void
+child(const char *dir, int in, int out, int err, char *const *argv)
+{
+	int null = open("/dev/null", O_RDWR);
+
+	if (null < 0 || dup2(in < 0 ? null : in, 0) < 0 ||
+	    dup2(out < 0 ? null : out, 1) < 0 || dup2(err, 2) < 0 ||
+	    chdir(dir) != 0)
+		_exit(126);
+	(void)signal(SIGPIPE, SIG_DFL);
+	execve("/usr/bin/git", argv, environment);
+	_exit(127);
+}
+
+static int
+wait_for(pid_t pid)
+{
+	int status = 0;
+
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* stderr goes to a file: two pipes would have to be read at once. */
+static int
+run(const char *dir, int in, struct buf *out, char *const *argv,
+    struct buf *words, struct gg_error *err)
+{
+	GG_AUTO_FD said = fd_memfile("stderr", view_of("", 0), err);
+	GG_AUTO_FD got = fd_memfile("stdout", view_of("", 0), err);
+	int rc, status;
+	pid_t pid;
+
+	if (said < 0 || got < 0)
+		return GG_E_SYS;
+	if ((pid = fork()) < 0)
+		return gg_fail(err, GG_E_SYS, "fork");
+	if (pid == 0)
+		child(dir, in, out ? got : -1, said, argv);
+	status = wait_for(pid);
+	if (out != NULL && status == 0 &&
+	    (rc = fd_pread_all(got, out, err)) != 0)
+		return rc;
+	(void)!fd_pread_all(said, words, NULL); /* as much as fits */
+	if (status == 0)
+		return 0;
+	while (words->n > 0 && words->p[words->n - 1] == '\n')
+		words->p[--words->n] = '\0';
+	return gg_fail(err, GG_E_REFUSED, "git %s: %s",
+	    argv[GG_COUNT(settings)], words->n ? buf_str(words) : "failed");
+}
+
+int
+git_run(const char *dir, int in, struct buf *out, struct gg_error *err, ...)
+{
+	GG_AUTO_RELEASE(buf) words = BUF_INIT(WORDS_MAX);
+	GG_AUTO_RELEASE(strv) v = STRV_INIT;
+	const char *arg;
+	va_list ap;
+	int rc;
+
+	for (size_t i = 0; i < GG_COUNT(settings); i++)
+		strv_add(&v, settings[i]);
+	va_start(ap, err);
+	while ((arg = va_arg(ap, const char *)) != NULL && v.n < ARGS_MAX)
+		strv_add(&v, arg);
+	va_end(ap);
+	if ((rc = strv_check(&v, err)) != 0)
+		return rc;
+	return run(dir, in, out, v.v, &words, err);
+}

@@ -1,0 +1,18 @@
+/* git as a child: no shell, a fixed environment, nobody's configuration. */
+#ifndef GITGATE_CLI_GIT_H
+#define GITGATE_CLI_GIT_H
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/strv.h"
+
+/*
+ * Run "git ARG..." (the list ends with NULL) in dir. in: descriptor for its
+ * standard input, -1 for /dev/null. out: gets its standard output, NULL: it
+ * is dropped. What it says on standard error ends up in err.
+ * 0; GG_E_SYS; GG_E_REFUSED when it exits with another status than 0.
+ */
+GG_MUST_USE int git_run(const char *dir, int in, struct buf *out,
+    struct gg_error *err, ...) __attribute__((sentinel));
+
+#endif

@@ -1,0 +1,109 @@
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define DEFAULT_CONFIG "/etc/gitgate/gitgate.yaml"
+
+const char *
+cli_config_file(const struct cli *cli)
+{
+	const char *env = getenv("GITGATE_CONFIG");
+
+	if (cli->config_file != NULL)
+		return cli->config_file;
+	return env != NULL && env[0] != '\0' ? env : DEFAULT_CONFIG;
+}
+
+int
+cli_config(const struct cli *cli, struct config **out, struct gg_error *err)
+{
+	return config_load(cli_config_file(cli), out, err);
+}
+
+/* A database that root makes or whose WAL root owns shuts the gate out. */
+static int
+become_owner(const char *state_dir, struct gg_error *err)
+{
+	struct stat st;
+
+	if (geteuid() != 0 || stat(state_dir, &st) != 0 || st.st_uid == 0)
+		return 0;
+	if (setgroups(0, NULL) != 0 ||
+	    setresgid(st.st_gid, st.st_gid, st.st_gid) != 0 ||
+	    setresuid(st.st_uid, st.st_uid, st.st_uid) != 0)
+		return gg_fail(err, GG_E_SYS, "becoming the owner of %s",
+		    state_dir);
+	return 0;
+}
+
+int
+cli_store(const struct cli *cli, struct config **config, struct store **out,
+    struct gg_error *err)
+{
+	int rc;
+
+	if ((rc = cli_config(cli, config, err)) != 0 ||
+	    (rc = become_owner((*config)->state_dir, err)) != 0)
+		return rc;
+	return store_open((*config)->store, (*config)->state_dir, out, err);
+}
+
+/* Who sits at the machine: the login behind sudo where there is one. */
+static json_t *
+actor(void)
+{
+	const char *sudo = getenv("SUDO_USER");
+	struct passwd *pw = getpwuid(getuid());
+
+	if (sudo != NULL && sudo[0] != '\0')
+		return json_sprintf("local:%s", sudo);
+	if (pw != NULL)
+		return json_sprintf("local:%s", pw->pw_name);
+	return json_sprintf("local:%u", (unsigned)getuid());
+}
+
+int
+cli_note_act(struct store *s, const char *type, json_t *act,
+    struct gg_error *err)
+{
+	int rc = 0;
+
+	if (act == NULL ||
+	    json_object_set_new(act, "type", json_string(type)) != 0 ||
+	    json_object_set_new(act, "principal", actor()) != 0)
+		rc = gg_fail(err, GG_E_NOMEM, "audit entry");
+	if (rc == 0)
+		rc = store_admin_act_next(s, act, err);
+	json_decref(act);
+	return rc;
+}
+
+int
+cli_check_names(const char *name, const struct strv *groups,
+    struct gg_error *err)
+{
+	if (!principal_name_is_valid(view_str(name)))
+		return gg_fail(err, GG_E_INPUT,
+		    "%s is no name: letters, digits and ._@:/+-, at most 128",
+		    name);
+	for (size_t i = 0; i < groups->n; i++)
+		if (!principal_name_is_valid(view_str(groups->v[i])))
+			return gg_fail(err, GG_E_INPUT,
+			    "%s is no name of a group", groups->v[i]);
+	return strv_check(groups, err);
+}
+
+json_t *
+cli_json_strv(const struct strv *v)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < v->n; i++)
+		json_array_append_new(a, json_string(v->v[i]));
+	return a;
+}
