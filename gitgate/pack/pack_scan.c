@@ -151,7 +151,7 @@ on_header(struct pack_scan *s, struct view *in, struct gg_error *err)
 	version = be32(s->small + 4);
 	if (memcmp(s->small, "PACK", 4) != 0)
 		return gg_fail(err, GG_E_PEER, "pack has no signature");
-	if (version != 2 && version != 3)
+	if (version != 2) /* git has never written another */
 		return gg_fail(err, GG_E_PEER, "pack version %u", version);
 	s->announced = be32(s->small + 8);
 	if (s->announced > s->limits.pack_objects)

@@ -1,6 +1,6 @@
 /*
  * A first look at a pack as it streams in, in constant memory, before any
- * other code sees the bytes (gitformat-pack(5), version 2 and 3).
+ * other code sees the bytes (gitformat-pack(5), version 2).
  *
  * Checked: the header, the number of entries, each entry's type and
  * announced size, that it inflates to exactly that size, that the base of an

@@ -412,7 +412,10 @@ inspection_report(struct inspection *in, struct change_report **out,
 		gg_die("inspection_report out of order");
 	if ((rc = open_objects(in, err)) != 0 || (rc = check(in, err)) != 0 ||
 	    (rc = make_report(in, err)) != 0)
-		return rc;
+		/* what is missing is missing from the push */
+		return rc == GG_E_NOTFOUND ?
+		    gg_wrap(err, GG_E_PEER, "incomplete push") :
+		    rc;
 	in->state = INSPECT_REPORTED;
 	*out = gg_take(in->report);
 	return 0;
