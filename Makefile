@@ -125,11 +125,83 @@ $B/tests/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(LIB) | $(FLAGFILE)
 	    -o $@ $< tests/fuzz/replay.c $(LIB) $(PKG_LIBS)
 replays: $(REPLAYS)
 
+# What a test run needs; the crash tests have a build of their own, in which
+# processes can be killed at named places.
+tested: all units replays
+crash-build:
+	$(MAKE) FAILPOINTS=1 all
+
+test:
+	scripts/packages.sh build test
+	$(MAKE) tested crash-build
+	tests/run.sh $B
+
+# The same suites under the address and undefined behaviour sanitizers.
+test-san:
+	scripts/packages.sh build test
+	$(MAKE) SAN=1 tested
+	tests/run.sh build/san
+
+demo:
+	scripts/packages.sh build demo
+	$(MAKE) all
+	scripts/demo.sh
+
+lint:
+	scripts/packages.sh build test lint
+	tests/lint/run.sh
+
+# Each fuzz target for FUZZ_SECONDS with libFuzzer, from its corpus.
+FUZZ_SECONDS ?= 10
+FUZZERS := $(FUZZ_SRCS:tests/fuzz/%.c=build/fuzz/%)
+FUZZ_FLAGS := -fsanitize=fuzzer$(COMMA)address$(COMMA)undefined \
+	-fno-sanitize-recover=all
+build/fuzz/%: tests/fuzz/%.c build/fuzz/lib/libgitgate.a
+	clang $(CPPFLAGS) $(PKG_CFLAGS) -std=gnu17 -g -O1 -pthread \
+	    $(FUZZ_FLAGS) -o $@ $< build/fuzz/lib/libgitgate.a $(PKG_LIBS)
+build/fuzz/lib/libgitgate.a: $(SRCS)
+	$(MAKE) CC=clang B=build/fuzz/lib \
+	    CFLAGS="-O1 -fsanitize=fuzzer-no-link,address,undefined" \
+	    build/fuzz/lib/libgitgate.a
+fuzz:
+	scripts/packages.sh build fuzz
+	$(MAKE) $(FUZZERS)
+	for f in $(FUZZERS); do \
+		n=$${f##*/fuzz_}; mkdir -p build/fuzz/corpus/$$n; \
+		$$f -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
+		    build/fuzz/corpus/$$n tests/fuzz/corpus/$$n || exit 1; \
+	done
+
+bench: all
+	scripts/packages.sh build test
+	/usr/bin/python3 tests/bench/run.py
+
+LIBEXEC := $(DESTDIR)$(PREFIX)/lib/gitgate
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(LIBEXEC) \
+	    $(DESTDIR)$(PREFIX)/share/man/man1 \
+	    $(DESTDIR)$(PREFIX)/share/man/man5 \
+	    $(DESTDIR)$(PREFIX)/share/doc/gitgate/policy.d \
+	    $(DESTDIR)/lib/systemd/system
+	install -m 755 $B/gitgate $(DESTDIR)$(PREFIX)/bin/
+	install -m 755 $B/gitgate-gate $B/gitgate-inspector \
+	    $B/gitgate-courier $(LIBEXEC)/
+	install -m 644 man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m 644 man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5/
+	install -m 644 policy.d/*.yaml policy.d/schema.json \
+	    $(DESTDIR)$(PREFIX)/share/doc/gitgate/policy.d/
+	install -m 644 examples/*.yaml README.md docs/*.md \
+	    $(DESTDIR)$(PREFIX)/share/doc/gitgate/
+	sed 's,@BINDIR@,$(PREFIX)/bin,' systemd/gitgate.service \
+	    >$(DESTDIR)/lib/systemd/system/gitgate.service
+	chmod 644 $(DESTDIR)/lib/systemd/system/gitgate.service
+
 -include $(OBJS:.o=.d) $(MAINS:%.c=$B/obj/%.d) $(UNITS:=.d)
 
 clean:
 	rm -rf build
 
-.PHONY: all units replays clean
+.PHONY: all units replays tested crash-build test test-san demo lint fuzz \
+	bench install clean
 .DELETE_ON_ERROR:
 .SECONDARY:

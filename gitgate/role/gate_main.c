@@ -175,6 +175,16 @@ catch_up_index(struct gate *g, struct gg_error *err)
 	return rc;
 }
 
+/* Beside the log, for whoever verifies it: the public key. */
+static int
+publish_vkey(struct gate *g, const char *dir, struct gg_error *err)
+{
+	GG_AUTO_MEM char *path = path_f("%s/vkey", dir);
+	GG_AUTO_MEM char *line = path_f("%s\n", auditlog_vkey(g->log));
+
+	return file_write(path, view_str(line), 0644, false, err);
+}
+
 static int
 open_log(struct gate *g, const struct config *c, struct gg_error *err)
 {
@@ -186,7 +196,7 @@ open_log(struct gate *g, const struct config *c, struct gg_error *err)
 	if ((rc = catch_up_index(g, err)) != 0)
 		return rc;
 	auditlog_on_append(g->log, index_entry, g);
-	return 0;
+	return publish_vkey(g, dir, err);
 }
 
 /* -- walls -- */
