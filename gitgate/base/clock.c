@@ -114,6 +114,18 @@ cut_clock(struct view *v, struct tm *tm, int *ms)
 	return true;
 }
 
+/* timegm() turns a day that its month does not have into another one. */
+static bool
+date_exists(const struct tm *tm)
+{
+	struct tm day = { .tm_year = tm->tm_year,
+		.tm_mon = tm->tm_mon,
+		.tm_mday = tm->tm_mday };
+
+	(void)timegm(&day);
+	return day.tm_mday == tm->tm_mday;
+}
+
 int
 clock_parse(struct view v, int64_t *wall_ms, struct gg_error *err)
 {
@@ -132,12 +144,12 @@ clock_parse(struct view v, int64_t *wall_ms, struct gg_error *err)
 		view_skip(&v, 1);
 		ok = ok && cut_clock(&v, &tm, &ms) && cut_zone(&v, &offset_s);
 	}
-	if (!ok)
+	tm.tm_year -= 1900;
+	tm.tm_mon -= 1;
+	if (!ok || !date_exists(&tm))
 		return gg_fail(err, GG_E_INPUT,
 		    "\"%.*s\" is not a time like 2026-11-22T07:00:00Z",
 		    (int)(all.n > 60 ? 60 : all.n), all.p);
-	tm.tm_year -= 1900;
-	tm.tm_mon -= 1;
 	*wall_ms = ((int64_t)timegm(&tm) - offset_s) * 1000 + ms;
 	return 0;
 }
