@@ -676,10 +676,10 @@ class Push:
         self.report_path = tmp / "report"
         self.report_fd = os.open(self.report_path, os.O_RDWR | os.O_CREAT)
 
-    def start(self, updates=None, **job):
+    def start(self, updates=None, env=None, **job):
         if updates is None:
             updates = [(self.world.old, self.new, "refs/heads/main")]
-        self.inspector = self.world.inspector()
+        self.inspector = self.world.inspector(env=env)
         self.peer = self.inspector.peer
         self.pack_path.write_bytes(b"")
         pack = os.open(self.pack_path, os.O_RDONLY)
@@ -707,6 +707,12 @@ class Push:
         data = self.report_path.read_bytes()
         assert Reader(body).u64() == len(data)
         return data
+
+
+def until(condition):
+    """The other process is on its way there."""
+    while not condition():
+        os.sched_yield()
 
 
 @pytest.fixture
@@ -811,8 +817,7 @@ def test_push_that_burns_too_much(push):
     push.append(push.pack[:20], "PACK_MORE")
     # It is past its set-up when its git child has made the quarantine's
     # objects; the kernel's signal is sent by hand here.
-    while not (push.quarantine / "objects").exists():
-        pass
+    until((push.quarantine / "objects").exists)
     os.kill(push.inspector.process.pid, signal.SIGXCPU)
     code, limit, _ = push.failure()
     assert (code, limit) == (4, "inspection-cpu")
@@ -821,12 +826,10 @@ def test_push_that_burns_too_much(push):
 def test_a_slow_sender_is_no_slow_inspection(push):
     push.start(wall_ms=400)
     push.append(push.pack[:20], "PACK_MORE")
-    before = os.stat(push.pack_path).st_mtime_ns
     # Waiting itself is what is tested.
     signal.sigtimedwait([], 0.6)
     push.append(push.pack[20:], "PACK_END")
     assert push.report()
-    assert before
 
 
 def test_push_touches_nothing_but_its_quarantine(push):
@@ -838,14 +841,37 @@ def test_push_touches_nothing_but_its_quarantine(push):
     assert any(push.quarantine.rglob("*.pack"))
 
 
-@pytest.mark.skipif("GITGATE_FAILPOINTS" not in os.environ,
-                    reason="needs a build with FAILPOINTS=1")
-def test_killed_before_the_refs_move(moved, tmp_path):
-    flag = tmp_path / "flag"
+def failpoint(name, flag):
+    """Dies at the first passage. The flag lies where the walls allow its
+    removal."""
     flag.write_text("")
-    assert moved.update(env={"GITGATE_FAILPOINT":
-                             "mirror.before-refs=kill:%s" % flag}) is None
+    return {"GITGATE_FAILPOINT": "%s=kill:%s" % (name, flag)}
+
+
+needs_failpoints = pytest.mark.skipif(
+    not frames.has_failpoints(), reason="needs a build with FAILPOINTS=1")
+
+
+@needs_failpoints
+@pytest.mark.parametrize("place", ["inspector.job", "mirror.before-refs"])
+def test_killed_in_a_mirror_job(moved, place):
+    env = failpoint(place, moved.mirror / "flag")
+    assert moved.update(env=env) is None
+    assert not (moved.mirror / "flag").exists()
     assert refs_of(moved.mirror) == moved.was
     git(moved.mirror, "fsck", "--full", "--strict")
     assert moved.update()[0]
     moved.check()
+
+
+@needs_failpoints
+@pytest.mark.parametrize("place", ["inspector.job",
+                                   "inspector.before-report"])
+def test_killed_in_a_push_job(push, place):
+    push.start(env=failpoint(place, push.quarantine / "flag"))
+    try:
+        push.append(push.pack, "PACK_END")
+    except (BrokenPipeError, ConnectionResetError):
+        pass
+    assert push.peer.recv()[0] is None
+    assert push.inspector.wait() == -signal.SIGKILL
