@@ -73,10 +73,10 @@ void job_run(struct job *j);
 void job_fail(const struct job *j, int rc, const struct gg_error *err,
     bool maybe_applied);
 
-/* What receive-pack of a repository offered when it was listed last. */
+/* What receive-pack of an upstream offered when it was listed last. */
 struct offer {
 	struct offer *next;
-	char *repository;
+	char *url;
 	struct strv caps;
 };
 
@@ -137,6 +137,9 @@ bool courier_is_drained(struct courier *c);
 /* A new gate: what waits for the old one is dropped, what runs is finished
  * and its answer goes nowhere. sock -1: there is none. */
 void courier_set_gate(struct courier *c, int sock);
+/* Remember what a list said of receive-pack: from the job's thread, before
+ * the gate has the answer and may relay on its base. */
+void courier_keep_offer(struct courier *c, const struct job *j);
 void courier_forget_offers(struct courier *c);
 
 #endif

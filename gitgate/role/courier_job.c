@@ -127,8 +127,6 @@ outward(int rc)
 	case GG_E_STALE:
 	case GG_E_REFUSED:
 	case GG_E_NOTFOUND:
-	case GG_E_LIMIT:
-	case GG_E_NOMEM:
 		return (enum gg_code)rc;
 	default:
 		return GG_E_UNAVAILABLE;
@@ -176,7 +174,9 @@ run_list(struct job *j, struct redact *red, struct gg_error *err)
 		return rc;
 	if (j->service == UPSTREAM_RECEIVE_PACK) {
 		strv_copy(&j->offered, &a->caps);
-		j->offered_known = strv_check(&j->offered, NULL) == 0;
+		if ((rc = strv_check(&j->offered, err)) != 0)
+			return rc;
+		courier_keep_offer(j->courier, j);
 	}
 	advert_encode(a, &out);
 	answer_memfile(j, MSG_REFS, &out);

@@ -24,31 +24,30 @@ courier_init(struct courier *c, const char *run_dir, bool required)
 }
 
 static struct offer *
-offer_find(struct courier *c, const char *repository)
+offer_find(struct courier *c, const char *url)
 {
 	struct offer *o = c->offers;
 
-	while (o != NULL && strcmp(o->repository, repository) != 0)
+	while (o != NULL && strcmp(o->url, url) != 0)
 		o = o->next;
 	return o;
 }
 
-/* Remember what a list said of receive-pack. */
-static void
-offer_keep(struct courier *c, struct job *j)
+void
+courier_keep_offer(struct courier *c, const struct job *j)
 {
 	struct offer *o;
 
-	if (j->type != MSG_LIST_REFS || !j->offered_known)
-		return;
-	if ((o = offer_find(c, j->repository)) == NULL) {
+	(void)pthread_mutex_lock(&c->lock);
+	if ((o = offer_find(c, j->upstream->url)) == NULL) {
 		if ((o = calloc(1, sizeof(*o))) == NULL ||
-		    (o->repository = strdup(j->repository)) == NULL)
+		    (o->url = strdup(j->upstream->url)) == NULL)
 			gg_die("no memory for capabilities");
 		o->next = c->offers;
 		c->offers = o;
 	}
 	strv_copy(&o->caps, &j->offered);
+	(void)pthread_mutex_unlock(&c->lock);
 }
 
 void
@@ -56,10 +55,13 @@ courier_forget_offers(struct courier *c)
 {
 	struct offer *o, *next;
 
-	for (o = gg_take(c->offers); o != NULL; o = next) {
+	(void)pthread_mutex_lock(&c->lock);
+	o = gg_take(c->offers);
+	(void)pthread_mutex_unlock(&c->lock);
+	for (; o != NULL; o = next) {
 		next = o->next;
 		strv_release(&o->caps);
-		free(o->repository);
+		free(o->url);
 		free(o);
 	}
 }
@@ -123,12 +125,13 @@ start_thread(struct job *j, struct gg_error *err)
 static int
 start(struct courier *c, struct job *j, struct gg_error *err)
 {
-	const struct offer *o = offer_find(c, j->repository);
+	const struct offer *o;
 	int rc = upstream_new(c->config, view_str(j->repository), c->run_dir,
 	    &j->upstream, err);
 
 	if (rc != 0)
 		return rc;
+	o = offer_find(c, j->upstream->url);
 	if (j->type == MSG_RELAY && o != NULL) {
 		strv_copy(&j->offered, &o->caps);
 		j->offered_known = strv_check(&j->offered, NULL) == 0;
@@ -173,7 +176,6 @@ collect_done(struct courier *c)
 			continue;
 		}
 		c->n_running--;
-		offer_keep(c, *at);
 		remove_job(c, at);
 	}
 }
