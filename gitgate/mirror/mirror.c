@@ -62,6 +62,14 @@ mirror_free(struct mirror *m)
 	free(m);
 }
 
+void
+mirror_warm_up(void)
+{
+	/* Never shut down: the process has one job. Where it fails, the job
+	 * fails in the same way and can say so. */
+	(void)git_libgit2_init();
+}
+
 int
 mirror_make_dir(const char *path, struct gg_error *err)
 {
@@ -220,6 +228,19 @@ read_head(struct mirror *m, struct gg_error *err)
 	return 0;
 }
 
+bool
+mirror_is_hidden(const struct strv *hidden, const char *name)
+{
+	for (size_t i = 0; hidden != NULL && i < hidden->n; i++) {
+		size_t n = strlen(hidden->v[i]);
+
+		if (strncmp(name, hidden->v[i], n) == 0 &&
+		    (name[n] == '\0' || name[n] == '/'))
+			return true;
+	}
+	return false;
+}
+
 static struct mirror *
 mirror_new(const char *path)
 {
@@ -231,6 +252,17 @@ mirror_new(const char *path)
 	m->child = CHILD_INIT;
 	m->next_shallow = BUF_INIT(MAX_REFS_BYTES);
 	return m;
+}
+
+bool
+mirror_head_is_hidden(const char *path, const struct strv *hidden)
+{
+	GG_AUTO(mirror) m = mirror_new(path);
+
+	if (read_head(m, NULL) != 0)
+		return true;
+	return strncmp(m->head, "ref: ", 5) == 0 &&
+	    mirror_is_hidden(hidden, m->head + 5);
 }
 
 int

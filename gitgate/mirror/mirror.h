@@ -35,6 +35,8 @@
 
 struct mirror;
 
+/* Start libgit2, which takes longer than many a job: while idle. */
+void mirror_warm_up(void);
 /* Make the directory itself, so that walls can be built around it. */
 GG_MUST_USE int mirror_make_dir(const char *path, struct gg_error *err);
 /*
@@ -43,6 +45,9 @@ GG_MUST_USE int mirror_make_dir(const char *path, struct gg_error *err);
  */
 GG_MUST_USE int
 mirror_open(const char *path, struct mirror **out, struct gg_error *err);
+/* Does one of these (full names; what lies below one is hidden too) hide
+ * what the mirror's HEAD points to? True where HEAD cannot be read. */
+bool mirror_head_is_hidden(const char *path, const struct strv *hidden);
 /* For reading: no lock, no repair. GG_E_NOTFOUND where there is none. */
 GG_MUST_USE int mirror_open_readonly(const char *path, struct mirror **out,
     struct gg_error *err);

@@ -52,6 +52,8 @@ struct mirror {
 
 /* libgit2's last complaint as ours. */
 int mirror_git_fail(struct gg_error *err, enum gg_code code, const char *what);
+/* As uploadpack.hideRefs has it: what lies below a name is hidden too. */
+bool mirror_is_hidden(const struct strv *hidden, const char *name);
 bool mirror_has_object(const struct mirror *m, const struct oid *o);
 GG_MUST_USE int mirror_open_odb(struct mirror *m, struct gg_error *err);
 /* Move the received pack, if any, into objects/. */

@@ -158,21 +158,6 @@ add_tip(struct walk *w, git_repository *repo, git_revwalk *commits,
 	return rc;
 }
 
-static bool
-is_hidden(const struct strv *hidden, const char *name)
-{
-	for (size_t i = 0; hidden != NULL && i < hidden->n; i++) {
-		size_t n = strlen(hidden->v[i]);
-
-		/* As uploadpack.hideRefs has it: what lies below is hidden
-		 * too. */
-		if (strncmp(name, hidden->v[i], n) == 0 &&
-		    (name[n] == '\0' || name[n] == '/'))
-			return true;
-	}
-	return false;
-}
-
 static int
 add_tips(struct walk *w, const struct mirror *m, git_repository *repo,
     git_revwalk *commits, const struct advert *visible,
@@ -182,12 +167,12 @@ add_tips(struct walk *w, const struct mirror *m, git_repository *repo,
 
 	for (size_t i = 0; visible != NULL && i < visible->n_refs && rc == 0;
 	     i++) {
-		if (!is_hidden(hidden, visible->refs[i].name))
+		if (!mirror_is_hidden(hidden, visible->refs[i].name))
 			rc = add_tip(w, repo, commits, &visible->refs[i].oid,
 			    err);
 	}
 	for (size_t i = 0; visible == NULL && i < m->now.n && rc == 0; i++) {
-		if (!is_hidden(hidden, m->now.v[i].name))
+		if (!mirror_is_hidden(hidden, m->now.v[i].name))
 			rc = add_tip(w, repo, commits, &m->now.v[i].oid, err);
 	}
 	return rc;

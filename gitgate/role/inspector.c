@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "ipc/codec.h"
+#include "mirror/mirror.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -179,6 +180,7 @@ inspector_run(int sock)
 	/* git is no party to this conversation. */
 	if (fcntl(sock, F_SETFD, FD_CLOEXEC) != 0)
 		gg_die("no socket at descriptor %d", sock);
+	mirror_warm_up();
 	rc = frame_recv(sock, ROLE_GATE, ROLE_INSPECTOR, &f, &err);
 	if (rc == 0)
 		return 0;

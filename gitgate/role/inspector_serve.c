@@ -53,6 +53,12 @@ fill_env(const struct serve_job *job, struct strv *env)
 		strv_add(&config, "uploadpack.hideRefs");
 		strv_add(&config, job->hide_refs.v[i]);
 	}
+	/* git hides a branch, but not that HEAD is at the same commit. */
+	if (job->hide_refs.n > 0 &&
+	    mirror_head_is_hidden(job->mirror, &job->hide_refs)) {
+		strv_add(&config, "uploadpack.hideRefs");
+		strv_add(&config, "HEAD");
+	}
 	mirror_git_env(&config, env);
 	if (config.failed != 0)
 		env->failed = config.failed;

@@ -545,6 +545,15 @@ def test_serve_hides(served):
     assert b"secret" not in out and served.secret.encode() not in out
 
 
+@pytest.mark.parametrize("protocol", ["", "version=2"])
+def test_serve_hides_the_head_of_a_hidden_branch(served, protocol):
+    request = pkt(b"command=ls-refs\n") + b"0001" + b"0000"
+    out, _ = serve(served, request, advertise=not protocol, protocol=protocol,
+                   hide=["refs/heads/main", "refs/tags"])
+    assert served.secret.encode() in out
+    assert served.tip.encode() not in out
+
+
 def test_serve_v2_ls_refs(served):
     request = (pkt(b"command=ls-refs\n") + b"0001" + pkt(b"peel\n") +
                pkt(b"symrefs\n") + b"0000")
