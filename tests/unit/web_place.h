@@ -31,21 +31,21 @@ static struct place {
 	int audit_answer;
 } place;
 
-static const struct config *
+static inline const struct config *
 place_config(void *ctx)
 {
 	(void)ctx;
 	return place.cfg;
 }
 
-static const struct ruleset *
+static inline const struct ruleset *
 place_ruleset(void *ctx)
 {
 	(void)ctx;
 	return place.rs;
 }
 
-static void
+static inline void
 place_unref(void *ctx, const struct config *c, const struct ruleset *rs)
 {
 	(void)ctx;
@@ -53,7 +53,7 @@ place_unref(void *ctx, const struct config *c, const struct ruleset *rs)
 	(void)rs;
 }
 
-static int
+static inline int
 place_review(void *ctx, const char *id, const struct principal *who,
     const char *addr, bool approve, const char *comment, struct gg_error *err)
 {
@@ -66,7 +66,7 @@ place_review(void *ctx, const char *id, const struct principal *who,
 	    gg_fail(err, (enum gg_code)place.answer, "because");
 }
 
-static int
+static inline int
 place_withdraw(void *ctx, const char *id, const struct principal *who,
     const char *addr, const char *comment, struct gg_error *err)
 {
@@ -79,7 +79,7 @@ place_withdraw(void *ctx, const char *id, const struct principal *who,
 	    gg_fail(err, (enum gg_code)place.answer, "because");
 }
 
-static int
+static inline int
 place_audit(void *ctx, json_t *entry, struct gg_error *err)
 {
 	(void)ctx;
@@ -90,14 +90,14 @@ place_audit(void *ctx, json_t *entry, struct gg_error *err)
 	    gg_fail(err, (enum gg_code)place.audit_answer, "no log");
 }
 
-static void
+static inline void
 place_route(void *ctx, struct http_request *rq, struct http_plan *plan)
 {
 	(void)ctx;
 	web_route(rq, plan);
 }
 
-static void
+static inline void
 must(int rc, const struct gg_error *err)
 {
 	if (rc != 0)
@@ -105,7 +105,7 @@ must(int rc, const struct gg_error *err)
 }
 
 /* A token for a principal of one group ("": none), as a header line. */
-static void
+static inline void
 place_token(const char *name, const char *group, int64_t expires_ms,
     int64_t revoked_ms, char line[128])
 {
@@ -131,7 +131,7 @@ place_token(const char *name, const char *group, int64_t expires_ms,
 	(void)snprintf(line, 128, "Authorization: Bearer %s\r\n", token);
 }
 
-static void
+static inline void
 place_user(const char *name, const char *group)
 {
 	GG_AUTO_RELEASE(stored_user) u = { 0 };
@@ -145,7 +145,7 @@ place_user(const char *name, const char *group)
 	must(store_user_add(place.store, &u, &err), &err);
 }
 
-static void
+static inline void
 place_open(const char *public_url)
 {
 	static const char policy[] = "access:\n"
@@ -190,7 +190,7 @@ place_open(const char *public_url)
 	place.port = http_server_port(place.server);
 }
 
-static void
+static inline void
 place_close(void)
 {
 	http_server_stop(place.server, 1000);
@@ -200,7 +200,7 @@ place_close(void)
 	(void)dir_remove(place.dir, NULL);
 }
 
-static json_t *
+static inline json_t *
 place_json(const char *text)
 {
 	json_t *o = json_loads(text, 0, NULL);
@@ -211,7 +211,7 @@ place_json(const char *text)
 }
 
 /* A push of bob's and, where hold_id is not NULL, its hold. */
-static void
+static inline void
 place_push(const char *push_id, const char *hold_id, const char *updates,
     const char *claimed)
 {
@@ -260,7 +260,7 @@ place_push(const char *push_id, const char *hold_id, const char *updates,
 }
 
 /* Send and read; body NULL: none. a->body must be released. */
-static void
+static inline void
 ask(struct raw_answer *a, const char *method, const char *path,
     const char *headers, const char *body)
 {
@@ -279,7 +279,7 @@ ask(struct raw_answer *a, const char *method, const char *path,
 #define TEXT_OF(a) buf_str(&(a).body)
 
 /* The value of the first hidden "csrf" field of a page. */
-static bool
+static inline bool
 csrf_of(const struct raw_answer *a, char out[64])
 {
 	const char *p = strstr(TEXT_OF(*a), "name=\"csrf\" value=\"");
@@ -294,7 +294,7 @@ csrf_of(const struct raw_answer *a, char out[64])
 }
 
 /* "Cookie: name=value\r\n" from the answer's Set-Cookie. */
-static bool
+static inline bool
 cookie_of(const struct raw_answer *a, char out[256])
 {
 	const char *v = raw_header(a, "Set-Cookie");
@@ -306,7 +306,7 @@ cookie_of(const struct raw_answer *a, char out[256])
 }
 
 /* Try to sign in; the session's cookie line in cookie where it worked. */
-static int
+static inline int
 sign_in(const char *user, const char *password, char cookie[256])
 {
 	struct raw_answer a = { 0 };
