@@ -123,7 +123,7 @@ const char *json_str(const json_t *o, const char *name);
 /* "a, b" of an array of strings, or of objects' member `name`. */
 void json_join(struct buf *out, const json_t *array, const char *name);
 /* A stored time for people and JSON: RFC 3339; json_null / "-" for 0. */
-json_t *json_time(int64_t ms);
+json_t *cli_json_time(int64_t ms);
 
 /* -- local.c -- */
 

@@ -182,8 +182,10 @@ cmd_pushes_checkout(struct cli *cli, int argc, char **argv)
 	if (cli_options(cli, argc, argv, NULL, 0, 2, 2, &w, &err) != 0 ||
 	    remote_check_id(w.v[0], &err) != 0)
 		return cli_usage(&err);
-	if ((cwd = realpath(".", NULL)) == NULL)
-		return gg_fail(&err, GG_E_SYS, "."), cli_fail(&err);
+	if ((cwd = realpath(".", NULL)) == NULL) {
+		gg_fail(&err, GG_E_SYS, "the current directory");
+		return cli_fail(&err);
+	}
 	dir = w.v[1][0] == '/' ? path_f("%s", w.v[1]) :
 				 path_f("%s/%s", cwd, w.v[1]);
 	if (cli_store(cli, &conf, &s, &err) != 0 ||

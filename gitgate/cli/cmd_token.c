@@ -48,7 +48,7 @@ add_token(struct store *s, struct stored_token *t, const char *secret,
 	rc = cli_note_act(s, "admin.token.create",
 	    json_pack("{s:s, s:s, s:o, s:o}", "subject", t->principal, "token",
 		id, "groups", cli_json_strv(&t->groups), "expires",
-		json_time(t->expires_ms)),
+		cli_json_time(t->expires_ms)),
 	    err);
 	return rc != 0 ? rc : store_token_add(s, t, hash, err);
 }
@@ -103,9 +103,10 @@ to_json(void *ctx, const struct stored_token *t)
 	    json_pack("{s:s, s:s, s:o, s:s, s:o, s:o, s:o, s:o}", "id", t->id,
 		"principal", t->principal, "groups", cli_json_strv(&t->groups),
 		"state", state_of(t, clock_wall_ms()), "created",
-		json_time(t->created_ms), "expires", json_time(t->expires_ms),
-		"revoked", json_time(t->revoked_ms), "used",
-		json_time(t->used_ms)));
+		cli_json_time(t->created_ms), "expires",
+		cli_json_time(t->expires_ms), "revoked",
+		cli_json_time(t->revoked_ms), "used",
+		cli_json_time(t->used_ms)));
 	return 0;
 }
 

@@ -146,8 +146,8 @@ to_json(void *ctx, const struct stored_user *u)
 {
 	json_array_append_new(ctx,
 	    json_pack("{s:s, s:o, s:o, s:b}", "name", u->name, "groups",
-		cli_json_strv(&u->groups), "created", json_time(u->created_ms),
-		"disabled", u->disabled_ms != 0));
+		cli_json_strv(&u->groups), "created",
+		cli_json_time(u->created_ms), "disabled", u->disabled_ms != 0));
 	return 0;
 }
 

@@ -139,7 +139,7 @@ main(int argc, char **argv)
 	argc--;
 	argv++;
 	if (argc > 0 && strcmp(argv[0], "--version") == 0)
-		return say("gitgate %s\n", GG_VERSION), cli_flush();
+		argv[0] += 2; /* the command of that name */
 	if ((n = leading_options(&cli, argc, argv, &err)) < 0)
 		return cli_usage(&err);
 	argc -= n;

@@ -194,7 +194,7 @@ json_join(struct buf *out, const json_t *array, const char *name)
 }
 
 json_t *
-json_time(int64_t ms)
+cli_json_time(int64_t ms)
 {
 	char text[CLOCK_RFC3339_SIZE];
 
