@@ -35,7 +35,10 @@ check_value(const json_t *v, unsigned depth, struct gg_error *err)
 		for (; it != NULL && rc == 0;
 		     it = json_object_iter_next((json_t *)(uintptr_t)v, it)) {
 			key = json_object_iter_key(it);
-			if ((rc = check_key(key, err)) == 0)
+			/* Further down keys may be a pusher's words. */
+			if (depth == 0)
+				rc = check_key(key, err);
+			if (rc == 0)
 				rc = check_value(json_object_iter_value(it),
 				    depth + 1, err);
 		}

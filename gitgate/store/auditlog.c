@@ -172,9 +172,12 @@ set_own_fields(json_t *e, uint64_t seq, const char *time, bool has_prev,
 	return bad ? gg_fail(err, GG_E_NOMEM, "no memory for an entry") : 0;
 }
 
-/* Would it be accepted, with the log's own fields at their longest? */
+/*
+ * Would it be accepted, with the log's own fields at their longest? Then its
+ * bytes in a journal are added to *bytes.
+ */
 static int
-try_entry(json_t *e, struct gg_error *err)
+try_entry(json_t *e, size_t *bytes, struct gg_error *err)
 {
 	GG_AUTO_RELEASE(buf) out = BUF_INIT(ENTRY_MAX_BYTES);
 	int rc;
@@ -183,7 +186,10 @@ try_entry(json_t *e, struct gg_error *err)
 		return rc;
 	rc = set_own_fields(e, TRIAL_COUNT, "2026-11-22T07:00:00.000Z", true,
 	    TRIAL_COUNT, err);
-	return rc != 0 ? rc : entry_encode(e, &out, err);
+	if (rc != 0 || (rc = entry_encode(e, &out, err)) != 0)
+		return rc;
+	*bytes += out.n + 2;
+	return 0;
 }
 
 /* Give an entry its place and queue it. mu is held. */
@@ -320,10 +326,9 @@ auditlog_append(struct auditlog *l, json_t *const *entries, size_t n,
 		return gg_fail(err, GG_E_INPUT, "no entry to append");
 	/* What could be refused is found before anything has an index. */
 	for (size_t i = 0; i < n; i++)
-		if ((rc = try_entry(entries[i], err)) != 0)
+		if ((rc = try_entry(entries[i], &bytes, err)) != 0)
 			return gg_wrap(err, rc, "audit entry");
-	if (__builtin_mul_overflow(n, ENTRY_MAX_BYTES + 2, &bytes) ||
-	    bytes > QUEUE_MAX_BYTES - QUEUE_WAIT_BYTES)
+	if (bytes > QUEUE_MAX_BYTES - QUEUE_WAIT_BYTES)
 		return gg_fail(err, GG_E_LIMIT,
 		    "%zu audit entries at once are too many", n);
 	(void)pthread_mutex_lock(&l->mu);

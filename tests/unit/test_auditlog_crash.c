@@ -258,6 +258,52 @@ publication_stopped_anywhere(void **state)
 		recover_with(p, &done, files, n, size, root);
 }
 
+#ifdef GG_FAILPOINTS
+/* Killed at each dangerous place itself: what append() had promised is there,
+ * and the log goes on. */
+static void
+killed_at_each_failpoint(void **state)
+{
+	static const struct {
+		const char *name;
+		bool is_durable;
+	} points[] = { { "log.before-journal", false },
+		{ "log.after-journal", true }, { "log.after-bundle", true },
+		{ "log.after-tile", true }, { "log.before-checkpoint", true },
+		{ "log.after-checkpoint", true }, { "log.after-trim", true } };
+	struct place *p = *state;
+	unsigned size = 0;
+
+	for (size_t i = 0; i < GG_COUNT(points); i++) {
+		GG_AUTO_MEM char *file = path_f("%s/armed", p->root);
+		GG_AUTO_MEM char *env = path_f("%s=kill:%s", points[i].name,
+		    file);
+		struct auditlog *l;
+		int status;
+		pid_t pid;
+
+		assert_int_equal(setenv("GITGATE_FAILPOINT", env, 1), 0);
+		pid = fork();
+		assert_true(pid >= 0);
+		if (pid == 0) {
+			l = open_log(p);
+			if (file_write(file, view_str(""), 0600, false, NULL))
+				_exit(1);
+			must_append(l, size, 130);
+			auditlog_close(l); /* not reached to its end */
+			_exit(0);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFSIGNALED(status));
+		size += points[i].is_durable ? 130 : 0;
+		l = open_log(p);
+		assert_int_equal(auditlog_size(l), size);
+		auditlog_close(l);
+		must_verify(p, size);
+	}
+}
+#endif
+
 static void
 older_checkpoint_is_noticed(void **state)
 {
@@ -521,6 +567,9 @@ main(void)
 		T(journal_cut_at_every_byte),
 		T(journal_broken_in_the_middle),
 		T(publication_stopped_anywhere),
+#ifdef GG_FAILPOINTS
+		T(killed_at_each_failpoint),
+#endif
 		T(older_checkpoint_is_noticed),
 		T(missing_checkpoint_is_noticed),
 		T(full_disk),
