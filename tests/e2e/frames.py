@@ -1,6 +1,7 @@
 """gitgate's frames (gitgate/ipc/frame.h, codec.h) spoken from Python, for
 tests that drive one role alone."""
 import array
+import fcntl
 import os
 import re
 import socket
@@ -23,13 +24,22 @@ NUMBERS = message_numbers()
 NAMES = {number: name for name, number in NUMBERS.items()}
 
 
-def has_failpoints():
-    """Was the inspector built with FAILPOINTS=1?"""
+def program_holds(word):
     try:
         with open(os.path.join(BUILD, "gitgate-inspector"), "rb") as f:
-            return b"GITGATE_FAILPOINT" in f.read()
+            return word in f.read()
     except FileNotFoundError:
         return False
+
+
+def has_failpoints():
+    """Was the inspector built with FAILPOINTS=1?"""
+    return program_holds(b"GITGATE_FAILPOINT")
+
+
+def is_sanitized():
+    """With SAN=1?"""
+    return program_holds(b"__asan_init")
 
 
 def u8(x):
@@ -198,16 +208,23 @@ def advert(refs, head_target=None, head_oid="0" * 40, shallow=()):
 class Inspector:
     """A gitgate-inspector with its socket at descriptor 3."""
 
-    def __init__(self, mirrors, quarantine, mode="required", env=None):
+    def __init__(self, mirrors, quarantine, mode="required", env=None,
+                 leave_open=()):
         ours, theirs = socket.socketpair(socket.AF_UNIX,
                                          socket.SOCK_SEQPACKET)
         fd = theirs.fileno()
+        # Out of the way of what is closed, and back.
+        kept = [fcntl.fcntl(f, fcntl.F_DUPFD, 904 + i)
+                for i, f in enumerate(leave_open)]
 
         def place():
             # As the supervisor does: the socket at 3, the rest closed.
             os.dup2(fd, 3)
             os.set_inheritable(3, True)
             os.closerange(4, 256)
+            for other in kept:
+                os.dup2(other, other - 900)
+                os.close(other)
 
         self.process = subprocess.Popen(
             [os.path.join(BUILD, "gitgate-inspector"), str(mirrors),
@@ -215,6 +232,8 @@ class Inspector:
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             env=dict(os.environ, **(env or {})))
         theirs.close()
+        for other in kept:
+            os.close(other)
         self.peer = Peer(ours)
 
     def wait(self):

@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <seccomp.h>
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -695,6 +697,44 @@ test_no_privileges(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* As on a kernel from before Landlock. */
+static bool
+take_landlock_away(void)
+{
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
+	bool ok = ctx != NULL &&
+	    seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS),
+		SCMP_SYS(landlock_create_ruleset), 0) == 0 &&
+	    seccomp_load(ctx) == 0;
+
+	seccomp_release(ctx);
+	return ok;
+}
+
+static void
+test_without_landlock(void **state)
+{
+	const struct sandbox_path all = { "/", SANDBOX_READ };
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0) {
+		struct gg_error err = { 0 };
+
+		if (!take_landlock_away() || sandbox_landlock_abi() != 0)
+			_exit(BROKEN);
+		if (sandbox_files(&all, 1, true, true, &err) !=
+			GG_E_UNAVAILABLE ||
+		    err.msg[0] == '\0')
+			_exit(REFUSED);
+		_exit(sandbox_files(&all, 1, true, false, &err));
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static int
 server_act(void)
 {
@@ -835,6 +875,7 @@ main(void)
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_child_outlives_no_exec),
 		cmocka_unit_test(test_no_privileges),
+		cmocka_unit_test(test_without_landlock),
 		cmocka_unit_test(test_server_calls),
 	};
 
