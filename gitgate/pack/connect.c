@@ -74,10 +74,31 @@ in_time(struct check *k, struct gg_error *err)
 static int
 owe(struct check *k, const struct oid *oid, enum object_kind kind)
 {
-	bool added;
+	(void)oidmap_put(&k->owed, oid, (uint32_t)kind, NULL);
+	return 0;
+}
 
-	(void)oidmap_put(&k->owed, oid, (uint32_t)kind, &added);
-	k->owed_left += added;
+/*
+ * The bases of a thin pack that --fix-thin took from the mirror: deltas
+ * against them give away what they hold, so they are owed like any other.
+ */
+static int
+owe_thin_bases(struct check *k, struct gg_error *err)
+{
+	struct objects *o = k->c->objects;
+	enum object_kind kind;
+	struct oid oid;
+	uint64_t size;
+	int rc;
+
+	for (uint32_t i = 0; i < objects_count(o); i++) {
+		if (objects_offset(o, i) < k->c->sent_end)
+			continue;
+		objects_oid_at(o, i, &oid);
+		if ((rc = objects_header(o, &oid, &kind, &size, err)) != 0)
+			return rc;
+		(void)owe(k, &oid, kind);
+	}
 	return 0;
 }
 
@@ -256,7 +277,8 @@ proven(struct check *k, const struct oid *oid)
 	if (kind == NULL || *kind == 0)
 		return;
 	*kind = 0;
-	k->owed_left--;
+	if (k->owed_left > 0)
+		k->owed_left--;
 }
 
 /* Prove tags, and gather the commits and trees that are advertised. */
@@ -467,6 +489,8 @@ connect_check(const struct connect *c, const char **limit, struct gg_error *err)
 		rc = walk_pack(&k, err);
 	if (rc == 0)
 		rc = nothing_unneeded(&k, err);
+	if (rc == 0 && !c->job->mirror_clean)
+		rc = owe_thin_bases(&k, err);
 	if (rc == 0 && k.owed.n > 0)
 		rc = prove(&k, err);
 	return rc;

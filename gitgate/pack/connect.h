@@ -17,8 +17,9 @@ struct connect {
 	struct commits *commits;
 	const struct push_job *job;
 	const struct push_job_refs *refs;
-	unsigned relax;   /* obj_check.h */
-	int64_t deadline; /* clock_mono_ms() */
+	unsigned relax;    /* obj_check.h */
+	uint64_t sent_end; /* where what the pusher sent ends in the pack */
+	int64_t deadline;  /* clock_mono_ms() */
 	uint64_t *entries_left;
 };
 

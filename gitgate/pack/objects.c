@@ -178,6 +178,21 @@ objects_find(const struct objects *o, const struct oid *oid)
 	return NOT_IN_PACK;
 }
 
+uint64_t
+objects_offset(const struct objects *o, uint32_t i)
+{
+	const unsigned char *small = idx_oid(o, o->n) + 4 * (size_t)o->n;
+	const unsigned char *large = small + 4 * (size_t)o->n;
+	uint32_t at = be32(small + 4 * (size_t)i);
+
+	if (!(at & 0x80000000U))
+		return at;
+	large += 8 * (size_t)(at & 0x7fffffffU);
+	if (large + 8 > o->idx + o->idx_bytes - IDX_TAIL)
+		return UINT64_MAX;
+	return (uint64_t)be32(large) << 32 | be32(large + 4);
+}
+
 static void
 to_git(git_oid *g, const struct oid *oid)
 {

@@ -36,6 +36,8 @@ GG_DEFINE_AUTO(objects);
 uint32_t objects_count(const struct objects *o);
 void objects_oid_at(const struct objects *o, uint32_t i, struct oid *out);
 uint32_t objects_find(const struct objects *o, const struct oid *oid);
+/* Where it begins in the pack file; what --fix-thin adds stands at the end. */
+uint64_t objects_offset(const struct objects *o, uint32_t i);
 bool objects_in_mirror(struct objects *o, const struct oid *oid);
 
 /*

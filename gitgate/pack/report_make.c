@@ -371,6 +371,9 @@ check(struct inspection *in, struct gg_error *err)
 		.job = in->job,
 		.refs = in->refs,
 		.relax = in->relax,
+		.sent_end = in->scan != NULL ?
+		    pack_scan_bytes(in->scan) - OID_BYTES :
+		    0,
 		.deadline = in->deadline,
 		.entries_left = &entries,
 	};

@@ -387,6 +387,29 @@ def test_what_is_only_hidden_in_the_mirror_is_no_base(work):
     assert r.code == 1 and "missing commit " + hidden in r.refused
 
 
+def test_a_hidden_object_is_no_base_of_a_delta(work):
+    work.commit(a="1\n")
+    work.git("checkout", "-q", "-b", "hidden")
+    secret = make.blob(b"secret\n")
+    hidden = work.commit(h="secret\n")
+    work.git("checkout", "-q", "main")
+    old = work.upstream()
+    more = make.blob(b"secret\nmore\n")
+    d = make.delta(7, 12, make.copy(0, 7), make.insert(b"more\n"))
+    top = make.tree((b"100644", b"x", more))
+    new = make.commit(top, [old])
+    pack = make.pack(top, new, make.ref_delta(secret, d))
+    for advertised, code in (([old], 1), ([old, hidden], 0)):
+        r = inspect(work.tmp, work.mirror, [(old, new.oid, "refs/heads/main")],
+                    pack, clean=0, advertised=advertised)
+        assert r.code == code, r.lines
+        if code:
+            assert "missing blob " + secret.oid in r.refused
+    r = inspect(work.tmp, work.mirror, [(old, new.oid, "refs/heads/main")],
+                pack, advertised=[old])
+    assert r.code == 0
+
+
 def test_old_trees_count_as_reachable(work):
     work.commit(a="first\n")
     blob = work.git("rev-parse", "HEAD:a")
