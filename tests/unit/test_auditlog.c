@@ -210,6 +210,44 @@ many_threads(void **state)
 	must_verify(p, total);
 }
 
+static void *
+append_slowly(void *arg)
+{
+	struct auditlog *l = arg;
+	uint64_t first;
+
+	for (unsigned i = 0; i < 60; i++)
+		if (append(l, i, 10, &first, NULL) != 0 ||
+		    auditlog_wait_published(l, first + 9, NULL) != 0)
+			return arg;
+	return NULL;
+}
+
+/* Partial tiles go away under a reader's hands; the full ones do as well. */
+static void
+verified_while_it_grows(void **state)
+{
+	struct place *p = *state;
+	struct auditlog *l = open_log(p);
+	uint64_t size = 0, was = 0;
+	pthread_t t;
+	void *bad;
+
+	assert_int_equal(pthread_create(&t, NULL, append_slowly, l), 0);
+	while (size < 600) {
+		struct gg_error err = { 0 };
+		char root[45];
+
+		if (verify_log(p, &size, root, &err) != 0)
+			fail_msg("after %u: %s", (unsigned)was, err.msg);
+		assert_true(size >= was && auditlog_is_writable(l));
+		was = size;
+	}
+	assert_int_equal(pthread_join(t, &bad), 0);
+	assert_null(bad);
+	auditlog_close(l);
+}
+
 static int
 make_log(const char *root, const char *count)
 {
@@ -245,6 +283,7 @@ main(int argc, char **argv)
 		T(one_writer_only),
 		T(keys_are_guarded),
 		T(many_threads),
+		T(verified_while_it_grows),
 	};
 
 	if (argc == 4 && strcmp(argv[1], "make") == 0)

@@ -74,8 +74,8 @@ refusals(void **state)
 		"$argon2id$v=19$m=65536,t=300,p=1$c29tZXNhbHQ$AAAA",
 		"$argon2id$v=19$m=65536,t=3,p=99$c29tZXNhbHQ$AAAA",
 		"$argon2id$v=19$m=65536,t=3,p=1$c29tZXNhbHQ$",
-		"$argon2i$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$"
-		"wWKIMhR9lyDFvRz9YTZweHKfbftvj+qf+YFY4NeBbtA" };
+		("$argon2i$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$"
+		 "wWKIMhR9lyDFvRz9YTZweHKfbftvj+qf+YFY4NeBbtA") };
 	char big[PASSWORD_MAX_BYTES + 1];
 	GG_AUTO_MEM char *out = NULL;
 	struct gg_error err = { 0 };
