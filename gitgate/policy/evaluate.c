@@ -2,10 +2,23 @@
 
 #include "config/config.h"
 
+/*
+ * What one rule finds in one commit is found once, however many refs of the
+ * push bring that commit: else a thousand refs to one large change would
+ * cost a thousand times its paths.
+ */
+struct found {
+	bool known;
+	size_t n;       /* paths that the rule means */
+	uint32_t *kept; /* indexes of the first REASON_MAX_MATCHES of them */
+	size_t n_kept;
+};
+
 struct evaluation {
 	const struct ruleset *rs;
 	const struct policy_input *in;
 	struct decision *decision;
+	struct found *found; /* of the rule at hand, one per commit */
 };
 
 static int
@@ -84,33 +97,58 @@ path_is_meant(const struct rule *r, const struct path_change *c)
 }
 
 static void
-collect(const struct rule *r, const struct path_changes *changes,
-    const struct oid *commit, struct reason *out)
+keep(struct found *f, size_t index)
 {
-	for (size_t i = 0; i < changes->n; i++) {
-		const struct path_change *c = &changes->v[i];
-
-		if (path_is_meant(r, c))
-			reason_add_match(out, c->path, change_name(c->kinds),
-			    commit);
-	}
+	if (f->n++ >= REASON_MAX_MATCHES)
+		return;
+	f->kept = reallocarray(f->kept, f->n_kept + 1, sizeof(*f->kept));
+	if (f->kept == NULL)
+		gg_die("no memory for a decision");
+	f->kept[f->n_kept++] = (uint32_t)index;
 }
 
 static void
-collect_all(const struct evaluation *e, const struct rule *r, size_t u,
+look(const struct rule *r, const struct path_changes *changes, struct found *f)
+{
+	for (size_t i = 0; i < changes->n; i++)
+		if (path_is_meant(r, &changes->v[i]))
+			keep(f, i);
+	f->known = true;
+}
+
+static void
+tell(const struct found *f, const struct path_changes *changes,
+    const struct oid *commit, struct reason *out)
+{
+	for (size_t i = 0; i < f->n_kept; i++) {
+		const struct path_change *c = &changes->v[f->kept[i]];
+
+		reason_add_match(out, c->path, change_name(c->kinds), commit);
+	}
+	out->n_matches_all += f->n - f->n_kept;
+}
+
+static void
+collect(const struct evaluation *e, const struct rule *r, size_t u,
     struct reason *out)
 {
-	static const struct oid net = { { 0 } };
+	static const struct oid net_oid = { { 0 } };
 	const struct change_report *report = e->in->report;
 	const struct update_report *update = &report->updates[u];
 	const struct commit_list *list = &update->scopes[r->scope];
+	struct found net = { 0 };
 
 	for (size_t i = 0; i < list->n; i++) {
 		const struct commit_info *c = &report->commits[list->v[i]];
+		struct found *f = &e->found[list->v[i]];
 
-		collect(r, &c->paths, &c->oid, out);
+		if (!f->known)
+			look(r, &c->paths, f);
+		tell(f, &c->paths, &c->oid, out);
 	}
-	collect(r, &update->net, &net, out);
+	look(r, &update->net, &net);
+	tell(&net, &update->net, &net_oid, out);
+	free(net.kept);
 }
 
 static void
@@ -176,7 +214,7 @@ apply_rule(const struct evaluation *e, const struct rule *r, size_t u)
 	if (!outer_match(e, r, u))
 		return;
 	if (rule_has_paths(r)) {
-		collect_all(e, r, u, &found);
+		collect(e, r, u, &found);
 		/* What was not looked at may hold such a path: a push must
 		 * not grow its way around the reviewers it needs. */
 		matches = found.n_matches_all > 0 ||
@@ -219,7 +257,7 @@ apply_too_large(const struct evaluation *e, size_t u)
 }
 
 static void
-judge_ref(const struct evaluation *e, size_t u)
+begin_ref(const struct evaluation *e, size_t u)
 {
 	const struct ref_update *update = &e->in->updates->v[u];
 	struct ref_decision *ref = &e->decision->refs[u];
@@ -229,9 +267,22 @@ judge_ref(const struct evaluation *e, size_t u)
 	ref->new_oid = update->new_oid;
 	ref->kind = e->in->report->updates[u].kind;
 	ref->verdict = VERDICT_ALLOW;
-	for (size_t i = 0; i < e->rs->n_rules; i++)
-		apply_rule(e, &e->rs->rules[i], u);
-	apply_too_large(e, u);
+}
+
+static void
+judge_by(struct evaluation *e, const struct rule *r)
+{
+	size_t n = e->in->report->n_commits;
+
+	e->found = calloc(n ? n : 1, sizeof(*e->found));
+	if (e->found == NULL)
+		gg_die("no memory for a decision");
+	for (size_t u = 0; u < e->in->updates->n; u++)
+		apply_rule(e, r, u);
+	for (size_t i = 0; i < n; i++)
+		free(e->found[i].kept);
+	free(e->found);
+	e->found = NULL;
 }
 
 int
@@ -240,18 +291,23 @@ policy_evaluate(const struct ruleset *rs, const struct policy_input *in,
 {
 	GG_AUTO(decision) d = NULL;
 	struct evaluation e = { .rs = rs, .in = in };
+	size_t n = in->updates->n;
 	int rc;
 
 	if ((rc = check_input(rs, in, err)) < 0)
 		return rc;
-	d = decision_new(in->updates->n);
+	d = decision_new(n);
 	e.decision = d;
 	d->partial = rs->partial;
 	memcpy(d->policy_digest, rs->digest_hex, sizeof(d->policy_digest));
+	for (size_t u = 0; u < n; u++)
+		begin_ref(&e, u);
+	for (size_t i = 0; i < rs->n_rules; i++)
+		judge_by(&e, &rs->rules[i]);
 	/* a push of nothing was never judged: it stays denied */
-	d->verdict = in->updates->n > 0 ? VERDICT_ALLOW : VERDICT_DENY;
-	for (size_t u = 0; u < in->updates->n; u++) {
-		judge_ref(&e, u);
+	d->verdict = n > 0 ? VERDICT_ALLOW : VERDICT_DENY;
+	for (size_t u = 0; u < n; u++) {
+		apply_too_large(&e, u);
 		d->verdict = verdict_strictest(d->verdict, d->refs[u].verdict);
 	}
 	*out = gg_take(d);

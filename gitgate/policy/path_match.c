@@ -143,15 +143,20 @@ trim_path(const char *folded)
 	return take_or_die(&out);
 }
 
-/* Of a glob only what stands for itself may go. */
+/* Of a glob only what stands for itself may go; where a "*" or a set would
+ * be last then, nothing goes: "*." is about dots, not about everything. */
 static void
 trim_glob_component(struct view c, struct buf *out)
 {
+	struct view all = c;
+
 	while (c.n > 0 && (c.p[c.n - 1] == '.' || c.p[c.n - 1] == ' ')) {
 		c.n--;
 		if (c.n > 0 && c.p[c.n - 1] == '\\')
 			c.n--;
 	}
+	if (c.n == 0 || strchr("*?]", c.p[c.n - 1]) != NULL)
+		c = all;
 	buf_addv(out, c);
 }
 

@@ -454,6 +454,46 @@ test_match_counts(void **state)
 	assert_int_equal(d->refs[0].reasons[0].n_matches, REASON_MAX_MATCHES);
 }
 
+/* Every ref that brings a commit is told what is in it. */
+static void
+test_shared_commit(void **state)
+{
+	GG_AUTO(ruleset) rs = parse(
+	    "rules: [{name: r, then: deny, when: {paths: [migrations/**]}}]");
+	GG_AUTO(change_report) report = change_report_new(2, 1);
+	GG_AUTO_RELEASE(ref_updates) updates = { 0 };
+	struct principal who = { .method = AUTH_ANONYMOUS };
+	struct policy_input in = { .repository = "a",
+		.principal = &who,
+		.updates = &updates,
+		.report = report };
+	struct oid one = oid_of(1), two = oid_of(2);
+	GG_AUTO(decision) d = NULL;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct commit_info *c = change_report_add_commit(report);
+
+		c->oid = oid_of((unsigned char)(8 + i));
+		path_changes_add(&c->paths, view_str("migrations/1"))->kinds =
+		    CHANGE_ADD;
+		report->updates[i].kind = UPDATE_FAST_FORWARD;
+		assert_int_equal(ref_updates_add(&updates, &one, &two,
+				     view_str(i ? "refs/heads/b" : MAIN), 10,
+				     NULL),
+		    0);
+	}
+	commit_list_add(&report->updates[0].scopes[0], 0);
+	commit_list_add(&report->updates[1].scopes[0], 1);
+	commit_list_add(&report->updates[1].scopes[0], 0);
+	assert_int_equal(policy_evaluate(rs, &in, &d, NULL), 0);
+	assert_int_equal(d->refs[0].reasons[0].n_matches_all, 1);
+	assert_int_equal(d->refs[1].reasons[0].n_matches_all, 2);
+	assert_int_equal(d->refs[1].reasons[0].n_matches, 2);
+	assert_int_equal(d->refs[1].reasons[0].matches[0].commit.b[0], 9);
+	assert_int_equal(d->refs[1].reasons[0].matches[1].commit.b[0], 8);
+}
+
 int
 main(void)
 {
@@ -465,6 +505,7 @@ main(void)
 		cmocka_unit_test(test_unfit),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_match_counts),
+		cmocka_unit_test(test_shared_commit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

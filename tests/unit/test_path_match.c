@@ -58,6 +58,8 @@ static const struct {
 	{ "NTFS: the folder's own stream", "migrations/**",
 	    "migrations::$INDEX_ALLOCATION/1", true },
 	{ "NTFS: backslash", "migrations/**", "migrations\\1.sql", true },
+	{ "NTFS: a glob about dots", "**/*.", "a/b.", true },
+	{ "NTFS: a glob about dots is not about all", "**/*.", "a/b", false },
 	{ "a dot in the middle counts", "a.b", "ab", false },
 	{ "short name", "migrations/**", "MIGRAT~1/1.sql", true },
 	{ "short name with another number", "migrations/**", "migrat~4/x",
