@@ -66,7 +66,9 @@ api_same_gate(const struct cli *cli, const char *url)
 	const char *host;
 	size_t n;
 
-	if (ours == NULL || (host = strstr(ours, "://")) == NULL)
+	if (ours == NULL || ours[0] == '\0')
+		return true;
+	if ((host = strstr(ours, "://")) == NULL)
 		return false;
 	n = (size_t)(host + 3 - ours) + strcspn(host + 3, "/");
 	return strncmp(ours, url, n) == 0 && (url[n] == '/' || url[n] == '\0');

@@ -170,7 +170,8 @@ GG_MUST_USE int api_fetch(struct api *a, const char *path, struct buf *out,
     struct gg_error *err);
 /* "?name=value" or "&name=value", escaped; nothing for a NULL value. */
 void api_query(struct buf *path, const char *name, const char *value);
-/* Is url at the gate that --url or GITGATE_URL names (scheme, host, port)? */
+/* Is url at the gate that --url or GITGATE_URL names (scheme, host, port)?
+ * Any is, where none is named. */
 bool api_same_gate(const struct cli *cli, const char *url);
 /* http(s)://host[:port][/path] without user, query and fragment. */
 bool api_url_is_valid(const char *url);

@@ -7,6 +7,7 @@
 
 #include <sqlite3.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 
@@ -69,14 +70,29 @@ lite_close(struct db *c)
 	free(c);
 }
 
-/* The file is made by us first: its mode is what the WAL beside it gets. */
+/*
+ * The file is made by us first: its mode is what the WAL beside it gets. It
+ * must never be opened and closed by us once it is in use: closing any
+ * descriptor of a file drops all POSIX locks that the process has on it, and
+ * another process would then take itself for the last user and remove the
+ * WAL under our feet. So it appears whole, by link().
+ */
 static int
 make_file(const char *path, struct gg_error *err)
 {
-	GG_AUTO_FD fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
-	    0600);
+	GG_AUTO_MEM char *temp = NULL;
+	int fd, rc = 0;
 
-	return fd < 0 ? gg_fail(err, GG_E_SYS, "%s", path) : 0;
+	if (access(path, F_OK) == 0)
+		return 0;
+	temp = path_f("%s.XXXXXX", path);
+	if ((fd = mkostemp(temp, O_CLOEXEC)) < 0)
+		return gg_fail(err, GG_E_SYS, "%s", temp);
+	fd_close(fd); /* its mode is 0600 */
+	if (link(temp, path) != 0 && errno != EEXIST)
+		rc = gg_fail(err, GG_E_SYS, "%s", path);
+	(void)unlink(temp);
+	return rc;
 }
 
 static int

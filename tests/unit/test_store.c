@@ -971,11 +971,56 @@ opens_on_one_ref_leave_one_pending(void **state)
 	assert_int_equal(n, 1);
 }
 
+/* -- another process (this program, with a mode as its argument) -- */
+
+static int
+other_process(const char *mode, const char *dir)
+{
+	struct tx t;
+
+	w.where = "sqlite";
+	snprintf(w.dir, sizeof(w.dir), "%s", dir);
+	w.s = reopen();
+	if (strcmp(mode, "--add") == 0) {
+		add_push("P9", "refs/heads/m", OID_A, OID_B);
+		store_free(w.s);
+		return 0;
+	}
+	if (tx_begin(w.s, DB_DURABLE, &t, NULL) != 0 ||
+	    tx_run(&t, NULL, NULL, "UPDATE push SET state = $1",
+		arg_s("forwarded")) != 0 ||
+	    write(STDOUT_FILENO, "x", 1) != 1)
+		return 1;
+	pause();
+	return 1;
+}
+
+static pid_t
+start(const char *mode, int *out)
+{
+	char *const argv[] = { strdup("test_store"), strdup(mode),
+		strdup(w.dir), NULL };
+	pid_t pid;
+	int p[2];
+
+	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+	if ((pid = fork()) == 0) {
+		if (dup2(p[1], STDOUT_FILENO) >= 0)
+			execv("/proc/self/exe", argv);
+		_exit(127);
+	}
+	for (size_t i = 0; i < 3; i++)
+		free(argv[i]);
+	close(p[1]);
+	*out = p[0];
+	return pid;
+}
+
 /* A process that dies inside a transaction leaves nothing of it. */
 static void
 a_kill_rolls_back(void **state)
 {
-	int status, p[2];
+	int status, out;
 	pid_t pid;
 	char c;
 	(void)state;
@@ -983,27 +1028,40 @@ a_kill_rolls_back(void **state)
 	if (strcmp(w.where, "sqlite") != 0)
 		return;
 	add_push("P1", "refs/heads/m", OID_A, OID_B);
-	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
-	if ((pid = fork()) == 0) {
-		struct store *s = reopen(); /* its own connection */
-		struct tx t;
-
-		if (tx_begin(s, DB_DURABLE, &t, NULL) != 0 ||
-		    tx_run(&t, NULL, NULL, "UPDATE push SET state = $1",
-			arg_s("forwarded")) != 0 ||
-		    write(p[1], "x", 1) != 1)
-			_exit(1);
-		pause();
-		_exit(1);
-	}
-	assert_int_equal(read(p[0], &c, 1), 1);
+	pid = start("--hang", &out);
+	assert_int_equal(read(out, &c, 1), 1);
 	assert_int_equal(kill(pid, SIGKILL), 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFSIGNALED(status));
 	assert_int_equal(push_state_of("P1"), PUSH_RECEIVING);
 	assert_int_equal(open_hold("H1", "P1", "k", NULL, NULL), 0);
-	close(p[0]);
-	close(p[1]);
+	close(out);
+}
+
+/* The command line writes while the gate has several connections open: both
+ * go on seeing what the other does. */
+static void
+two_processes_share_the_database(void **state)
+{
+	GG_AUTO_MEM char *wal = path_f("%s/gitgate.db-wal", w.dir);
+	GG_AUTO_RELEASE(stored_push) p = { 0 };
+	struct tx t;
+	int status, out;
+	pid_t pid;
+	(void)state;
+
+	if (strcmp(w.where, "sqlite") != 0)
+		return;
+	add_push("P1", "refs/heads/m", OID_A, OID_B);
+	assert_int_equal(tx_begin(w.s, DB_READ, &t, NULL), 0);
+	assert_int_equal(store_ping(w.s, NULL), 0); /* a second connection */
+	tx_release(&t);
+	pid = start("--add", &out);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(access(wal, F_OK), 0);
+	assert_int_equal(store_push_get(w.s, "P9", &p, NULL), 0);
+	close(out);
 }
 
 /* Connections that the server dropped are made anew. */
@@ -1243,7 +1301,7 @@ run(const char *where, const char *name)
 		CASE(moves_at_once_move_once),
 		CASE(opens_of_one_key_make_one_hold),
 		CASE(opens_on_one_ref_leave_one_pending),
-		CASE(a_kill_rolls_back),
+		CASE(a_kill_rolls_back), CASE(two_processes_share_the_database),
 		CASE(comes_back_after_a_lost_connection),
 		CASE(uncommitted_is_undone), CASE(audit_queries),
 		CASE(audit_index_knows_its_gaps),
@@ -1255,10 +1313,14 @@ run(const char *where, const char *name)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
 	const char *pg = getenv("GITGATE_TEST_PG");
-	int rc = run("sqlite", "store on sqlite");
+	int rc;
+
+	if (argc == 3)
+		return other_process(argv[1], argv[2]);
+	rc = run("sqlite", "store on sqlite");
 
 	if (pg != NULL && pg[0] != '\0')
 		rc |= run(pg, "store on postgresql");
