@@ -210,6 +210,87 @@ many_threads(void **state)
 	must_verify(p, total);
 }
 
+static int
+count_replayed(void *ctx, uint64_t index, struct view e, struct gg_error *err)
+{
+	uint64_t *next = ctx;
+
+	(void)err;
+	assert_int_equal(index, *next);
+	assert_true(view_eq_str(e, index == 7 ? "seven" : "eight"));
+	++*next;
+	return 0;
+}
+
+/* A journal that is never idle is replaced by its unpublished end. */
+static void
+journal_replaced(void **state)
+{
+	struct place *p = *state;
+	GG_AUTO_RELEASE(buf) old = BUF_INIT(1000), end = BUF_INIT(1000);
+	struct journal j = { .fd = -1 };
+	uint64_t next = 7;
+
+	assert_int_equal(dir_make(p->log, 0700, NULL), 0);
+	assert_int_equal(journal_open(&j, p->log, NULL), 0);
+	record_add(&old, view_str("six"));
+	assert_int_equal(journal_append(&j, 6, 1, buf_view(&old), NULL), 0);
+	record_add(&end, view_str("seven"));
+	assert_int_equal(journal_replace(&j, 7, 1, buf_view(&end), NULL), 0);
+	buf_clear(&end);
+	record_add(&end, view_str("eight"));
+	assert_int_equal(journal_append(&j, 8, 1, buf_view(&end), NULL), 0);
+	journal_close(&j);
+	assert_int_equal(journal_open(&j, p->log, NULL), 0);
+	assert_int_equal(journal_replay(&j, 7, count_replayed, &next, NULL), 0);
+	assert_int_equal(next, 9);
+	/* entries 5 and 6 are neither published nor here */
+	assert_int_equal(journal_replay(&j, 5, count_replayed, &next, NULL),
+	    GG_E_CORRUPT);
+	journal_close(&j);
+}
+
+static void *
+append_large(void *arg)
+{
+	GG_AUTO_MEM char *text = malloc(60001);
+
+	memset(text, 'x', 60000);
+	text[60000] = '\0';
+	for (unsigned i = 0; i < 100; i++) {
+		json_t *e = json_pack("{s:s, s:s}", "type", "x", "t", text);
+		int rc = auditlog_append(arg, &e, 1, NULL, NULL);
+
+		json_decref(e);
+		if (rc != 0)
+			return arg;
+	}
+	return NULL;
+}
+
+/* Some 18 MB without a pause: trimming takes turns with the appenders. */
+static void
+large_entries_without_a_pause(void **state)
+{
+	struct place *p = *state;
+	struct auditlog *l = open_log(p);
+	pthread_t t[3];
+	void *bad;
+
+	for (size_t i = 0; i < GG_COUNT(t); i++)
+		assert_int_equal(pthread_create(&t[i], NULL, append_large, l),
+		    0);
+	for (size_t i = 0; i < GG_COUNT(t); i++) {
+		assert_int_equal(pthread_join(t[i], &bad), 0);
+		assert_null(bad);
+	}
+	auditlog_close(l);
+	must_verify(p, 300);
+	l = open_log(p);
+	assert_int_equal(auditlog_size(l), 300);
+	auditlog_close(l);
+}
+
 static void *
 append_slowly(void *arg)
 {
@@ -284,6 +365,8 @@ main(int argc, char **argv)
 		T(keys_are_guarded),
 		T(many_threads),
 		T(verified_while_it_grows),
+		T(journal_replaced),
+		T(large_entries_without_a_pause),
 	};
 
 	if (argc == 4 && strcmp(argv[1], "make") == 0)
