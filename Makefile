@@ -146,6 +146,8 @@ demo:
 	scripts/packages.sh build demo
 	$(MAKE) all
 	scripts/demo.sh
+demo-stop:
+	scripts/demo.sh stop
 
 lint:
 	scripts/packages.sh build test lint
@@ -201,7 +203,7 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all units replays tested crash-build test test-san demo lint fuzz \
+.PHONY: all units replays tested crash-build test test-san demo demo-stop lint fuzz \
 	bench install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
