@@ -77,9 +77,9 @@ make_args(const struct push_job *job, const char *strict, struct strv *args)
 }
 
 static void
-set_limit(__rlimit_resource_t what, uint64_t value)
+set_limit(__rlimit_resource_t what, uint64_t value, uint64_t hard)
 {
-	struct rlimit r = { value, value };
+	struct rlimit r = { value, hard };
 
 	if (value > 0)
 		(void)setrlimit(what, &r);
@@ -102,8 +102,10 @@ run(char *const *args, char *const *env, const struct job_limits *l,
 	(void)signal(SIGPIPE, SIG_DFL);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	set_limit(RLIMIT_DATA, l->memory_bytes);
-	set_limit(RLIMIT_CPU, l->cpu_ms == 0 ? 0 : l->cpu_ms / 1000 + 1);
+	set_limit(RLIMIT_DATA, l->memory_bytes, l->memory_bytes);
+	if (l->cpu_ms > 0) /* the soft one says why, the hard one does not */
+		set_limit(RLIMIT_CPU, l->cpu_ms / 1000 + 1,
+		    l->cpu_ms / 1000 + 2);
 	(void)execve("/usr/bin/git", args, env);
 	_exit(127);
 }

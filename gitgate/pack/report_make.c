@@ -286,9 +286,6 @@ decide_kind(struct inspection *in, const struct ref_update *update,
 	if (u->kind != UPDATE_FORCE || u->object != OBJECT_COMMIT)
 		return 0;
 	rc = objects_header(in->objects, &update->old_oid, &was, &size, err);
-	if (rc == GG_E_NOTFOUND)
-		return gg_fail(err, GG_E_UNAVAILABLE,
-		    "the mirror lacks the old value of %s", update->refname);
 	if (rc != 0 || was != OBJECT_COMMIT)
 		return rc;
 	rc = commits_contains(&in->commits,
@@ -299,6 +296,24 @@ decide_kind(struct inspection *in, const struct ref_update *update,
 		too_large(u, "walk-commits");
 	if (yes)
 		u->kind = UPDATE_FAST_FORWARD;
+	return rc;
+}
+
+/* The old value is upstream's own: the mirror that lacks it is out of date. */
+static int
+old_is_known(struct inspection *in, const struct ref_update *update,
+    struct gg_error *err)
+{
+	enum object_kind kind;
+	uint64_t size;
+	int rc;
+
+	if (oid_is_zero(&update->old_oid))
+		return 0;
+	rc = objects_header(in->objects, &update->old_oid, &kind, &size, err);
+	if (rc == GG_E_NOTFOUND)
+		return gg_fail(err, GG_E_UNAVAILABLE,
+		    "the mirror lacks the old value of %s", update->refname);
 	return rc;
 }
 
@@ -313,9 +328,9 @@ report_update(struct inspection *in, const struct ref_update *update,
 	u->kind = UPDATE_DELETE;
 	if (oid_is_zero(&update->new_oid))
 		return 0;
-	rc = objects_header(in->objects, &update->new_oid, &u->object, &size,
-	    err);
-	if (rc != 0 ||
+	if ((rc = old_is_known(in, update, err)) != 0 ||
+	    (rc = objects_header(in->objects, &update->new_oid, &u->object,
+		 &size, err)) != 0 ||
 	    (rc = objects_peel(in->objects, &update->new_oid, &u->peeled,
 		 &peeled, err)) != 0)
 		return rc;

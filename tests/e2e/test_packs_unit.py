@@ -339,6 +339,14 @@ def test_tags(work):
     assert r.net() == {"b": ADD}
 
 
+@pytest.mark.parametrize("ref", ["refs/heads/main", "refs/tags/v1"])
+def test_an_old_value_that_the_mirror_lacks_is_our_fault(work, ref):
+    work.commit(a="1\n")
+    base = work.upstream()
+    r = work.push("9" * 40, work.commit(b="1\n"), ref=ref, advertised=[base])
+    assert r.code == 1 and r.refused.startswith("refused unavailable"), r.lines
+
+
 @pytest.mark.parametrize("limit, why", [
     ("walk-commits 2", "walk-commits"), ("listed-paths 3", "listed-paths"),
     ("walk-entries 8", "walk-entries")])
