@@ -2,8 +2,8 @@
 #include "pack/inspect_state.h"
 
 static int
-tree_behind(struct inspection *in, const struct oid *oid, struct oid *tree,
-    struct gg_error *err)
+shown_of(struct inspection *in, const struct oid *oid, struct oid *tree,
+    struct oid *blob, struct gg_error *err)
 {
 	enum object_kind kind;
 	struct oid peeled;
@@ -18,6 +18,8 @@ tree_behind(struct inspection *in, const struct oid *oid, struct oid *tree,
 		return rc;
 	if (kind == OBJECT_TREE)
 		*tree = peeled;
+	if (kind == OBJECT_BLOB)
+		*blob = peeled;
 	if (kind != OBJECT_COMMIT)
 		return 0;
 	node = commits_node(&in->commits, &peeled);
@@ -94,8 +96,10 @@ diff_plan_make(struct inspection *in, const struct ref_update *update,
 			rc = branch_point(in, u, &plan->from, err);
 	}
 	if (rc != 0 ||
-	    (rc = tree_behind(in, &plan->from, &plan->old_tree, err)) != 0 ||
-	    (rc = tree_behind(in, &update->new_oid, &plan->new_tree, err)) != 0)
+	    (rc = shown_of(in, &plan->from, &plan->old_tree, &plan->old_blob,
+		 err)) != 0 ||
+	    (rc = shown_of(in, &update->new_oid, &plan->new_tree,
+		 &plan->new_blob, err)) != 0)
 		return rc;
 	gather(in, u, plan);
 	return 0;

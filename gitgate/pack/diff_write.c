@@ -305,6 +305,22 @@ fresh(const struct inspection *in)
 	return c;
 }
 
+/* A blob behind a tag: a file without a path. */
+static int
+show_blob(struct writer *w, const struct diff_plan *plan)
+{
+	char no_path[] = "";
+	struct path_change p = {
+		.path = no_path,
+		.old_mode = oid_is_zero(&plan->old_blob) ? 0 : MODE_FILE,
+		.new_mode = oid_is_zero(&plan->new_blob) ? 0 : MODE_FILE,
+		.old_oid = plan->old_blob,
+		.new_oid = plan->new_blob,
+	};
+
+	return oid_eq(&p.old_oid, &p.new_oid) ? 0 : show_file(w, &p);
+}
+
 static int
 show_net(struct writer *w, const struct diff_plan *plan)
 {
@@ -315,7 +331,9 @@ show_net(struct writer *w, const struct diff_plan *plan)
 
 	rc = changes_net(&c, &plan->old_tree, &plan->new_tree, &paths, &cut,
 	    w->in->limit, w->err);
-	return rc != 0 ? rc : show_paths(w, &paths, cut);
+	if (rc != 0 || (rc = show_blob(w, plan)) != 0)
+		return rc;
+	return show_paths(w, &paths, cut);
 }
 
 static int

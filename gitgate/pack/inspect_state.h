@@ -25,6 +25,7 @@ enum inspect_state {
 struct diff_plan {
 	struct oid from; /* what it is compared with; zero: nothing */
 	struct oid old_tree, new_tree;
+	struct oid old_blob, new_blob; /* behind a tag: no path */
 	struct oid commits[DIFF_COMMITS_MAX];
 	size_t n_commits, n_commits_all;
 };

@@ -495,6 +495,14 @@ def test_diff_shows_net_and_commits(work, tmp_path):
     assert new.encode() in commit and commit.endswith(b"say two")
 
 
+def test_diff_of_a_blob_behind_a_tag(base, tmp_path):
+    case = [c for c in CASES if c.name == "tag-of-blob"][0]
+    r = inspect(tmp_path, base, case.commands, case.pack,
+                diff=tmp_path / "diff")
+    assert r.code == 0
+    assert [k for k, _ in records(tmp_path / "diff")] == ["U", "F", "H", "+"]
+
+
 def test_diff_flags(work, tmp_path):
     work.commit(a="1\n")
     old = work.upstream()
