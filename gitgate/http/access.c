@@ -47,7 +47,8 @@ refuse(struct http_request *rq, unsigned status, const char *text)
 	return ok;
 }
 
-/* Give the stored answer to the connection. Under the lock. */
+/* Give the stored answer to the connection. Not under the lock: the library
+ * calls content readers under a lock of its own, and they take ours. */
 static enum MHD_Result
 queue_answer(struct http_request *rq)
 {
@@ -142,29 +143,6 @@ handle_head(struct http_request *rq, const char *method)
 	return ok;
 }
 
-/* The handler has decided about the body (or the server is stopping). */
-static enum MHD_Result
-handle_decided(struct http_request *rq)
-{
-	if (rq->accepted) {
-		rq->phase = PHASE_BODY;
-		return MHD_YES;
-	}
-	if (!rq->answered) {
-		if (rq->s->cut)
-			return MHD_NO;
-		request_suspend(rq);
-		return MHD_YES;
-	}
-	if (!rq->has_body || rq->expects ||
-	    rq->content_length > DRAIN_MAX_BYTES)
-		return queue_answer(rq);
-	rq->drain_max = DRAIN_MAX_BYTES;
-	rq->sink_over = true;
-	rq->phase = PHASE_BODY;
-	return MHD_YES;
-}
-
 /* One piece of a body; true goes on. Without the lock: a sink may answer. */
 static bool
 take_piece(struct http_request *rq, struct view piece)
@@ -184,12 +162,58 @@ take_piece(struct http_request *rq, struct view piece)
 	return rq->drained <= rq->drain_max;
 }
 
+/* Queue the answer, or sleep until there is one; to_worker: let a worker make
+ * it. */
+static enum MHD_Result
+await_answer(struct http_request *rq, bool to_worker)
+{
+	bool answered, cut;
+
+	(void)pthread_mutex_lock(&rq->lock);
+	answered = rq->answered;
+	cut = rq->s->cut;
+	if (!answered && !cut && to_worker)
+		dispatch(rq);
+	else if (!answered && !cut)
+		request_suspend(rq);
+	(void)pthread_mutex_unlock(&rq->lock);
+	if (answered)
+		return queue_answer(rq);
+	return cut ? MHD_NO : MHD_YES;
+}
+
+/* Resumed before the body: the handler has decided (or all is being cut). */
+static enum MHD_Result
+handle_decided(struct http_request *rq)
+{
+	bool accepted, answered, decided;
+
+	(void)pthread_mutex_lock(&rq->lock);
+	accepted = rq->accepted;
+	answered = rq->answered;
+	decided = accepted || answered || rq->s->cut;
+	if (!decided)
+		request_suspend(rq);
+	(void)pthread_mutex_unlock(&rq->lock);
+	if (!decided)
+		return MHD_YES;
+	if (accepted) {
+		rq->phase = PHASE_BODY;
+		return MHD_YES;
+	}
+	if (!answered || !rq->has_body || rq->expects ||
+	    rq->content_length > DRAIN_MAX_BYTES)
+		return await_answer(rq, false);
+	rq->drain_max = DRAIN_MAX_BYTES;
+	rq->sink_over = true;
+	rq->phase = PHASE_BODY;
+	return MHD_YES;
+}
+
 /* The body is in whole. */
 static enum MHD_Result
 handle_end(struct http_request *rq)
 {
-	enum MHD_Result ok = MHD_YES;
-
 	rq->phase = PHASE_DONE;
 	if (rq->plan.body == HTTP_BODY_STREAM) {
 		if (!rq->sink_over) {
@@ -199,35 +223,7 @@ handle_end(struct http_request *rq)
 	} else if (rq->body.failed != 0) {
 		return refuse(rq, 413, "the body is too large");
 	}
-	(void)pthread_mutex_lock(&rq->lock);
-	if (rq->answered)
-		ok = queue_answer(rq);
-	else if (rq->s->cut)
-		ok = MHD_NO;
-	else if (rq->plan.body == HTTP_BODY_STREAM)
-		request_suspend(rq);
-	else
-		dispatch(rq);
-	(void)pthread_mutex_unlock(&rq->lock);
-	return ok;
-}
-
-static enum MHD_Result
-handle_waiting(struct http_request *rq)
-{
-	enum MHD_Result ok = MHD_YES;
-
-	(void)pthread_mutex_lock(&rq->lock);
-	if (rq->phase == PHASE_ASK)
-		ok = handle_decided(rq);
-	else if (rq->answered)
-		ok = queue_answer(rq);
-	else if (rq->s->cut)
-		ok = MHD_NO;
-	else
-		request_suspend(rq);
-	(void)pthread_mutex_unlock(&rq->lock);
-	return ok;
+	return await_answer(rq, rq->plan.body != HTTP_BODY_STREAM);
 }
 
 enum MHD_Result
@@ -248,8 +244,9 @@ access_handle(void *cls, struct MHD_Connection *conn, const char *url,
 	case PHASE_HEAD:
 		return handle_head(rq, method);
 	case PHASE_ASK:
+		return handle_decided(rq);
 	case PHASE_DONE:
-		return handle_waiting(rq);
+		return await_answer(rq, false);
 	case PHASE_BODY:
 		if (piece.n == 0)
 			return handle_end(rq);

@@ -94,7 +94,9 @@ const char *http_form(struct http_request *rq, const char *name);
  * STREAM: take the body. sink runs on a network thread with each piece and
  * must not block for long; at the end once with n == 0 and end true. When the
  * client goes before the end: n == 0 and end false, once (perhaps before this
- * function returns). After the sink returned false it is not called again;
+ * function returns). arg must live until the sink's last call has let go of
+ * it: what wakes the handler must be the last thing the sink does with it.
+ * After the sink returned false it is not called again;
  * the rest of the body is read and dropped, up to drain_max bytes, then the
  * connection is cut. Chunked, Content-Length and Expect:
  * 100-continue are handled.

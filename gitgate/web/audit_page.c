@@ -45,7 +45,7 @@ entry_row(struct buf *b, const json_t *e)
 	const char *push = json_get(e, "push");
 
 	html_lit(b, "<tr><td>");
-	html_texts(b, json_get(e, "time"));
+	html_when(b, json_get(e, "time"));
 	html_lit(b, "</td><td>");
 	html_texts(b, json_get(e, "type"));
 	html_lit(b, "</td><td>");

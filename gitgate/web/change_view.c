@@ -192,7 +192,8 @@ commit_paths(struct buf *b, const struct path_changes *paths)
 
 	html_lit(b, "<details><summary>");
 	html_u64(b, paths->n);
-	html_lit(b, " changed paths</summary><ul class=\"paths\">");
+	html_texts(b, paths->n == 1 ? " changed path" : " changed paths");
+	html_lit(b, "</summary><ul class=\"paths\">");
 	for (i = 0;
 	     i < paths->n && i < PATHS_SHOWN && b->n - start < PART_BYTES / 16;
 	     i++) {

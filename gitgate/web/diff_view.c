@@ -166,7 +166,7 @@ show_hunk(struct diff_view *d, struct view body)
 	d->old_line = old_start;
 	d->new_line = new_start;
 	buf_addf(d->b,
-	    "<tr class=\"hunk\"><td colspan=\"2\"></td><td>@@ -%u,%u +%u,%u "
+	    "<tr class=\"hunk\"><td class=\"n\"></td><td class=\"n\"></td><td>@@ -%u,%u +%u,%u "
 	    "@@ ",
 	    old_start, old_n, new_start, new_n);
 	html_text(d->b, view_of(section, strnlen(section, 200)));
@@ -253,7 +253,7 @@ show_record(struct diff_view *d, enum diff_kind kind, struct view body)
 	case DIFF_NO_NEWLINE:
 		open_table(d);
 		html_lit(d->b,
-		    "<tr class=\"hunk\"><td colspan=\"2\"></td><td>no newline "
+		    "<tr class=\"hunk\"><td class=\"n\"></td><td class=\"n\"></td><td>no newline "
 		    "at the end of the file</td></tr>");
 		return true;
 	case DIFF_CONTEXT:

@@ -83,7 +83,7 @@ hold_item(struct buf *b, const json_t *h)
 	html_lit(b, "</div><div class=\"dim\">pushed by ");
 	html_texts(b, json_get(h, "principal"));
 	html_lit(b, " · ");
-	html_texts(b, json_get(h, "created"));
+	html_when(b, json_get(h, "created"));
 	html_lit(b, " · held by ");
 	rules_of(b, json_object_get(h, "needs"));
 	html_lit(b, "</div></li>");
@@ -210,7 +210,7 @@ need_reviews(struct buf *b, const json_t *reviews)
 		html_lit(b, " by <strong>");
 		html_texts(b, json_get(r, "reviewer"));
 		html_lit(b, "</strong> <span class=\"dim\">");
-		html_texts(b, json_get(r, "time"));
+		html_when(b, json_get(r, "time"));
 		html_lit(b, "</span>");
 		if (json_get(r, "comment")[0] != '\0') {
 			html_lit(b, "<blockquote>");

@@ -126,6 +126,17 @@ html_time(struct buf *out, int64_t wall_ms)
 }
 
 void
+html_when(struct buf *out, const char *rfc3339)
+{
+	int64_t ms;
+
+	if (clock_parse(view_str(rfc3339), &ms, NULL) == 0)
+		html_time(out, ms);
+	else
+		html_texts(out, rfc3339);
+}
+
+void
 html_span(struct buf *out, int64_t ms)
 {
 	static const struct {

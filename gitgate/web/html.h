@@ -42,6 +42,8 @@ html_urls(struct buf *out, const char *s)
 void html_u64(struct buf *out, uint64_t n);
 /* <time datetime="...">2026-11-22 07:00 UTC</time> */
 void html_time(struct buf *out, int64_t wall_ms);
+/* The same from RFC 3339; text that is none is shown as text. */
+void html_when(struct buf *out, const char *rfc3339);
 /* "3 days", "5 minutes", "now" for a span of milliseconds. */
 void html_span(struct buf *out, int64_t ms);
 /* "12 KiB" */

@@ -10,7 +10,7 @@ push_row(struct buf *b, const json_t *p)
 	html_lit(b, "<tr><td><a href=\"/-/pushes/");
 	html_urls(b, json_get(p, "id"));
 	html_lit(b, "\">");
-	html_texts(b, json_get(p, "created"));
+	html_when(b, json_get(p, "created"));
 	html_lit(b, "</a></td><td>");
 	html_texts(b, json_get(p, "repository"));
 	html_lit(b, "</td><td>");

@@ -111,16 +111,18 @@ static bool
 on_piece(void *arg, struct view piece, bool end)
 {
 	struct upload *u = arg;
+	bool refuse = u->refuse;
 
 	(void)pthread_mutex_lock(&u->lock);
 	u->bytes += piece.n;
 	for (size_t i = 0; i < piece.n; i += 4096)
 		u->sum += (unsigned char)piece.p[i];
-	if (piece.n == 0 || u->refuse)
+	if (piece.n == 0 || refuse)
 		u->end = end ? 1 : -1;
 	(void)pthread_cond_signal(&u->ended);
+	/* with the last unlock the handler may go, and u with it */
 	(void)pthread_mutex_unlock(&u->lock);
-	return !u->refuse;
+	return !refuse;
 }
 
 static void
