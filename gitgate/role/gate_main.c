@@ -292,8 +292,10 @@ tick(void *arg)
 		first = false;
 		atomic_store(&g->recovered, true);
 		waiters_tick(g);
-		if (n % HOLDS_TICKS == 0)
+		if (n % HOLDS_TICKS == 0) {
+			waiters_poll(g);
 			holds_tick(g);
+		}
 		if (n % DRAIN_TICKS == 0)
 			audit_drain(g);
 		(void)nanosleep(&pause, NULL);

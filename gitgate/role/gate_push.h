@@ -155,6 +155,9 @@ void waiters_say(struct gate *g, const char *hold_id, struct view text);
 void waiters_end(struct gate *g, const char *hold_id,
     const struct ref_statuses *statuses);
 void waiters_tick(struct gate *g);
+/* Ask the store how the awaited holds stand: one that ended before its waiter
+ * was listed, or by another process, is noticed so. */
+void waiters_poll(struct gate *g);
 void waiters_stop(struct gate *g);
 size_t waiters_count(struct gate *g);
 

@@ -192,6 +192,65 @@ waiters_tick(struct gate *g)
 	}
 }
 
+/* The distinct holds that somebody waits for. */
+static void
+awaited(struct gate *g, struct strv *ids)
+{
+	pthread_mutex_lock(&g->waiters->mutex);
+	for (struct waiter *w = g->waiters->first; w != NULL; w = w->next)
+		if (!strv_has(ids, w->hold_id))
+			strv_add(ids, w->hold_id);
+	pthread_mutex_unlock(&g->waiters->mutex);
+}
+
+/* What the store keeps of a hold's end, as the report of a push. */
+static void
+fill_from_outcome(const struct stored_hold *h, struct ref_statuses *s)
+{
+	const char *message = json_string_value(json_object_get(h->outcome,
+	    "message"));
+	json_t *refs = json_object_get(h->outcome, "refs"), *r;
+	size_t i;
+
+	ref_statuses_refuse(s, "%s",
+	    message && *message ? message : hold_state_name(h->state));
+	json_array_foreach(refs, i, r)
+	{
+		const char *status = json_string_value(json_object_get(r,
+		    "status"));
+		const char *why = json_string_value(json_object_get(r,
+		    "message"));
+
+		if (i >= s->n)
+			break;
+		s->v[i].ok = status != NULL && strcmp(status, "ok") == 0;
+		if (!s->v[i].ok)
+			ref_status_set(&s->v[i], "%s", why ? why : "failed");
+	}
+}
+
+void
+waiters_poll(struct gate *g)
+{
+	GG_AUTO_RELEASE(strv) ids = STRV_INIT;
+
+	awaited(g, &ids);
+	for (size_t i = 0; i < ids.n; i++) {
+		GG_AUTO_RELEASE(stored_hold) h = { 0 };
+		GG_AUTO_RELEASE(ref_updates) u = { 0 };
+		GG_AUTO_RELEASE(ref_statuses) s = { 0 };
+		struct gg_error err = { 0 };
+
+		if (store_hold_get(g->store, ids.v[i], &h, &err) != 0 ||
+		    !hold_is_over(h.state) ||
+		    updates_from_json(h.updates, &u, &err) != 0)
+			continue; /* they go on waiting until their time */
+		ref_statuses_init(&s, &u);
+		fill_from_outcome(&h, &s);
+		waiters_end(g, h.id, &s);
+	}
+}
+
 void
 waiters_stop(struct gate *g)
 {
