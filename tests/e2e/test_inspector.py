@@ -31,6 +31,12 @@ def refs_of(repo):
     return dict(line.split() for line in out.splitlines())
 
 
+def until(condition):
+    """The other process is on its way there."""
+    while not condition():
+        os.sched_yield()
+
+
 class World:
     """An upstream, a state directory, and jobs between them."""
 
@@ -371,6 +377,29 @@ def test_a_pack_that_nobody_vouched_for(moved):
     untouched(moved, moved.was)
     assert moved.update()[0]
     moved.check()
+
+
+def test_a_whole_pack_waits_for_its_voucher(moved):
+    inspector = moved.inspector()
+    fd = frames.memfd(moved.advert())
+    inspector.peer.send("JOB_MIRROR", frames.mirror_job(str(moved.mirror)),
+                        [fd])
+    os.close(fd)
+    _, fds = inspector.peer.expect("MIRROR_NEED")
+    r, w = os.pipe()
+    inspector.peer.send("MIRROR_PACK", fds=[r])
+    os.close(r)
+    frames.write_all(w, moved.pack_for(frames.read_all(fds[0])))
+    os.close(w)
+    os.close(fds[0])
+    until(lambda: any(moved.mirror.glob("incoming-*/pack/*.idx")))
+    # That nothing comes is what is tested.
+    inspector.peer.sock.settimeout(0.5)
+    with pytest.raises(TimeoutError):
+        inspector.peer.recv()
+    inspector.close()
+    assert inspector.wait() == 0
+    untouched(moved, moved.was)
 
 
 def test_a_pack_cut_short(moved):
@@ -718,12 +747,6 @@ class Push:
         return data
 
 
-def until(condition):
-    """The other process is on its way there."""
-    while not condition():
-        os.sched_yield()
-
-
 @pytest.fixture
 def push(world, tmp_path):
     p = Push(world, tmp_path)
@@ -784,6 +807,17 @@ def test_push_of_garbage(push):
     push.append(b"GARBAGE" * 100, "PACK_END")
     code, _, message = push.failure()
     assert code == 3 and message
+    assert push.inspector.wait() == 1
+
+
+def test_push_that_failed_lets_the_gate_finish_its_sentence(push):
+    push.start()
+    push.append(b"GARBAGE" * 100, "PACK_MORE")
+    push.peer.expect("JOB_FAILED")
+    for _ in range(3):
+        push.append(b"more", "PACK_MORE")
+    push.append(b"", "PACK_END")
+    push.inspector.close()
     assert push.inspector.wait() == 1
 
 
