@@ -59,8 +59,6 @@ struct ref_decision {
 /* The whole push: its verdict is the strictest of its refs'. */
 struct decision {
 	enum verdict verdict;
-	bool
-	    partial; /* a rule with `partial: true`: allowed ones may go ahead */
 	struct ref_decision *refs;
 	size_t n_refs;
 	struct need *needs; /* one per rule that holds, over all refs */

@@ -298,7 +298,6 @@ policy_evaluate(const struct ruleset *rs, const struct policy_input *in,
 		return rc;
 	d = decision_new(n);
 	e.decision = d;
-	d->partial = rs->partial;
 	memcpy(d->policy_digest, rs->digest_hex, sizeof(d->policy_digest));
 	for (size_t u = 0; u < n; u++)
 		begin_ref(&e, u);

@@ -464,11 +464,9 @@ int
 ruleset_parse(struct ruleset *rs, const char *file, struct view text,
     struct gg_error *err)
 {
-	static const char *const keys[] = { "access", "rules", "partial",
-		NULL };
+	static const char *const keys[] = { "access", "rules", NULL };
 	GG_AUTO(yaml_tree) tree = NULL;
 	struct loading l = { .rs = rs };
-	bool partial = false;
 	int rc;
 
 	if ((rc = yaml_tree_parse(text, file, &tree, err)) < 0)
@@ -476,13 +474,10 @@ ruleset_parse(struct ruleset *rs, const char *file, struct view text,
 	l.tree = tree;
 	if ((rc = yaml_check_keys(tree, &tree->root, "the file", keys, err)) <
 		0 ||
-	    (rc = yaml_take_bool(tree, &tree->root, "partial", &partial, err)) <
-		0 ||
 	    (rc = take_each(&l, "access", take_access, err)) < 0 ||
 	    (rc = take_each(&l, "rules", take_rule, err)) < 0 ||
 	    (rc = add_digest(rs, file, text, err)) < 0)
 		return rc;
-	rs->partial = rs->partial || partial;
 	rs->n_files++;
 	return 0;
 }

@@ -55,7 +55,6 @@ struct ruleset {
 	struct strv scopes[REPORT_MAX_SCOPES]; /* their refs */
 	size_t n_scopes;
 	size_t n_files;
-	bool partial;
 	unsigned char digest[DIGEST_SHA256_BYTES];
 	char digest_hex[DIGEST_SHA256_HEX_SIZE];
 };

@@ -104,7 +104,7 @@ def without(key):
 
 
 GOOD = [
-    "", "# nothing\n", "{}", "rules: []", "access: []", "partial: false",
+    "", "# nothing\n", "{}", "rules: []", "access: []", 
     rule(), rule(then="allow"), hold(), access(),
     hold(approvals={}), hold(approvals={"required": 20, "from": []}),
     hold(approvals={"allow-self": True, "from": ["dba"]}),
@@ -125,7 +125,7 @@ GOOD = [
 
 BAD = [
     "[]", "text", "5", "rule: []", "rules: {}", "rules: text", "rules: [a]",
-    "rules:", "access: {}", "access:", "partial: 1", "partial: \"true\"",
+    "rules:", "access: {}", "access:", "partial: true",
     rule(extra=1), json.dumps({"rules": [{"then": "deny"}]}),
     json.dumps({"rules": [{"name": "r"}]}), rule(then="reject"),
     rule(then=None), rule(name=""), rule(name="a b"), rule(name="A" * 65),

@@ -314,7 +314,7 @@ static void
 test_many_refs(void **state)
 {
 	GG_AUTO(ruleset) rs =
-	    parse("partial: true\nrules: [" H
+	    parse("rules: [" H
 		  ", {name: tags, then: deny, when: {refs: [refs/tags/**]}}]");
 	GG_AUTO(change_report) report = change_report_new(3,
 	    ruleset_n_scopes(rs));
@@ -338,7 +338,6 @@ test_many_refs(void **state)
 						   UPDATE_FAST_FORWARD;
 	}
 	assert_int_equal(policy_evaluate(rs, &in, &d, NULL), 0);
-	assert_true(d->partial);
 	assert_int_equal(d->verdict, VERDICT_DENY);
 	assert_int_equal(d->refs[0].verdict, VERDICT_HOLD);
 	assert_int_equal(d->refs[1].verdict, VERDICT_HOLD);

@@ -20,10 +20,9 @@ static const struct {
 } cases[] = {
 	{ "nothing", "", NULL },
 	{ "JSON",
-	    "{\"rules\": [{\"name\": \"r\", \"then\": \"hold\", \"approvals\": {\"required\": 2}}], \"partial\": true}",
+	    "{\"rules\": [{\"name\": \"r\", \"then\": \"hold\", \"approvals\": {\"required\": 2}}]}",
 	    NULL },
 	{ "all that there is",
-	    "partial: true\n"
 	    "access:\n"
 	    "  - principals: {names: [ci], groups: [agents], except-groups: [x], anonymous: true}\n"
 	    "    repositories: [\"acme/*\", \"!acme/secret\"]\n"
@@ -45,8 +44,8 @@ static const struct {
 	    NULL },
 	{ "unknown key", "rule: []\n", "p.yaml:1: unknown key \"rule\"" },
 	{ "rules as a map", "rules: {}\n", "p.yaml:1: rules must be a list" },
-	{ "partial in words", "partial: yes\n",
-	    "p.yaml:1: partial must be true or false" },
+	{ "a push is one unit", "partial: true\n",
+	    "p.yaml:1: unknown key \"partial\"" },
 	{ "a rule as a word", "rules: [a]\n",
 	    "p.yaml:1: a rule must be a map of keys" },
 	{ "a rule's unknown key", RULE("wehn: {}"),
