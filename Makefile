@@ -44,6 +44,9 @@ HARDEN := -fPIE -fstack-protector-strong -fstack-clash-protection \
 	-fno-delete-null-pointer-checks -fno-common \
 	-fcf-protection=full -mbranch-protection=standard
 
+# The included file's own rule stands first.
+.DEFAULT_GOAL := all
+
 # Probing costs a compiler run per flag: keep the answer per compiler.
 FLAGFILE := build/flags.$(subst /,_,$(CC)).mk
 ifneq ($(MAKECMDGOALS),clean)
