@@ -33,7 +33,7 @@ const char *
 role_name(enum role role)
 {
 	static const char *const names[] = { "supervisor", "gate", "inspector",
-		"courier" };
+		"courier", "hook" };
 
 	return names[role];
 }

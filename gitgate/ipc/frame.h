@@ -21,7 +21,7 @@
 
 #define FRAME_HEADER_BYTES 12
 #define FRAME_MAX_BYTES    65536
-#define FRAME_MAX_FDS      3
+#define FRAME_MAX_FDS      4
 /* Where a role finds the socket to its supervisor (or, an inspector, to its
  * gate). */
 #define FRAME_PARENT_FD 3
@@ -34,7 +34,13 @@ enum msg_type {
 	MSG_COUNT
 };
 
-enum role { ROLE_SUPERVISOR, ROLE_GATE, ROLE_INSPECTOR, ROLE_COURIER };
+enum role {
+	ROLE_SUPERVISOR,
+	ROLE_GATE,
+	ROLE_INSPECTOR,
+	ROLE_COURIER,
+	ROLE_HOOK
+};
 
 struct frame {
 	enum msg_type type;
@@ -45,7 +51,7 @@ struct frame {
 	char *buf; /* FRAME_MAX_BYTES, allocated on first use, reused */
 };
 
-#define FRAME_INIT ((struct frame){ .fds = { -1, -1, -1 } })
+#define FRAME_INIT ((struct frame){ .fds = { -1, -1, -1, -1 } })
 /* Close the fds it still owns and free its buffer. */
 void frame_release(struct frame *f);
 GG_DEFINE_AUTO_RELEASE(frame);

@@ -86,6 +86,7 @@ push_job_encode(const struct push_job *j, struct buf *out)
 	enc_u8(out, j->has_pack);
 	enc_u8(out, j->mirror_clean);
 	enc_u8(out, j->sandbox_required);
+	enc_u8(out, j->wants);
 	enc_strv(out, &j->fsck);
 	enc_strv(out, &j->shallow);
 	enc_limits(out, &j->limits);
@@ -104,6 +105,9 @@ push_job_decode(struct view v, struct push_job *out, struct gg_error *err)
 	j.has_pack = read_flag(&d);
 	j.mirror_clean = read_flag(&d);
 	j.sandbox_required = read_flag(&d);
+	j.wants = dec_u8(&d);
+	if (j.wants > JOB_WANT_ALL)
+		d.failed = true;
 	dec_strv(&d, &j.fsck, JOB_STRINGS_MAX);
 	dec_strv(&d, &j.shallow, JOB_STRINGS_MAX);
 	read_limits(&d, &j.limits);

@@ -23,6 +23,16 @@ struct job_limits {
 	uint64_t wall_ms, cpu_ms, memory_bytes;
 };
 
+/* What the change report shall hold beside the paths: only what some rule
+ * asks for is computed. */
+enum {
+	JOB_WANT_LINES = 1,
+	JOB_WANT_SIGNATURES = 2,
+	JOB_WANT_OWNERS = 4,
+	JOB_WANT_SECRETS = 8, /* a fourth fd: the compiled secret rules */
+	JOB_WANT_ALL = 15
+};
+
 struct push_job {
 	char *push_id;
 	char *mirror;      /* absolute path of the bare mirror */
@@ -32,6 +42,7 @@ struct push_job {
 	bool mirror_clean; /* every object in the mirror is reachable from
 	                          upstream's refs that clients may see */
 	bool sandbox_required;
+	uint8_t wants;       /* JOB_WANT_* */
 	struct strv fsck;    /* "msg-id=severity" overrides */
 	struct strv shallow; /* hex oids of the client's shallow lines */
 	struct job_limits limits;

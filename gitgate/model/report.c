@@ -9,9 +9,10 @@
 #define MESSAGE_MAX_BYTES 65536
 #define PATH_MAX_BYTES    65536
 /* Least encoded sizes, for dec_count(). */
-#define PATH_LEAST_BYTES   (4 + 1 + 4 + 4 + 2 * OID_BYTES + 8)
-#define COMMIT_LEAST_BYTES (3 * OID_BYTES + 4 + 5 * 4 + 2 * 8 + 4)
-#define UPDATE_LEAST_BYTES (1 + 1 + OID_BYTES + 1 + 4 + 4)
+#define PATH_LEAST_BYTES    (4 + 1 + 4 + 4 + 2 * OID_BYTES + 8 + 8)
+#define COMMIT_LEAST_BYTES  (3 * OID_BYTES + 4 + 5 * 4 + 2 * 8 + 4 + 8)
+#define UPDATE_LEAST_BYTES  (1 + 1 + OID_BYTES + 1 + 4 + 4 + 8)
+#define FINDING_LEAST_BYTES (1 + 5 * 4 + 3 * 4)
 
 static const char *const kind_names[] = { "create", "fast-forward", "force",
 	"delete", "tag-move" };
@@ -111,6 +112,8 @@ commit_info_release(struct commit_info *c)
 	free(c->committer_name);
 	free(c->committer_email);
 	free(c->message);
+	free(c->signature);
+	free(c->payload);
 	path_changes_release(&c->paths);
 }
 
@@ -121,6 +124,18 @@ update_report_release(struct update_report *u)
 	for (size_t i = 0; i < REPORT_MAX_SCOPES; i++)
 		free(u->scopes[i].v);
 	path_changes_release(&u->net);
+	free(u->owners_path);
+	free(u->owners);
+}
+
+static void
+finding_release(struct finding *f)
+{
+	free(f->rule);
+	free(f->description);
+	free(f->path);
+	free(f->masked);
+	free(f->fingerprint);
 }
 
 void
@@ -132,8 +147,12 @@ change_report_free(struct change_report *r)
 		commit_info_release(&r->commits[i]);
 	for (size_t i = 0; i < r->n_updates; i++)
 		update_report_release(&r->updates[i]);
+	for (size_t i = 0; i < r->n_findings; i++)
+		finding_release(&r->findings[i]);
 	free(r->commits);
 	free(r->updates);
+	free(r->findings);
+	free(r->scan_incomplete);
 	free(r);
 }
 
@@ -152,6 +171,19 @@ change_report_add_commit(struct change_report *r)
 	}
 	r->commits[r->n_commits] = (struct commit_info){ 0 };
 	return &r->commits[r->n_commits++];
+}
+
+struct finding *
+change_report_add_finding(struct change_report *r)
+{
+	r->findings_all++;
+	if (r->n_findings >= REPORT_MAX_FINDINGS)
+		return NULL;
+	if (r->findings == NULL)
+		r->findings = calloc(REPORT_MAX_FINDINGS, sizeof(*r->findings));
+	if (r->findings == NULL)
+		gg_die("no memory for a change report");
+	return &r->findings[r->n_findings++];
 }
 
 static void
@@ -174,6 +206,8 @@ enc_paths(struct buf *b, const struct path_changes *c)
 		enc_oid(b, &p->old_oid);
 		enc_oid(b, &p->new_oid);
 		enc_u64(b, p->new_bytes);
+		enc_u32(b, p->lines_added);
+		enc_u32(b, p->lines_removed);
 	}
 }
 
@@ -192,6 +226,8 @@ enc_commit(struct buf *b, const struct commit_info *c)
 	enc_i64(b, c->committer_time);
 	enc_str(b, c->message);
 	enc_paths(b, &c->paths);
+	enc_str(b, c->signature);
+	enc_bytes(b, view_of(c->payload, c->payload_n));
 }
 
 static void
@@ -208,6 +244,22 @@ enc_update(struct buf *b, const struct update_report *u, size_t n_scopes)
 			enc_u32(b, u->scopes[s].v[i]);
 	}
 	enc_paths(b, &u->net);
+	enc_str(b, u->owners_path);
+	enc_bytes(b, view_of(u->owners, u->owners_n));
+}
+
+static void
+enc_finding(struct buf *b, const struct finding *f)
+{
+	enc_u8(b, (uint8_t)f->place);
+	enc_str(b, f->rule);
+	enc_str(b, f->description);
+	enc_str(b, f->path);
+	enc_u32(b, f->commit);
+	enc_u32(b, f->update);
+	enc_u32(b, f->line);
+	enc_str(b, f->masked);
+	enc_str(b, f->fingerprint);
 }
 
 void
@@ -222,6 +274,12 @@ change_report_encode(const struct change_report *r, struct buf *out)
 	enc_u32(out, (uint32_t)r->n_updates);
 	for (size_t i = 0; i < r->n_updates; i++)
 		enc_update(out, &r->updates[i], r->n_scopes);
+	enc_u32(out, (uint32_t)r->n_findings);
+	for (size_t i = 0; i < r->n_findings; i++)
+		enc_finding(out, &r->findings[i]);
+	enc_u64(out, r->findings_all);
+	enc_u64(out, r->scanned_bytes);
+	enc_str(out, r->scan_incomplete);
 }
 
 /* What is being read, and how many paths it may still hold. */
@@ -271,8 +329,27 @@ read_paths(struct reader *r, struct path_changes *out)
 		read_oid(&r->d, &p->old_oid);
 		read_oid(&r->d, &p->new_oid);
 		p->new_bytes = dec_u64(&r->d);
+		p->lines_added = dec_u32(&r->d);
+		p->lines_removed = dec_u32(&r->d);
 		r->paths_left--;
 	}
+}
+
+/* Bytes of any kind, copied, with a NUL behind them. */
+static char *
+read_blob(struct dec *d, size_t max, size_t *n)
+{
+	struct view v = dec_bytes(d);
+	char *s;
+
+	if (v.n > max) {
+		d->failed = true;
+		v = view_of(NULL, 0);
+	}
+	if ((s = view_dup(v)) == NULL)
+		gg_die("no memory for a change report");
+	*n = v.n;
+	return s;
 }
 
 static void
@@ -290,6 +367,8 @@ read_commit(struct reader *r, struct commit_info *c)
 	c->committer_time = dec_i64(&r->d);
 	c->message = dec_str(&r->d, MESSAGE_MAX_BYTES);
 	read_paths(r, &c->paths);
+	c->signature = dec_str(&r->d, REPORT_SIGNATURE_MAX);
+	c->payload = read_blob(&r->d, REPORT_PAYLOAD_MAX, &c->payload_n);
 }
 
 static void
@@ -322,6 +401,44 @@ read_update(struct reader *r, const struct change_report *whole,
 	for (size_t s = 0; s < whole->n_scopes; s++)
 		read_commit_list(&r->d, &u->scopes[s], whole->n_commits);
 	read_paths(r, &u->net);
+	u->owners_path = dec_str(&r->d, TEXT_MAX_BYTES);
+	u->owners = read_blob(&r->d, REPORT_OWNERS_MAX, &u->owners_n);
+}
+
+/* An index below n, or the mark for none. */
+static uint32_t
+read_index(struct dec *d, size_t n)
+{
+	uint32_t x = dec_u32(d);
+
+	if (x != UINT32_MAX && x >= n)
+		d->failed = true;
+	return x;
+}
+
+static void
+read_findings(struct reader *r, struct change_report *whole)
+{
+	uint32_t n = dec_count(&r->d, FINDING_LEAST_BYTES);
+
+	if (n > REPORT_MAX_FINDINGS)
+		r->d.failed = true;
+	for (uint32_t i = 0; i < n && !r->d.failed; i++) {
+		struct finding *f = change_report_add_finding(whole);
+
+		f->place = (enum finding_place)read_below(&r->d, FINDING_PATH);
+		f->rule = dec_str(&r->d, TEXT_MAX_BYTES);
+		f->description = dec_str(&r->d, TEXT_MAX_BYTES);
+		f->path = dec_str(&r->d, PATH_MAX_BYTES);
+		f->commit = read_index(&r->d, whole->n_commits);
+		f->update = read_index(&r->d, whole->n_updates);
+		f->line = dec_u32(&r->d);
+		f->masked = dec_str(&r->d, TEXT_MAX_BYTES);
+		f->fingerprint = dec_str(&r->d, 64);
+	}
+	whole->findings_all = dec_u64(&r->d);
+	whole->scanned_bytes = dec_u64(&r->d);
+	whole->scan_incomplete = dec_str(&r->d, TEXT_MAX_BYTES);
 }
 
 static void
@@ -364,6 +481,7 @@ change_report_decode(struct view v, struct change_report **out,
 	for (uint32_t i = 0; i < n && !r.d.failed; i++)
 		read_commit(&r, change_report_add_commit(whole));
 	read_updates(&r, whole);
+	read_findings(&r, whole);
 	if ((rc = dec_end(&r.d, err)) != 0)
 		return gg_wrap(err, rc, "change report");
 	*out = gg_take(whole);

@@ -20,8 +20,12 @@
 
 #define REPORT_MAX_SCOPES 64
 /* Ceilings of the encoded form, whatever an inspector says. */
-#define REPORT_MAX_COMMITS 1000000
-#define REPORT_MAX_PATHS   1000000
+#define REPORT_MAX_COMMITS   1000000
+#define REPORT_MAX_PATHS     1000000
+#define REPORT_MAX_FINDINGS  1000
+#define REPORT_SIGNATURE_MAX 16384
+#define REPORT_PAYLOAD_MAX   131072
+#define REPORT_OWNERS_MAX    262144
 
 enum update_kind {
 	UPDATE_CREATE,
@@ -61,6 +65,8 @@ struct path_change {
 	uint32_t old_mode, new_mode; /* as in trees; 0: no such side */
 	struct oid old_oid, new_oid; /* entry ids; zero: no such side */
 	uint64_t new_bytes;          /* size of the new blob; 0 if unknown */
+	/* Lines of a text file; 0 unless the job asked (WANT_LINES). */
+	uint32_t lines_added, lines_removed;
 };
 
 struct path_changes {
@@ -82,6 +88,34 @@ struct commit_info {
 	int64_t author_time, committer_time; /* seconds since 1970 */
 	char *message;
 	struct path_changes paths; /* by the merge rule of docs/inspection.md */
+	/* With JOB_WANT_SIGNATURES: the gpgsig header's text (armor, at most
+	 * REPORT_SIGNATURE_MAX bytes; "" for none) and the commit's bytes
+	 * without that header, which is what was signed. */
+	char *signature;
+	char *payload;
+	size_t payload_n; /* bytes of payload */
+};
+
+enum finding_place {
+	FINDING_BLOB,
+	FINDING_COMMIT_MESSAGE,
+	FINDING_TAG_MESSAGE,
+	FINDING_PATH, /* in the name itself */
+};
+
+/* One secret that the push would bring. Never the secret itself. */
+struct finding {
+	enum finding_place place;
+	char *rule;        /* id of the secret rule */
+	char *description; /* of the rule, or "" */
+	char *path;        /* of the blob; "" for messages */
+	uint32_t commit;   /* index of the first commit that brings it;
+	                      UINT32_MAX: none (see update) */
+	uint32_t update;   /* where commit is UINT32_MAX: the ref update */
+	uint32_t line;     /* from 1; 0 for FINDING_PATH */
+	char *masked;      /* at most the first 4 characters and "..." */
+	char *fingerprint; /* 64 hex: the same secret in the same rule and
+	                      path has the same one, in every push */
 };
 
 /* Indexes into change_report.commits, newest first. */
@@ -102,6 +136,11 @@ struct update_report {
 	 * difference of both ends here; a tree or blob behind a tag its
 	 * paths. */
 	struct path_changes net;
+	/* With JOB_WANT_OWNERS: the CODEOWNERS file of the ref's present
+	 * upstream value (for a create: of upstream's HEAD); "" for none. */
+	char *owners_path;
+	char *owners;
+	size_t owners_n;
 };
 
 struct change_report {
@@ -112,6 +151,13 @@ struct change_report {
 	size_t n_updates;
 	uint64_t n_objects;  /* in the pack */
 	uint64_t pack_bytes; /* as sent */
+	struct finding *findings;
+	size_t n_findings;     /* at most REPORT_MAX_FINDINGS */
+	uint64_t findings_all; /* before the cut */
+	uint64_t scanned_bytes;
+	/* "" or why not everything was scanned (a blob too large, time): a
+	 * rule with `secrets: true` then holds at least. */
+	char *scan_incomplete;
 };
 
 void path_changes_release(struct path_changes *c);
@@ -126,6 +172,9 @@ GG_DEFINE_AUTO(change_report);
 /* Append an empty commit; its index is n_commits - 1. Pointers into commits
  * are invalid after it. */
 struct commit_info *change_report_add_commit(struct change_report *r);
+
+/* Append an empty finding, or NULL past REPORT_MAX_FINDINGS; counts all. */
+struct finding *change_report_add_finding(struct change_report *r);
 
 /* Canonical bytes (ipc/codec), and back. decode: 0, GG_E_PEER, GG_E_LIMIT.
  * decode(encode(x)) = x and encode(decode(y)) = y. */

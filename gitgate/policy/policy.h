@@ -59,6 +59,29 @@ bool ruleset_scope_covers(const struct ruleset *rs, size_t scope,
 bool ruleset_scope_needed(const struct ruleset *rs, size_t scope,
     const struct principal *p, const char *repository);
 
+/*
+ * What the inspector must look for beside paths, because some rule that may
+ * apply to this principal and repository asks for it: JOB_WANT_* bits of
+ * model/job.h.
+ */
+unsigned ruleset_wants(const struct ruleset *rs, const struct principal *p,
+    const char *repository);
+/* The gitleaks rule files that `secrets: true` means (config or the shipped
+ * one), as full paths in the policy directory; borrowed. */
+const struct strv *ruleset_secret_files(const struct ruleset *rs);
+
+/*
+ * An external decision (`hook:`). program: a name without '/' in the hooks
+ * directory; input: borrowed. Returns 0 with the answer, or an error, which
+ * denies. Filled by the gate (hook runner) or by a test.
+ */
+struct hook_answer {
+	enum verdict verdict;
+	char *message; /* malloc'ed */
+};
+typedef int (*policy_hook)(void *ctx, const char *program, const json_t *input,
+    struct hook_answer *out, struct gg_error *err);
+
 struct policy_input {
 	const char *repository;
 	const struct principal *principal;
@@ -67,6 +90,16 @@ struct policy_input {
 	 * its target too; NULL or the target per update */
 	const char *const *symref_targets;
 	const struct change_report *report; /* updates in the same order */
+	int64_t now_wall_ms;                /* for during and outside */
+	/* fingerprints of findings that a reviewer has allowed (and that have
+	 * not expired); NULL: none */
+	const struct strv *allowed_findings;
+	policy_hook hook; /* NULL: a rule with a hook denies */
+	void *hook_ctx;
+	/* NULL, or an array that gets one object per rule and ref update:
+	 * {"rule","file","line","ref","matched":bool,"verdict",
+	 *  "conditions":[{"name","matched":bool,"why"}]} */
+	json_t *trace;
 };
 
 /*
