@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "config/config.h"
 #include "ipc/codec.h"
 #include "ipc/frame.h"
 #include "policy/policy.h"
@@ -514,8 +515,7 @@ set_up(struct supervisor *s, struct gg_error *err)
 }
 
 int
-supervisor_run(const struct config *c, const char *config_file,
-    struct gg_error *err)
+supervisor_run(const char *config_file, struct gg_error *err)
 {
 	struct supervisor s = { .config_file = config_file,
 		.gate.sock = -1,
@@ -524,7 +524,6 @@ supervisor_run(const struct config *c, const char *config_file,
 	struct gg_error ignored;
 	int rc;
 
-	(void)c;
 	log_setup("supervisor", LOG_INFO);
 	(void)umask(077);
 	if ((rc = config_load(config_file, &s.config, err)) != 0)
