@@ -186,8 +186,10 @@ visible_refs(const struct fetch *f, struct gg_error *err)
 	GG_AUTO_RELEASE(buf) bytes = BUF_INIT(ADVERT_MAX_BYTES);
 	int rc = 0;
 
-	if (out == NULL)
-		return gg_fail(err, GG_E_NOMEM, "refs"), -1;
+	if (out == NULL) {
+		gg_fail(err, GG_E_NOMEM, "refs");
+		return -1;
+	}
 	for (size_t i = 0; f->far_wants.n > 0 && i < a->n_refs && rc == 0; i++)
 		if (!gate_ref_is_hidden(f->who.repo.conf, a->refs[i].name))
 			rc = advert_add(out, view_str(a->refs[i].name),

@@ -177,7 +177,7 @@ open_beside(const struct push *p, const char *name, int flags,
 	int fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
 
 	if (fd < 0)
-		return gg_fail(err, GG_E_SYS, "%s", name), -1;
+		gg_fail(err, GG_E_SYS, "%s", name);
 	return fd;
 }
 
