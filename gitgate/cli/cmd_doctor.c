@@ -143,7 +143,8 @@ secret(struct doctor *d, const char *what, const char *path)
 		return;
 	if (stat(path, &st) != 0 || access(path, R_OK) != 0)
 		find(d, BAD, "%s %s cannot be read", what, path);
-	else if ((st.st_mode & 077) != 0)
+	else if ((st.st_mode & 077) != 0 &&
+	    !(st.st_uid == 0 && st.st_gid == 0 && (st.st_mode & 07777) == 0440))
 		find(d, BAD, "%s %s is open to others (mode %03o)", what, path,
 		    (unsigned)st.st_mode & 0777);
 	else
