@@ -305,7 +305,7 @@ test_requests(void **state)
 		    201, "f=1&f=2" },
 		{ "body over its limit is refused",
 		    "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\n"
-		    "\r\n",
+		    "Expect: 100-continue\r\n\r\n",
 		    413, "too large" },
 		{ "length and chunks together are refused",
 		    "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n"
