@@ -32,11 +32,11 @@ typedef void (*http_handler)(void *ctx, struct http_request *rq);
 
 struct http_plan {
 	enum http_body_mode body;
-	size_t max_body;   /* BUFFER: more is 413 */
-	const char *limit; /* the key of max_body, for the refusal; constant */
+	size_t max_body; /* BUFFER: more is 413 */
 	http_handler handler;
 	/* copied to http_request_cookie() */
 	void *cookie;
+	const char *limit; /* the key of max_body, for the refusal; constant */
 };
 
 struct http_config {

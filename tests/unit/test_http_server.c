@@ -197,14 +197,14 @@ route(void *ctx, struct http_request *rq, struct http_plan *plan)
 		const char *path;
 		struct http_plan plan;
 	} routes[] = {
-		{ "/plain", { HTTP_BODY_NONE, 0, on_plain, NULL } },
-		{ "/a b/c", { HTTP_BODY_NONE, 0, on_plain, NULL } },
-		{ "/echo", { HTTP_BODY_BUFFER, 1000, on_echo, NULL } },
-		{ "/silent", { HTTP_BODY_NONE, 0, on_silent, NULL } },
-		{ "/deny", { HTTP_BODY_STREAM, 0, on_deny, NULL } },
-		{ "/upload", { HTTP_BODY_STREAM, 0, on_upload, NULL } },
-		{ "/stream", { HTTP_BODY_NONE, 0, on_stream, NULL } },
-		{ "/pipe", { HTTP_BODY_NONE, 0, on_pipe, NULL } },
+		{ "/plain", { HTTP_BODY_NONE, 0, on_plain, NULL, NULL } },
+		{ "/a b/c", { HTTP_BODY_NONE, 0, on_plain, NULL, NULL } },
+		{ "/echo", { HTTP_BODY_BUFFER, 1000, on_echo, NULL, NULL } },
+		{ "/silent", { HTTP_BODY_NONE, 0, on_silent, NULL, NULL } },
+		{ "/deny", { HTTP_BODY_STREAM, 0, on_deny, NULL, NULL } },
+		{ "/upload", { HTTP_BODY_STREAM, 0, on_upload, NULL, NULL } },
+		{ "/stream", { HTTP_BODY_NONE, 0, on_stream, NULL, NULL } },
+		{ "/pipe", { HTTP_BODY_NONE, 0, on_pipe, NULL, NULL } },
 	};
 
 	(void)ctx;
