@@ -17,6 +17,8 @@ B ?= build$(if $(VARIANT),/$(VARIANT))
 PREFIX ?= /usr/local
 VERSION := 0.1.0
 
+.DEFAULT_GOAL := all
+
 PKGS := libgit2 libmicrohttpd libcrypto jansson libcurl sqlite3 libpq \
 	yaml-0.1 libseccomp libargon2 zlib
 
@@ -181,25 +183,34 @@ bench: all
 	scripts/packages.sh build test
 	/usr/bin/python3 tests/bench/run.py
 
+# The roles lie in PREFIX/lib/gitgate, and gitgate in PREFIX/bin finds them
+# there whatever PREFIX was when it was built.
 LIBEXEC := $(DESTDIR)$(PREFIX)/lib/gitgate
+SHARE := $(DESTDIR)$(PREFIX)/share
+UNITDIR ?= $(PREFIX)/lib/systemd/system
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(LIBEXEC) \
-	    $(DESTDIR)$(PREFIX)/share/man/man1 \
-	    $(DESTDIR)$(PREFIX)/share/man/man5 \
-	    $(DESTDIR)$(PREFIX)/share/doc/gitgate/policy.d \
-	    $(DESTDIR)/lib/systemd/system
+	install -d $(DESTDIR)$(PREFIX)/bin $(LIBEXEC) $(SHARE)/man/man1 \
+	    $(SHARE)/man/man5 $(SHARE)/doc/gitgate/policy.d \
+	    $(SHARE)/doc/gitgate/examples $(SHARE)/doc/gitgate/docs \
+	    $(DESTDIR)$(UNITDIR) $(DESTDIR)$(PREFIX)/lib/sysusers.d \
+	    $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
 	install -m 755 $B/gitgate $(DESTDIR)$(PREFIX)/bin/
 	install -m 755 $B/gitgate-gate $B/gitgate-inspector \
 	    $B/gitgate-courier $(LIBEXEC)/
-	install -m 644 man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
-	install -m 644 man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5/
+	install -m 644 man/*.1 $(SHARE)/man/man1/
+	install -m 644 man/*.5 $(SHARE)/man/man5/
 	install -m 644 policy.d/*.yaml policy.d/schema.json \
-	    $(DESTDIR)$(PREFIX)/share/doc/gitgate/policy.d/
-	install -m 644 examples/*.yaml README.md docs/*.md \
-	    $(DESTDIR)$(PREFIX)/share/doc/gitgate/
+	    $(SHARE)/doc/gitgate/policy.d/
+	install -m 644 examples/* $(SHARE)/doc/gitgate/examples/
+	install -m 644 README.md $(SHARE)/doc/gitgate/
+	install -m 644 docs/* $(SHARE)/doc/gitgate/docs/
 	sed 's,@BINDIR@,$(PREFIX)/bin,' systemd/gitgate.service \
-	    >$(DESTDIR)/lib/systemd/system/gitgate.service
-	chmod 644 $(DESTDIR)/lib/systemd/system/gitgate.service
+	    >$(DESTDIR)$(UNITDIR)/gitgate.service
+	chmod 644 $(DESTDIR)$(UNITDIR)/gitgate.service
+	install -m 644 systemd/sysusers.conf \
+	    $(DESTDIR)$(PREFIX)/lib/sysusers.d/gitgate.conf
+	install -m 644 systemd/tmpfiles.conf \
+	    $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/gitgate.conf
 
 -include $(OBJS:.o=.d) $(MAINS:%.c=$B/obj/%.d) $(UNITS:=.d)
 

@@ -92,6 +92,16 @@ file_read(const char *path, struct buf *out, struct gg_error *err)
 	return 0;
 }
 
+/* Mode 0440 of root's is what systemd's credentials show where an access list
+ * names the service's user; the group root may read what is root's anyway. */
+static bool
+is_for_others(const struct stat *st)
+{
+	if (st->st_uid == 0 && st->st_gid == 0 && (st->st_mode & 07777) == 0440)
+		return false;
+	return (st->st_mode & (S_IRWXG | S_IRWXO)) != 0;
+}
+
 int
 file_read_secret(const char *path, struct buf *out, struct gg_error *err)
 {
@@ -103,7 +113,7 @@ file_read_secret(const char *path, struct buf *out, struct gg_error *err)
 		return gg_fail(err, GG_E_SYS, "%s", path);
 	if (fstat(fd, &st) != 0)
 		return gg_fail(err, GG_E_SYS, "%s", path);
-	if ((st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+	if (is_for_others(&st))
 		return gg_fail(err, GG_E_INPUT,
 		    "%s: holds a secret but others may use it (mode %04o): "
 		    "chmod 600",

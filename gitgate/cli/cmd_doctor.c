@@ -4,7 +4,7 @@
 #include "base/fd.h"
 #include "base/num.h"
 #include "cli/git.h"
-#include "pack/version.h"
+#include "role/spawn.h"
 #include "sandbox/sandbox.h"
 
 #include <errno.h>
@@ -79,7 +79,6 @@ static void
 programs(struct doctor *d)
 {
 	GG_AUTO_RELEASE(buf) out = BUF_INIT(400);
-	char version[PACK_VERSION_SIZE];
 	struct gg_error err = { 0 };
 
 	if (git_run("/", -1, &out, &err, "--version", NULL) != 0) {
@@ -90,8 +89,25 @@ programs(struct doctor *d)
 		find(d, git_is_recent(buf_str(&out)) ? GOOD : BAD,
 		    "%s (2.30 or newer is needed)", buf_str(&out));
 	}
-	pack_library_version(version);
-	find(d, GOOD, "libgit2 %s", version);
+}
+
+/* Only the inspector is linked with libgit2: it knows which one. */
+static void
+inspector(struct doctor *d)
+{
+	GG_AUTO_RELEASE(buf) said = BUF_INIT(400);
+	GG_AUTO_MEM char *dir = NULL, *path = NULL;
+	struct gg_error err = { 0 };
+
+	if (spawn_find_dir(&dir, &err) != 0) {
+		find(d, BAD, "%s", err.msg);
+		return;
+	}
+	path = path_f("%s/gitgate-inspector", dir);
+	if (program_line(path, "--versions", &said, &err) != 0)
+		find(d, BAD, "%s", err.msg);
+	else
+		find(d, GOOD, "%s", buf_str(&said));
 }
 
 static void
@@ -127,7 +143,8 @@ secret(struct doctor *d, const char *what, const char *path)
 		return;
 	if (stat(path, &st) != 0 || access(path, R_OK) != 0)
 		find(d, BAD, "%s %s cannot be read", what, path);
-	else if ((st.st_mode & 077) != 0)
+	else if ((st.st_mode & 077) != 0 &&
+	    !(st.st_uid == 0 && st.st_gid == 0 && (st.st_mode & 07777) == 0440))
 		find(d, BAD, "%s %s is open to others (mode %03o)", what, path,
 		    (unsigned)st.st_mode & 0777);
 	else
@@ -201,6 +218,7 @@ cmd_doctor(struct cli *cli, int argc, char **argv)
 		find(&d, GOOD, "configuration %s", c->file);
 	kernel(&d, c);
 	programs(&d);
+	inspector(&d);
 	if (c != NULL) {
 		state_dir(&d, c);
 		log_key(&d, c);

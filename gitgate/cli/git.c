@@ -26,7 +26,8 @@ static char *const environment[] = { (char[]){ "PATH=/usr/bin:/bin" },
 	NULL };
 
 _Noreturn static void
-child(const char *dir, int in, int out, int err, char *const *argv)
+child(const char *path, const char *dir, int in, int out, int err,
+    char *const *argv)
 {
 	int null = open("/dev/null", O_RDWR);
 
@@ -35,7 +36,7 @@ child(const char *dir, int in, int out, int err, char *const *argv)
 	    chdir(dir) != 0)
 		_exit(126);
 	(void)signal(SIGPIPE, SIG_DFL);
-	execve("/usr/bin/git", argv, environment);
+	execve(path, argv, environment);
 	_exit(127);
 }
 
@@ -52,8 +53,8 @@ wait_for(pid_t pid)
 
 /* stderr goes to a file: two pipes would have to be read at once. */
 static int
-run(const char *dir, int in, struct buf *out, char *const *argv,
-    struct buf *words, struct gg_error *err)
+run(const char *path, const char *dir, int in, struct buf *out,
+    char *const *argv, struct buf *words, struct gg_error *err)
 {
 	GG_AUTO_FD said = fd_memfile("stderr", view_of("", 0), err);
 	GG_AUTO_FD got = fd_memfile("stdout", view_of("", 0), err);
@@ -65,7 +66,7 @@ run(const char *dir, int in, struct buf *out, char *const *argv,
 	if ((pid = fork()) < 0)
 		return gg_fail(err, GG_E_SYS, "fork");
 	if (pid == 0)
-		child(dir, in, out ? got : -1, said, argv);
+		child(path, dir, in, out ? got : -1, said, argv);
 	status = wait_for(pid);
 	if (out != NULL && status == 0 &&
 	    (rc = fd_pread_all(got, out, err)) != 0)
@@ -75,8 +76,8 @@ run(const char *dir, int in, struct buf *out, char *const *argv,
 		return 0;
 	while (words->n > 0 && words->p[words->n - 1] == '\n')
 		words->p[--words->n] = '\0';
-	return gg_fail(err, GG_E_REFUSED, "git %s: %s",
-	    argv[GG_COUNT(settings)], words->n ? buf_str(words) : "failed");
+	return gg_fail(err, GG_E_REFUSED, "%s",
+	    words->n ? buf_str(words) : "failed");
 }
 
 int
@@ -96,5 +97,27 @@ git_run(const char *dir, int in, struct buf *out, struct gg_error *err, ...)
 	va_end(ap);
 	if ((rc = strv_check(&v, err)) != 0)
 		return rc;
-	return run(dir, in, out, v.v, &words, err);
+	rc = run("/usr/bin/git", dir, in, out, v.v, &words, err);
+	return rc == GG_E_REFUSED ?
+	    gg_wrap(err, rc, "git %s", v.v[GG_COUNT(settings)]) :
+	    rc;
+}
+
+int
+program_line(const char *path, const char *option, struct buf *out,
+    struct gg_error *err)
+{
+	GG_AUTO_RELEASE(buf) words = BUF_INIT(WORDS_MAX);
+	GG_AUTO_RELEASE(strv) v = STRV_INIT;
+	int rc;
+
+	strv_add(&v, path);
+	strv_add(&v, option);
+	if ((rc = strv_check(&v, err)) != 0)
+		return rc;
+	if ((rc = run(path, "/", -1, out, v.v, &words, err)) != 0)
+		return gg_wrap(err, rc, "%s %s", path, option);
+	while (out->n > 0 && out->p[out->n - 1] == '\n')
+		out->p[--out->n] = '\0';
+	return 0;
 }

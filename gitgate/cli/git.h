@@ -15,4 +15,9 @@
 GG_MUST_USE int git_run(const char *dir, int in, struct buf *out,
     struct gg_error *err, ...) __attribute__((sentinel));
 
+/* What a program of ours says about itself when given one option, without
+ * the last newline. Returns as git_run(). */
+GG_MUST_USE int program_line(const char *path, const char *option,
+    struct buf *out, struct gg_error *err);
+
 #endif

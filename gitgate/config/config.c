@@ -7,27 +7,6 @@
 #include <arpa/inet.h>
 #include <limits.h>
 
-void
-config_free(struct config *c)
-{
-	if (c == NULL)
-		return;
-	for (size_t i = 0; i < c->n_repositories; i++)
-		repository_release(&c->repositories[i]);
-	free(c->repositories);
-	free(c->file);
-	free(c->listen_host);
-	free(c->listen_file);
-	free(c->public_url);
-	free(c->state_dir);
-	free(c->policy_dir);
-	free(c->store);
-	free(c->log_origin);
-	free(c->log_key);
-	strv_release(&c->trusted_proxies);
-	free(c);
-}
-
 /* systemd's LoadCredential= puts files into a directory that only the unit's
  * environment names. */
 static int

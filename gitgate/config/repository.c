@@ -3,34 +3,6 @@
 
 #include <strings.h>
 
-static void
-credential_release(struct credential *c)
-{
-	free(c->username);
-	free(c->password_file);
-	free(c->token_file);
-	free(c->helper);
-	free(c->ssh_key);
-	free(c->known_hosts);
-	free(c->ca_file);
-}
-
-void
-repository_release(struct repository *r)
-{
-	free(r->path);
-	free(r->upstream);
-	credential_release(&r->credential);
-	strv_release(&r->refs);
-	strv_release(&r->hide_refs);
-	for (size_t i = 0; i < r->n_fsck; i++) {
-		free(r->fsck[i].id);
-		free(r->fsck[i].severity);
-	}
-	free(r->fsck);
-	*r = (struct repository){ 0 };
-}
-
 static int
 take_credential(const struct loading *l, const struct yaml_node *at,
     struct credential *c, struct gg_error *err)

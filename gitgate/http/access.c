@@ -103,14 +103,29 @@ head_is_too_large(struct http_request *rq)
 }
 
 static enum MHD_Result
+refuse_size(struct http_request *rq)
+{
+	GG_AUTO_RELEASE(buf) text = BUF_INIT(256);
+
+	if (rq->plan.limit != NULL)
+		buf_addf(&text, "limit %s: ", rq->plan.limit);
+	buf_adds(&text, "the body is too large");
+	return refuse(rq, 413, buf_str(&text));
+}
+
+/* Who is sending already would not see an answer before its end. */
+static enum MHD_Result
 buffer_begin(struct http_request *rq)
 {
 	size_t max = rq->plan.body == HTTP_BODY_BUFFER ? rq->plan.max_body :
 							 UNASKED_BODY_BYTES;
 
-	if (rq->content_length > max)
-		return refuse(rq, 413, "the body is too large");
 	rq->body.max = max;
+	if (rq->content_length > max) {
+		if (rq->expects || rq->content_length > DRAIN_MAX_BYTES)
+			return refuse_size(rq);
+		rq->body.failed = GG_E_LIMIT;
+	}
 	rq->phase = PHASE_BODY;
 	return MHD_YES;
 }
@@ -151,7 +166,6 @@ take_piece(struct http_request *rq, struct view piece)
 		buf_addv(&rq->body, piece);
 		if (rq->body.failed == 0)
 			return true;
-		/* Only a chunked body gets here. */
 		rq->drained += piece.n;
 		return rq->drained <= DRAIN_MAX_BYTES;
 	}
@@ -221,7 +235,7 @@ handle_end(struct http_request *rq)
 			(void)rq->sink(rq->sink_arg, view_of(NULL, 0), true);
 		}
 	} else if (rq->body.failed != 0) {
-		return refuse(rq, 413, "the body is too large");
+		return refuse_size(rq);
 	}
 	return await_answer(rq, rq->plan.body != HTTP_BODY_STREAM);
 }

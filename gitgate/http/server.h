@@ -36,6 +36,7 @@ struct http_plan {
 	http_handler handler;
 	/* copied to http_request_cookie() */
 	void *cookie;
+	const char *limit; /* the key of max_body, for the refusal; constant */
 };
 
 struct http_config {

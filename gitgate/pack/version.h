@@ -1,4 +1,4 @@
-/* Which libgit2 is this? For `gitgate doctor`. */
+/* Which libgit2 is this? For `gitgate-inspector --versions`. */
 #ifndef GITGATE_PACK_VERSION_H
 #define GITGATE_PACK_VERSION_H
 

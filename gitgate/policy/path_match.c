@@ -128,10 +128,11 @@ trim_path(const char *folded)
 {
 	GG_AUTO_MEM char *slashed = strdup(folded);
 	struct buf out = BUF_INIT(FORM_MAX_BYTES);
-	struct view v = view_str(slashed), head;
+	struct view v, head;
 
 	if (slashed == NULL)
 		gg_die("no memory for a path");
+	v = view_str(slashed);
 	for (char *s = slashed; *s != '\0'; s++)
 		if (*s == '\\')
 			*s = '/';

@@ -39,6 +39,7 @@
 #include "policy/policy.h"
 #include "proto/advert.h"
 #include "proto/relay.h"
+#include "role/inspection_order.h"
 #include "store/auditlog.h"
 #include "store/store.h"
 #include "web/web.h"
@@ -165,9 +166,6 @@ shared_advert_unrefp(struct shared_advert **s)
 
 /* The state of a repository, made on first use; lives as long as the gate. */
 struct repo_state *gate_repo(struct gate *g, const char *name);
-/* Absolute path of its mirror; malloc'ed. */
-char *gate_mirror_path(const struct config *c, const char *name);
-bool gate_ref_is_hidden(const struct repository *conf, const char *refname);
 
 /* Admission (limits): 0 or GG_E_LIMIT; *limit is its key. Leave after. */
 GG_MUST_USE int gate_enter_push(struct gate *g, const struct limits *l,
@@ -193,15 +191,6 @@ void inspectors_add(struct inspectors *in, int fd);
 /* An idle inspector's socket (the caller closes it: that ends it). Asks the
  * supervisor for its successor. GG_E_UNAVAILABLE after 15 s. */
 GG_MUST_USE int inspectors_take(struct gate *g, int *fd, struct gg_error *err);
-void gate_job_limits(const struct limits *l, struct job_limits *out);
-/*
- * Receive the inspector's next frame, which must be `want` or `other`
- * (MSG_NONE: nothing else); JOB_FAILED becomes its error with *limit set
- * (malloc'ed, may be ""), death becomes GG_E_UNAVAILABLE.
- */
-GG_MUST_USE int inspector_expect(int sock, enum msg_type want,
-    enum msg_type other, int64_t mono_deadline_ms, struct frame *f,
-    char **limit, struct gg_error *err);
 
 /* -- courier -- */
 GG_MUST_USE int courier_new(struct gate *g, struct gg_error *err);

@@ -114,12 +114,39 @@ find_far_wants(struct fetch *f, struct upload_request *rq, struct gg_error *err)
 	return strv_check(&f->far_wants, err);
 }
 
+/* Does HEAD stand on a branch that is not to be seen? */
+static bool
+head_is_hidden(const struct fetch *f)
+{
+	const char *target = f->seen->advert->head_target;
+
+	return target != NULL && gate_ref_is_hidden(f->who.repo.conf, target);
+}
+
+/* git completes a short name in these ways (gitrevisions(7)). */
+static bool
+may_mean_hidden(const struct fetch *f, const char *name)
+{
+	static const char *const around[][2] = { { "", "" }, { "refs/", "" },
+		{ "refs/tags/", "" }, { "refs/heads/", "" },
+		{ "refs/remotes/", "" }, { "refs/remotes/", "/HEAD" } };
+
+	for (size_t i = 0; i < GG_COUNT(around); i++) {
+		GG_AUTO_MEM char *full = path_f("%s%s%s", around[i][0], name,
+		    around[i][1]);
+
+		if (gate_ref_is_hidden(f->who.repo.conf, full))
+			return true;
+	}
+	return strcmp(name, "HEAD") == 0 && head_is_hidden(f);
+}
+
 static int
 check_names(const struct fetch *f, const struct strv *names,
     struct gg_error *err)
 {
 	for (size_t i = 0; i < names->n; i++)
-		if (gate_ref_is_hidden(f->who.repo.conf, names->v[i]))
+		if (may_mean_hidden(f, names->v[i]))
 			return gg_fail(err, GG_E_PEER, "no such ref: %s",
 			    names->v[i]);
 	return 0;
@@ -186,8 +213,10 @@ visible_refs(const struct fetch *f, struct gg_error *err)
 	GG_AUTO_RELEASE(buf) bytes = BUF_INIT(ADVERT_MAX_BYTES);
 	int rc = 0;
 
-	if (out == NULL)
-		return gg_fail(err, GG_E_NOMEM, "refs"), -1;
+	if (out == NULL) {
+		gg_fail(err, GG_E_NOMEM, "refs");
+		return -1;
+	}
 	for (size_t i = 0; f->far_wants.n > 0 && i < a->n_refs && rc == 0; i++)
 		if (!gate_ref_is_hidden(f->who.repo.conf, a->refs[i].name))
 			rc = advert_add(out, view_str(a->refs[i].name),
@@ -311,7 +340,8 @@ take_body(struct fetch *f, struct gg_error *err)
 	if (strcasecmp(coding, "gzip") == 0 ||
 	    strcasecmp(coding, "x-gzip") == 0)
 		return gunzip(http_body(f->rq), &f->body, err);
-	return gg_fail(err, GG_E_PEER, "unknown content encoding");
+	return gg_fail(err, GG_E_INPUT, "content encoding %.60s is unknown",
+	    coding);
 }
 
 void
@@ -330,7 +360,10 @@ gate_upload_pack(void *ctx, struct http_request *rq)
 		return;
 	}
 	if ((rc = take_body(&f, &err)) != 0) {
-		http_reply_text(rq, rc == GG_E_LIMIT ? 413 : 400,
+		http_reply_text(rq,
+		    rc == GG_E_LIMIT     ? 413 :
+			rc == GG_E_INPUT ? 415 :
+					   400,
 		    "gitgate: %s%s",
 		    rc == GG_E_LIMIT ? "limit fetch-request-size: " : "",
 		    err.msg);

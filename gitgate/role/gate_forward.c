@@ -59,10 +59,11 @@ forward_compare(const struct forward *f, bool settle,
 			stale++;
 		}
 	}
-	if (ok == 0 && stale == 0)
-		return gg_fail(message, GG_E_UNAVAILABLE,
-			   "the push did not reach upstream"),
-		       FORWARD_UNAVAILABLE;
+	if (ok == 0 && stale == 0) {
+		gg_fail(message, GG_E_UNAVAILABLE,
+		    "the push did not reach upstream");
+		return FORWARD_UNAVAILABLE;
+	}
 	return weigh(f->updates->n, ok, stale);
 }
 

@@ -14,161 +14,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The gate keeps the parsed report in memory: this bounds it (the limits on
- * listed paths and commits keep honest reports far below). */
-#define REPORT_MEMORY_MAX ((size_t)24 << 20)
-
-/* -- the refs part of the job -- */
-
-struct oid_set {
-	struct oid *v;
-	size_t n, alloc;
-};
-
-static int
-oid_set_add(struct oid_set *s, const struct oid *o, struct gg_error *err)
-{
-	struct oid *grown;
-	size_t want;
-
-	if (oid_is_zero(o))
-		return 0;
-	if (s->n == s->alloc) {
-		want = s->alloc ? s->alloc * 2 : 64;
-		grown = reallocarray(s->v, want, sizeof(*grown));
-		if (grown == NULL)
-			return gg_fail(err, GG_E_NOMEM, "list of refs");
-		s->v = grown;
-		s->alloc = want;
-	}
-	s->v[s->n++] = *o;
-	return 0;
-}
-
-static int
-compare_oids(const void *a, const void *b)
-{
-	return oid_cmp(a, b);
-}
-
-static void
-oid_set_unique(struct oid_set *s)
-{
-	size_t kept = 0;
-
-	if (s->n == 0)
-		return;
-	qsort(s->v, s->n, sizeof(s->v[0]), compare_oids);
-	for (size_t i = 0; i < s->n; i++)
-		if (kept == 0 || !oid_eq(&s->v[kept - 1], &s->v[i]))
-			s->v[kept++] = s->v[i];
-	s->n = kept;
-}
-
-/* Fill one scope: the present values of the visible refs that it covers. */
-static int
-fill_scope(const struct push *p, size_t scope, struct push_job_scope *out,
-    struct gg_error *err)
-{
-	const struct advert *a = p->upstream->advert;
-	const struct ruleset *rs = p->who.snap->ruleset;
-	struct oid_set set = { 0 };
-	bool all = true;
-	int rc = 0;
-
-	out->needed = ruleset_scope_needed(rs, scope, &p->who.principal,
-	    p->who.repo.name);
-	for (size_t i = 0; out->needed && i < a->n_refs && rc == 0; i++) {
-		if (gate_ref_is_hidden(p->who.repo.conf, a->refs[i].name))
-			continue;
-		if (ruleset_scope_covers(rs, scope, a->refs[i].name))
-			rc = oid_set_add(&set, &a->refs[i].oid, err);
-		else
-			all = false;
-	}
-	oid_set_unique(&set);
-	out->covers_all = out->needed && all && a->n_refs > 0;
-	if (out->covers_all || rc != 0) {
-		free(set.v);
-		return rc;
-	}
-	out->oids = set.v;
-	out->n_oids = set.n;
-	return 0;
-}
-
-static int
-fill_refs(const struct push *p, struct push_job_refs *out, struct gg_error *err)
-{
-	const struct advert *a = p->upstream->advert;
-	struct oid_set visible = { 0 };
-	int rc = 0;
-
-	for (size_t i = 0; i < p->updates.n && rc == 0; i++)
-		rc = ref_updates_add(&out->updates, &p->updates.v[i].old_oid,
-		    &p->updates.v[i].new_oid, view_str(p->updates.v[i].refname),
-		    SIZE_MAX, err);
-	for (size_t i = 0; i < a->n_refs && rc == 0; i++)
-		if (!gate_ref_is_hidden(p->who.repo.conf, a->refs[i].name))
-			rc = oid_set_add(&visible, &a->refs[i].oid, err);
-	oid_set_unique(&visible);
-	out->advertised = visible.v;
-	out->n_advertised = visible.n;
-	out->head = a->head_oid;
-	out->n_scopes = ruleset_n_scopes(p->who.snap->ruleset);
-	for (size_t i = 0; i < out->n_scopes && rc == 0; i++)
-		rc = fill_scope(p, i, &out->scopes[i], err);
-	return rc;
-}
-
-static int
-refs_file(const struct push *p, struct gg_error *err)
-{
-	GG_AUTO_RELEASE(push_job_refs) refs = { 0 };
-	GG_AUTO_RELEASE(buf) bytes = BUF_INIT(ADVERT_MAX_BYTES);
-
-	if (fill_refs(p, &refs, err) != 0)
-		return -1;
-	push_job_refs_encode(&refs, &bytes);
-	if (buf_check(&bytes, err) != 0)
-		return -1;
-	return fd_memfile("push-refs", buf_view(&bytes), err);
-}
-
-static bool
-mirror_is_clean(const struct push *p)
-{
-	struct repo_state *st = gate_repo(p->gate, p->who.repo.name);
-	bool clean;
-
-	/* What is hidden is no base, though it lies in the mirror. */
-	if (p->who.repo.conf->hide_refs.n > 0)
-		return false;
-	pthread_mutex_lock(&st->mutex);
-	clean = st->clean;
-	pthread_mutex_unlock(&st->mutex);
-	return clean;
-}
-
-static void
-fill_job(const struct push *p, struct push_job *job)
-{
-	const struct config *c = p->who.snap->config;
-	const struct repository *conf = p->who.repo.conf;
-
-	job->push_id = path_f("%s", p->rec.id);
-	job->mirror = gate_mirror_path(c, p->who.repo.name);
-	job->quarantine = path_f("%s", p->quarantine);
-	job->has_pack = p->has_pack;
-	job->mirror_clean = mirror_is_clean(p);
-	job->sandbox_required = p->gate->sandbox_required;
-	for (size_t i = 0; i < conf->n_fsck; i++)
-		strv_addf(&job->fsck, "%s=%s", conf->fsck[i].id,
-		    conf->fsck[i].severity);
-	strv_copy(&job->shallow, &p->shallow);
-	gate_job_limits(&c->limits, &job->limits);
-}
-
 static int
 open_beside(const struct push *p, const char *name, int flags,
     struct gg_error *err)
@@ -177,100 +22,79 @@ open_beside(const struct push *p, const char *name, int flags,
 	int fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
 
 	if (fd < 0)
-		return gg_fail(err, GG_E_SYS, "%s", name), -1;
+		gg_fail(err, GG_E_SYS, "%s", name);
 	return fd;
 }
 
+static bool
+mirror_is_clean(const struct push *p)
+{
+	struct repo_state *st = gate_repo(p->gate, p->who.repo.name);
+	bool clean;
+
+	pthread_mutex_lock(&st->mutex);
+	clean = st->clean;
+	pthread_mutex_unlock(&st->mutex);
+	return clean;
+}
+
+static struct inspection_order
+order_of(const struct push *p)
+{
+	return (struct inspection_order){
+		.config = p->who.snap->config,
+		.ruleset = p->who.snap->ruleset,
+		.repo = &p->who.repo,
+		.principal = &p->who.principal,
+		.updates = &p->updates,
+		.upstream = p->upstream->advert,
+		.shallow = &p->shallow,
+		.push_id = p->rec.id,
+		.quarantine = p->quarantine,
+		.has_pack = p->has_pack,
+		.mirror_clean = mirror_is_clean(p),
+		.sandbox_required = p->gate->sandbox_required,
+	};
+}
+
 int
-push_begin_inspection(struct push *p, const char *pack_file, char **limit,
+push_begin_inspection(struct push *p, const char *pack_file,
     struct gg_error *err)
 {
-	GG_AUTO_RELEASE(push_job) job = { 0 };
-	GG_AUTO_RELEASE(buf) body = BUF_INIT(16384);
-	GG_AUTO_FD refs = refs_file(p, err);
+	struct inspection_order o = order_of(p);
 	GG_AUTO_FD pack = -1;
 	GG_AUTO_FD report = -1;
 	int rc;
 
-	*limit = NULL;
-	if (refs < 0)
-		return err->code;
-	if ((rc = dir_make(p->quarantine, 0700, err)) != 0)
-		return rc;
 	if ((pack = open(pack_file, O_RDONLY | O_CLOEXEC)) < 0)
 		return gg_fail(err, GG_E_SYS, "pack");
 	report = open_beside(p, "report", O_RDWR | O_CREAT | O_TRUNC, err);
 	if (report < 0)
 		return err->code;
-	fill_job(p, &job);
-	push_job_encode(&job, &body);
-	if ((rc = buf_check(&body, err)) != 0 ||
-	    (rc = inspectors_take(p->gate, &p->inspector, err)) != 0)
+	if ((rc = inspectors_take(p->gate, &p->inspector, err)) != 0)
 		return rc;
-	int fds[3] = { refs, pack, report };
-
-	return frame_send(p->inspector, MSG_JOB_PUSH, 0, buf_view(&body), fds,
-	    3, err);
-}
-
-/* -- the report -- */
-
-static int
-read_report(struct push *p, uint64_t n, struct gg_error *err)
-{
-	GG_AUTO_RELEASE(buf) bytes = BUF_INIT(REPORT_MEMORY_MAX);
-	GG_AUTO_FD fd = open_beside(p, "report", O_RDONLY, err);
-	char digest[65];
-	int rc;
-
-	if (fd < 0)
-		return err->code;
-	if ((rc = fd_pread_all(fd, &bytes, err)) != 0)
-		return rc;
-	if (bytes.n != n)
-		return gg_fail(err, GG_E_UNAVAILABLE,
-		    "the inspector's report is not whole");
-	rc = change_report_decode(buf_view(&bytes), &p->report, err);
-	if (rc != 0)
-		return gg_fail(err, GG_E_UNAVAILABLE,
-		    "the inspector's report is malformed");
-	if (p->report->n_updates != p->updates.n ||
-	    p->report->n_scopes != ruleset_n_scopes(p->who.snap->ruleset))
-		return gg_fail(err, GG_E_UNAVAILABLE,
-		    "the inspector reported on another push");
-	digest_sha256_hex(buf_view(&bytes), digest);
-	free(p->rec.report_digest);
-	p->rec.report_digest = path_f("%s", digest);
-	return 0;
+	return inspection_order_send(&o, p->inspector, pack, report, err);
 }
 
 int
 push_end_inspection(struct push *p, uint64_t n, char **limit,
     struct gg_error *err)
 {
-	int64_t deadline = clock_mono_ms() +
-	    (int64_t)p->who.snap->config->limits.inspection_ms + 5000;
-	GG_AUTO_RELEASE(buf) body = BUF_INIT(16);
-	GG_AUTO_RELEASE(frame) f = FRAME_INIT;
-	struct gg_error ignored = { 0 };
+	struct inspection_order o = order_of(p);
+	GG_AUTO_FD report = open_beside(p, "report", O_RDONLY, err);
+	char digest[65];
 	int rc;
 
 	*limit = NULL;
-	enc_u64(&body, n);
-	/* When it has failed already its own words are waiting for us. */
-	if (p->has_pack)
-		(void)!frame_send(p->inspector, MSG_PACK_END, 0,
-		    buf_view(&body), NULL, 0, &ignored);
-	rc = inspector_expect(p->inspector, MSG_REPORT, MSG_NONE, deadline, &f,
-	    limit, err);
+	if (report < 0)
+		return err->code;
+	rc = inspection_order_wait(&o, p->inspector, report, n, &p->report,
+	    digest, limit, err);
 	if (rc != 0)
 		return rc;
-	struct dec d = dec_of(f.body);
-	uint64_t bytes = dec_u64(&d);
-
-	if ((rc = dec_end(&d, err)) != 0)
-		return rc;
-	return read_report(p, bytes, err);
+	free(p->rec.report_digest);
+	p->rec.report_digest = path_f("%s", digest);
+	return 0;
 }
 
 int

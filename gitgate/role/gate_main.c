@@ -60,6 +60,7 @@ plan_git(struct http_request *rq, enum smart_kind kind, const struct limits *l,
 		plan->handler = post ? gate_upload_pack : wrong_method;
 		plan->body = post ? HTTP_BODY_BUFFER : HTTP_BODY_NONE;
 		plan->max_body = (size_t)l->fetch_request_bytes;
+		plan->limit = "fetch-request-size";
 		return;
 	case SMART_RECEIVE_PACK:
 		plan->handler = post ? gate_receive_pack : wrong_method;

@@ -72,7 +72,7 @@ GG_DEFINE_AUTO_RELEASE(push);
 /* -- gate_judge.c -- */
 /* Give the job to an inspector; pack_file: the growing pack. */
 GG_MUST_USE int push_begin_inspection(struct push *p, const char *pack_file,
-    char **limit, struct gg_error *err);
+    struct gg_error *err);
 /* The pack is whole (n bytes): wait for the report. */
 GG_MUST_USE int push_end_inspection(struct push *p, uint64_t n, char **limit,
     struct gg_error *err);

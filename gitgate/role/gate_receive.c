@@ -497,7 +497,7 @@ take_request(struct push *p, const struct receive_request *rq,
 
 /* Everything up to the inspector's start; runs while the pack arrives. */
 static int
-prepare(struct push *p, struct intake *in, const char *pack, char **limit,
+prepare(struct push *p, struct intake *in, const char *pack,
     struct gg_error *err)
 {
 	json_t *claimed = json_object_get(p->rec.request, "claimed");
@@ -510,7 +510,7 @@ prepare(struct push *p, struct intake *in, const char *pack, char **limit,
 		return rc;
 	describe_request(p, in->parser);
 	find_symrefs(p);
-	if ((rc = push_begin_inspection(p, pack, limit, err)) != 0)
+	if ((rc = push_begin_inspection(p, pack, err)) != 0)
 		return rc;
 	pthread_mutex_lock(&in->mutex);
 	in->inspector = p->inspector;
@@ -539,7 +539,7 @@ run_push(struct push *p, struct intake *in, struct http_request *rq,
 {
 	GG_AUTO_MEM char *limit = NULL;
 	struct gg_error err = { 0 };
-	int rc = prepare(p, in, pack, &limit, &err);
+	int rc = prepare(p, in, pack, &err);
 
 	if (rc != 0)
 		intake_hush(in);
@@ -562,8 +562,6 @@ run_push(struct push *p, struct intake *in, struct http_request *rq,
 		rc = gg_fail(&err, GG_E_PEER, "the pack is missing");
 	if (rc == 0) {
 		FAILPOINT("gate.received");
-		free(limit);
-		limit = NULL;
 		rc = push_end_inspection(p, in->n, &limit, &err);
 	}
 	if (rc != 0)

@@ -142,19 +142,6 @@ gate_repo(struct gate *g, const char *name)
 	return r;
 }
 
-char *
-gate_mirror_path(const struct config *c, const char *name)
-{
-	return path_f("%s/mirrors/%s.git", c->state_dir, name);
-}
-
-bool
-gate_ref_is_hidden(const struct repository *conf, const char *refname)
-{
-	return conf->hide_refs.n > 0 &&
-	    glob_list_match(&conf->hide_refs, view_str(refname));
-}
-
 /* -- admission -- */
 
 static struct in_hand *

@@ -2,8 +2,11 @@
  * gitgate-inspector MIRRORS_DIR QUARANTINE_DIR required|best-effort
  *
  * Started by the supervisor with the gate's socket at FRAME_PARENT_FD.
+ * With the one argument --versions it says which libgit2 it runs with, and
+ * nothing else happens (`gitgate doctor` asks).
  */
 #include "base/log.h"
+#include "pack/version.h"
 #include "role/inspector.h"
 #include "role/inspector_walls.h"
 
@@ -23,12 +26,23 @@ usage(void)
 	return 2;
 }
 
+static int
+versions(void)
+{
+	char libgit2[PACK_VERSION_SIZE];
+
+	pack_library_version(libgit2);
+	return printf("libgit2 %s\n", libgit2) < 0 || fflush(stdout) != 0;
+}
+
 int
 main(int argc, char **argv)
 {
 	struct gg_error err = { 0 };
 	bool required;
 
+	if (argc == 2 && strcmp(argv[1], "--versions") == 0)
+		return versions();
 	if (argc != 4)
 		return usage();
 	required = strcmp(argv[3], "best-effort") != 0;

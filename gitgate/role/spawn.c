@@ -22,6 +22,10 @@ become(const char *path, const char *const *args, int sock)
 
 	for (int sig = 1; sig < 32; sig++)
 		(void)sigaction(sig, &dfl, NULL);
+	/* a terminal's ^C goes to all of us: the supervisor sees to an orderly
+	 * end by its frames */
+	dfl.sa_handler = SIG_IGN;
+	(void)sigaction(SIGINT, &dfl, NULL);
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	null = open("/dev/null", O_RDONLY);
@@ -65,7 +69,7 @@ spawn_find_dir(char **dir, struct gg_error *err)
 {
 	char self[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	GG_AUTO_MEM char *beside = NULL;
+	GG_AUTO_MEM char *beside = NULL, *installed = NULL;
 	char *slash;
 
 	if (n < 0)
@@ -75,7 +79,12 @@ spawn_find_dir(char **dir, struct gg_error *err)
 		return gg_fail(err, GG_E_SYS, "%s", self);
 	*slash = '\0';
 	beside = path_f("%s/gitgate-gate", self);
-	*dir = access(beside, X_OK) == 0 ? path_f("%s", self) :
-					   path_f("%s", GG_LIBEXECDIR);
+	installed = path_f("%s/../lib/gitgate/gitgate-gate", self);
+	if (access(beside, X_OK) == 0)
+		*dir = path_f("%s", self);
+	else if (access(installed, X_OK) == 0)
+		*dir = path_f("%s/../lib/gitgate", self);
+	else
+		*dir = path_f("%s", GG_LIBEXECDIR);
 	return 0;
 }

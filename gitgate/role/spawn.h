@@ -10,13 +10,15 @@
 /*
  * Start path with args (args[0] is its name; ends with NULL). Standard input
  * is /dev/null; standard output and error are ours. *sock: our end of its
- * socket. All signals unblocked and at their defaults in it.
+ * socket. All signals are unblocked and at their defaults in it, but
+ * SIGINT is ignored.
  */
 GG_MUST_USE int spawn_role(const char *path, const char *const *args,
     pid_t *pid, int *sock, struct gg_error *err);
 
-/* Where the roles' executables are: beside this program, or in the
- * directory that `make install` used. *dir is malloc'ed. */
+/* Where the roles' executables are: beside this program (as built), in
+ * ../lib/gitgate from it (as installed), else where PREFIX was when it was
+ * built. *dir is malloc'ed. */
 GG_MUST_USE int spawn_find_dir(char **dir, struct gg_error *err);
 
 #endif

@@ -3,9 +3,11 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "config/config.h"
 #include "ipc/codec.h"
 #include "ipc/frame.h"
 #include "policy/policy.h"
+#include "role/notify.h"
 #include "role/spawn.h"
 #include "sandbox/sandbox.h"
 
@@ -38,6 +40,7 @@ struct supervisor {
 	pid_t inspectors[INSPECTORS_MAX];
 	uint32_t generation;
 	int signals;
+	struct notify notify;
 	bool stopping;
 	bool fatal; /* a role said that it cannot start */
 };
@@ -279,14 +282,23 @@ load_again(struct supervisor *s, struct config **out, struct gg_error *err)
 }
 
 static void
+reload_refused(struct supervisor *s, const struct gg_error *err)
+{
+	log_event(EV_reload_failed, kv_err(err));
+	notify_ready(&s->notify,
+	    "reload refused, the old configuration is in force (see the log)");
+}
+
+static void
 reload(struct supervisor *s)
 {
 	GG_AUTO(config) c = NULL;
 	struct gg_error err = { 0 };
 	struct config *old;
-	int rc = load_again(s, &c, &err);
+	int rc;
 
-	if (rc == 0) {
+	notify_reloading(&s->notify);
+	if ((rc = load_again(s, &c, &err)) == 0) {
 		old = s->config;
 		s->config = gg_take(c);
 		config_free(old);
@@ -297,7 +309,7 @@ reload(struct supervisor *s)
 			rc = send_courier_config(s, &err);
 	}
 	if (rc != 0)
-		log_event(EV_reload_failed, kv_err(&err));
+		reload_refused(s, &err);
 }
 
 /* -- the loop -- */
@@ -311,6 +323,7 @@ stop(struct supervisor *s)
 	if (s->stopping)
 		return;
 	s->stopping = true;
+	notify_stopping(&s->notify);
 	log_event(EV_stopping, kv_u64("grace_ms", grace));
 	if (s->gate.pid != 0 &&
 	    send_fd(s->gate.sock, MSG_SHUTDOWN, grace, -1, &err) != 0)
@@ -354,10 +367,15 @@ on_config_taken(struct supervisor *s, const struct frame *f)
 
 	if (d.failed || generation != s->generation)
 		return;
-	if (ok)
-		log_event(EV_reloaded, kv_u64("generation", generation));
-	else
-		log_event(EV_reload_failed, kv_str("error", why));
+	struct gg_error err = { 0 };
+
+	if (!ok) {
+		gg_fail(&err, GG_E_INPUT, "%s", why);
+		reload_refused(s, &err);
+		return;
+	}
+	log_event(EV_reloaded, kv_u64("generation", generation));
+	notify_ready(&s->notify, "serving, configuration reloaded");
 }
 
 static void
@@ -374,6 +392,8 @@ on_gate(struct supervisor *s)
 		fd_close(fd_take(&s->gate.sock));
 		return;
 	}
+	if (f.type == MSG_READY)
+		notify_ready(&s->notify, "serving");
 	if (f.type == MSG_CONFIG_TAKEN)
 		on_config_taken(s, &f);
 	if (f.type == MSG_INSPECTOR_WANTED) {
@@ -508,23 +528,23 @@ set_up(struct supervisor *s, struct gg_error *err)
 	    (rc = check_policy(s->config, err)) != 0 ||
 	    (rc = make_state(s->config, err)) != 0 ||
 	    (rc = spawn_find_dir(&s->bin_dir, err)) != 0 ||
-	    (rc = make_run_dir(s, err)) != 0)
+	    (rc = make_run_dir(s, err)) != 0 ||
+	    (rc = notify_open(&s->notify, err)) != 0)
 		return rc;
 	return block_signals(s, err);
 }
 
 int
-supervisor_run(const struct config *c, const char *config_file,
-    struct gg_error *err)
+supervisor_run(const char *config_file, struct gg_error *err)
 {
 	struct supervisor s = { .config_file = config_file,
 		.gate.sock = -1,
 		.courier.sock = -1,
-		.signals = -1 };
+		.signals = -1,
+		.notify = NOTIFY_INIT };
 	struct gg_error ignored;
 	int rc;
 
-	(void)c;
 	log_setup("supervisor", LOG_INFO);
 	(void)umask(077);
 	if ((rc = config_load(config_file, &s.config, err)) != 0)
@@ -541,6 +561,7 @@ supervisor_run(const struct config *c, const char *config_file,
 		(void)dir_remove(s.run_dir, &ignored);
 	free(s.run_dir);
 	free(s.bin_dir);
+	notify_close(&s.notify);
 	fd_close(s.signals);
 	fd_close(s.gate.sock);
 	fd_close(s.courier.sock);

@@ -7,7 +7,6 @@
 #define GITGATE_ROLE_SUPERVISOR_H
 
 #include "base/error.h"
-#include "config/config.h"
 
 /* Exit codes of roles that the supervisor understands. */
 enum {
@@ -17,11 +16,10 @@ enum {
 };
 
 /*
- * Run until SIGTERM or SIGINT. SIGHUP reads config_file and the policy
- * again. c is borrowed; config_file must be absolute.
+ * Run until SIGTERM or SIGINT. SIGHUP reads config_file, which must be
+ * absolute, and the policy again.
  * Returns 0 after a clean stop, or the reason why it could not start.
  */
-GG_MUST_USE int supervisor_run(const struct config *c, const char *config_file,
-    struct gg_error *err);
+GG_MUST_USE int supervisor_run(const char *config_file, struct gg_error *err);
 
 #endif

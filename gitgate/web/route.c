@@ -234,6 +234,7 @@ web_route(struct http_request *rq, struct http_plan *plan)
 	if (strcmp(http_method(rq), "POST") == 0) {
 		plan->body = HTTP_BODY_BUFFER;
 		plan->max_body = (size_t)cfg->limits.form_bytes;
+		plan->limit = "form-size";
 	}
 	ops->unref(ops->ctx, cfg, rs);
 }

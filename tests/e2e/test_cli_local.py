@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-GITGATE = os.path.join(ROOT, os.environ.get("GITGATE_BIN", "build/gitgate"))
+GITGATE = os.path.join(ROOT, os.environ.get("GITGATE_BUILD", "build"), "gitgate")
 ID = "01JD0000000000000000000000"
 OTHER = "01JD0000000000000000000001"
 
@@ -193,6 +193,14 @@ def test_doctor(box):
     assert "seccomp" in r.stdout and "Landlock" in r.stdout
     findings = json.loads(box.run("doctor", "--json").stdout)
     assert (r.returncode == 1) == any(f["health"] == "error" for f in findings)
+
+
+def test_doctor_knows_the_libgit2_of_the_inspector(box):
+    inspector = os.path.join(os.path.dirname(GITGATE), "gitgate-inspector")
+    r = subprocess.run([inspector, "--versions"], capture_output=True,
+                       text=True, stdin=subprocess.DEVNULL, timeout=30)
+    assert r.returncode == 0 and r.stdout.startswith("libgit2 1.")
+    assert r.stdout.strip() in box.run("doctor").stdout
 
 
 def test_doctor_sees_an_open_key_and_a_missing_one(box):

@@ -75,7 +75,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct view path = view_of(data, size), head;
 	char glob[GLOB_BYTES + 1];
-	GG_AUTO_MEM char *text = NULL;
 	bool bytes, match;
 
 	if (!view_cut(&path, '\n', &head) || head.n > GLOB_BYTES ||

@@ -63,7 +63,7 @@ files(void **state)
 static void
 secrets(void **state)
 {
-	static const struct {
+	const struct {
 		const char *why, *text;
 		mode_t mode;
 		const char *want; /* NULL: refused */
@@ -75,6 +75,8 @@ secrets(void **state)
 		{ "a newline alone", "\n", 0600, NULL },
 		{ "the group may read", "s3cret", 0640, NULL },
 		{ "others may read", "s3cret", 0604, NULL },
+		{ "a credential of systemd's: root's alone", "s3cret", 0440,
+		    geteuid() == 0 && getegid() == 0 ? "s3cret" : NULL },
 	};
 
 	for (size_t i = 0; i < GG_COUNT(rows); i++) {

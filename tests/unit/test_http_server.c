@@ -197,14 +197,14 @@ route(void *ctx, struct http_request *rq, struct http_plan *plan)
 		const char *path;
 		struct http_plan plan;
 	} routes[] = {
-		{ "/plain", { HTTP_BODY_NONE, 0, on_plain, NULL } },
-		{ "/a b/c", { HTTP_BODY_NONE, 0, on_plain, NULL } },
-		{ "/echo", { HTTP_BODY_BUFFER, 1000, on_echo, NULL } },
-		{ "/silent", { HTTP_BODY_NONE, 0, on_silent, NULL } },
-		{ "/deny", { HTTP_BODY_STREAM, 0, on_deny, NULL } },
-		{ "/upload", { HTTP_BODY_STREAM, 0, on_upload, NULL } },
-		{ "/stream", { HTTP_BODY_NONE, 0, on_stream, NULL } },
-		{ "/pipe", { HTTP_BODY_NONE, 0, on_pipe, NULL } },
+		{ "/plain", { HTTP_BODY_NONE, 0, on_plain, NULL, NULL } },
+		{ "/a b/c", { HTTP_BODY_NONE, 0, on_plain, NULL, NULL } },
+		{ "/echo", { HTTP_BODY_BUFFER, 1000, on_echo, NULL, NULL } },
+		{ "/silent", { HTTP_BODY_NONE, 0, on_silent, NULL, NULL } },
+		{ "/deny", { HTTP_BODY_STREAM, 0, on_deny, NULL, NULL } },
+		{ "/upload", { HTTP_BODY_STREAM, 0, on_upload, NULL, NULL } },
+		{ "/stream", { HTTP_BODY_NONE, 0, on_stream, NULL, NULL } },
+		{ "/pipe", { HTTP_BODY_NONE, 0, on_pipe, NULL, NULL } },
 	};
 
 	(void)ctx;
@@ -305,7 +305,7 @@ test_requests(void **state)
 		    201, "f=1&f=2" },
 		{ "body over its limit is refused",
 		    "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\n"
-		    "\r\n",
+		    "Expect: 100-continue\r\n\r\n",
 		    413, "too large" },
 		{ "length and chunks together are refused",
 		    "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n"
