@@ -43,6 +43,8 @@ extern const struct command cli_commands[]; /* ends with a NULL name */
 int cmd_serve(struct cli *cli, int argc, char **argv);
 int cmd_check(struct cli *cli, int argc, char **argv);
 int cmd_policy_check(struct cli *cli, int argc, char **argv);
+int cmd_policy_explain(struct cli *cli, int argc, char **argv);
+int cmd_policy_test(struct cli *cli, int argc, char **argv);
 int cmd_doctor(struct cli *cli, int argc, char **argv);
 int cmd_token_create(struct cli *cli, int argc, char **argv);
 int cmd_token_list(struct cli *cli, int argc, char **argv);

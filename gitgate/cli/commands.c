@@ -120,6 +120,15 @@ const struct command cli_commands[] = {
 	    "the configuration, and say what is wrong\nor what can never "
 	    "match." LOCAL,
 	    cmd_policy_check },
+	{ "policy explain", "PUSH [--policy DIR] [--json]",
+	    "Judge a recorded push again, by the policy of the configuration "
+	    "or of DIR, and\nsay of each rule whether it matched and why." LOCAL,
+	    cmd_policy_explain },
+	{ "policy test",
+	    "[--since 30d] [--policy DIR] [--repository R] [--json]",
+	    "Judge the recorded pushes again and show those whose verdict "
+	    "would be another.\nExits 1 when there are any." LOCAL,
+	    cmd_policy_test },
 	{ "version", "", "Print the version.", cmd_version },
 	{ NULL, NULL, NULL, NULL },
 };

@@ -31,16 +31,6 @@ strv_to_json(const struct strv *s)
 	return a;
 }
 
-void
-strv_from_json(const json_t *array, struct strv *out)
-{
-	size_t i;
-	json_t *v;
-
-	json_array_foreach(array, i, v) if (json_is_string(v))
-	    strv_add(out, json_string_value(v));
-}
-
 json_t *
 audit_of_push(const char *type, const struct stored_push *p)
 {
@@ -143,33 +133,4 @@ audit_drain(struct gate *g)
 
 	if (store_admin_act_take(g->store, take_act, g, &err) != 0)
 		log_event(EV_store_failed, kv_err(&err));
-}
-
-int
-updates_from_json(const json_t *updates, struct ref_updates *out,
-    struct gg_error *err)
-{
-	size_t i;
-	json_t *u;
-	int rc;
-
-	json_array_foreach(updates, i, u)
-	{
-		const char *ref = json_string_value(json_object_get(u, "ref"));
-		struct oid a, b;
-
-		if (ref == NULL ||
-		    !oid_parse(view_str(json_string_value(json_object_get(u,
-				   "old"))),
-			&a) ||
-		    !oid_parse(view_str(json_string_value(json_object_get(u,
-				   "new"))),
-			&b))
-			return gg_fail(err, GG_E_CORRUPT,
-			    "stored ref update %zu is damaged", i);
-		rc = ref_updates_add(out, &a, &b, view_str(ref), 100000, err);
-		if (rc != 0)
-			return rc;
-	}
-	return 0;
 }

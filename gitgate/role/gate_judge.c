@@ -182,8 +182,8 @@ say_reason(struct client *c, const struct reason *r)
 							MATCHES_SHOWN));
 }
 
-static const char *
-denying_rule(const struct ref_decision *r, const char **message)
+const char *
+push_denying_rule(const struct ref_decision *r, const char **message)
 {
 	for (size_t i = 0; i < r->n_reasons; i++) {
 		if (r->reasons[i].verdict != VERDICT_DENY)
@@ -218,7 +218,7 @@ deny_statuses(const struct push *p, struct ref_statuses *s)
 			    guilty ? guilty->refname : "another ref");
 			continue;
 		}
-		rule = denying_rule(&d->refs[i], &message);
+		rule = push_denying_rule(&d->refs[i], &message);
 		ref_status_set(&s->v[i], "denied by rule %s%s%s", rule,
 		    *message != '\0' ? ": " : "", message);
 	}
@@ -251,6 +251,21 @@ record_denial(struct push *p, struct gg_error *err)
 	return rc;
 }
 
+void
+push_say_reasons(struct push *p)
+{
+	for (size_t i = 0; i < p->decision->n_refs; i++) {
+		const struct ref_decision *r = &p->decision->refs[i];
+
+		if (r->n_reasons > 0)
+			client_say(&p->client, "gitgate: %s (%s)", r->refname,
+			    verdict_name(r->verdict));
+		for (size_t k = 0; k < r->n_reasons; k++)
+			if (r->reasons[k].verdict != VERDICT_ALLOW)
+				say_reason(&p->client, &r->reasons[k]);
+	}
+}
+
 static void
 deny(struct push *p)
 {
@@ -265,16 +280,7 @@ deny(struct push *p)
 	deny_statuses(p, &s);
 	(void)dir_remove(p->quarantine, &err);
 	client_say(&p->client, "gitgate: denied, nothing was forwarded");
-	for (size_t i = 0; i < p->decision->n_refs; i++) {
-		const struct ref_decision *r = &p->decision->refs[i];
-
-		if (r->n_reasons > 0)
-			client_say(&p->client, "gitgate: %s (%s)", r->refname,
-			    verdict_name(r->verdict));
-		for (size_t k = 0; k < r->n_reasons; k++)
-			if (r->reasons[k].verdict != VERDICT_ALLOW)
-				say_reason(&p->client, &r->reasons[k]);
-	}
+	push_say_reasons(p);
 	client_end(&p->client, &s);
 	gate_count(p->gate, METRIC_DENIED);
 	log_event(EV_push_denied, kv_str("push", p->rec.id),
@@ -289,6 +295,10 @@ push_decide(struct push *p)
 
 	if (evaluate(p, &err) != 0) {
 		push_refuse(p, PUSH_INVALID, "", &err);
+		return;
+	}
+	if (p->dry_run) {
+		push_say_verdict(p);
 		return;
 	}
 	switch (p->decision->verdict) {

@@ -142,6 +142,7 @@ fill_web(struct gate *g)
 		.log = g->log,
 		.review = gate_review,
 		.withdraw = gate_withdraw,
+		.preview = gate_preview,
 		.audit = ops_audit,
 	};
 	web_init(&g->web);

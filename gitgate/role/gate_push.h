@@ -4,6 +4,7 @@
 
 #include "proto/receive_request.h"
 #include "role/gate.h"
+#include "role/recorded.h"
 
 /* -- what the pusher is told (gate_client.c) -- */
 
@@ -56,6 +57,7 @@ struct push {
 	bool atomic;
 	bool has_pack;
 	int64_t wait_ms; /* asked by option; -1: the rule's */
+	bool dry_run;    /* asked by option: only say what would be */
 	struct strv shallow;
 	struct client client;
 	char *dir;                      /* pushes/<id> */
@@ -80,9 +82,17 @@ GG_MUST_USE int push_end_inspection(struct push *p, uint64_t n, char **limit,
 GG_MUST_USE int push_write_diff(struct push *p, struct gg_error *err);
 /* Judge and act: forwards, holds or denies, and answers the client. */
 void push_decide(struct push *p);
+/* What made a rule match, for the person at the other end. */
+void push_say_reasons(struct push *p);
+const char *
+push_denying_rule(const struct ref_decision *r, const char **message);
 /* Refuse before policy: answer, record, clean up. limit may be "". */
 void push_refuse(struct push *p, enum push_state state, const char *limit,
     const struct gg_error *why);
+
+/* -- gate_dry_run.c -- */
+/* Say what policy would do; forward and hold nothing. */
+void push_say_verdict(struct push *p);
 
 /* -- gate_forward.c -- */
 enum forward_state {
@@ -161,6 +171,10 @@ void waiters_poll(struct gate *g);
 void waiters_stop(struct gate *g);
 size_t waiters_count(struct gate *g);
 
+/* -- gate_preview.c -- */
+GG_MUST_USE int gate_preview(void *ctx, const struct stored_push *push,
+    json_t **out, struct gg_error *err);
+
 /* -- gate_recover.c -- */
 /* Close what earlier processes left open; true when nothing is left. */
 bool recover(struct gate *g, bool at_start);
@@ -179,10 +193,6 @@ void audit_note(struct gate *g, json_t *entry);
 /* Take admin acts of the command line into the log. */
 void audit_drain(struct gate *g);
 
-/* updates of a stored push as structs. GG_E_CORRUPT. */
-GG_MUST_USE int updates_from_json(const json_t *updates,
-    struct ref_updates *out, struct gg_error *err);
-void strv_from_json(const json_t *array, struct strv *out);
 json_t *strv_to_json(const struct strv *s);
 
 #endif

@@ -288,6 +288,10 @@ sort_option(struct push *p, const char *opt, json_t *claimed,
 
 	if (strncmp(opt, "gitgate.wait=", 13) == 0)
 		return num_parse_duration(view_str(opt + 13), &p->wait_ms, err);
+	if (strcmp(opt, "gitgate.dry-run") == 0) {
+		p->dry_run = true;
+		return 0;
+	}
 	if (strncmp(opt, "gitgate.", 8) == 0)
 		return gg_fail(err, GG_E_PEER, "unknown push option %s", opt);
 	if (strncmp(opt, "agent.", 6) == 0 && eq != NULL) {
@@ -348,6 +352,7 @@ find_symrefs(struct push *p)
 {
 	struct repo_state *st = gate_repo(p->gate, p->who.repo.name);
 	const struct advert_ref *r;
+	json_t *symrefs = json_object();
 
 	p->symref_targets = calloc(p->updates.n ? p->updates.n : 1,
 	    sizeof(char *));
@@ -362,10 +367,14 @@ find_symrefs(struct push *p)
 		if (r == NULL || r->symref == NULL)
 			continue;
 		r = advert_find(p->upstream->advert, view_str(r->symref));
-		if (r != NULL)
-			p->symref_targets[i] = r->name;
+		if (r == NULL)
+			continue;
+		p->symref_targets[i] = r->name;
+		(void)json_object_set_new(symrefs, p->updates.v[i].refname,
+		    json_string(r->name));
 	}
 	pthread_mutex_unlock(&st->mutex);
+	(void)json_object_set_new(p->rec.request, "symrefs", symrefs);
 }
 
 /* Upstream's refs as at info/refs, or newer; and the mirror up to date. */
@@ -510,7 +519,9 @@ prepare(struct push *p, struct intake *in, const char *pack,
 		return rc;
 	describe_request(p, in->parser);
 	find_symrefs(p);
-	if ((rc = push_begin_inspection(p, pack, err)) != 0)
+	if ((rc = recorded_keep_refs(p->who.snap->config, p->upstream->advert,
+		 p->dir, err)) != 0 ||
+	    (rc = push_begin_inspection(p, pack, err)) != 0)
 		return rc;
 	pthread_mutex_lock(&in->mutex);
 	in->inspector = p->inspector;

@@ -200,6 +200,7 @@ sweep_quarantine(struct gate *g)
 	}
 	if (d != NULL)
 		(void)closedir(d);
+	recorded_sweep_refs(snap->config);
 }
 
 bool

@@ -179,6 +179,24 @@ api_push(struct web_call *c)
 		reply_json(c, 200, json_of_push(c, &p, hold));
 }
 
+/* What the policy in force would say to a recorded push. */
+void
+api_preview(struct web_call *c)
+{
+	GG_AUTO_RELEASE(stored_push) p = { 0 };
+	struct gg_error err = { 0 };
+	char hold[ULID_SIZE] = "";
+	json_t *answer = NULL;
+	int rc = load_push(c, &p, hold, &err);
+
+	if (rc == 0)
+		rc = c->ops->preview(c->ops->ctx, &p, &answer, &err);
+	if (rc != 0)
+		reply_failure(c, rc, &err);
+	else
+		reply_json(c, 200, answer);
+}
+
 static bool
 is_json(const char *type)
 {

@@ -29,6 +29,7 @@ static const struct route {
 	    "withdraw" },
 	{ "/-/api/v1/pushes", ROUTE_API, api_pushes, NULL },
 	{ "/-/api/v1/pushes/*", ROUTE_API, api_push, NULL },
+	{ "/-/api/v1/pushes/*/preview", ROUTE_API, api_preview, NULL },
 	{ "/-/api/v1/audit", ROUTE_API, api_audit, NULL },
 	{ "/-/api/v1/openapi.json", ROUTE_API | ROUTE_PUBLIC, api_openapi,
 	    NULL },

@@ -39,6 +39,13 @@ struct web_ops {
 	int (*withdraw)(void *ctx, const char *hold_id,
 	    const struct principal *who, const char *client_addr,
 	    const char *comment, struct gg_error *err);
+	/*
+	 * Judge a recorded push by the policy in force. *out: new reference,
+	 * {"verdict","recorded"|null,"policy_digest","same_policy","updates",
+	 * "needs","trace"}. GG_E_NOTFOUND when its recording is not whole.
+	 */
+	int (*preview)(void *ctx, const struct stored_push *push, json_t **out,
+	    struct gg_error *err);
 	/* Sign-ins and other acts that belong in the audit log; entry is
 	 * borrowed. */
 	int (*audit)(void *ctx, json_t *entry, struct gg_error *err);

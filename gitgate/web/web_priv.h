@@ -97,6 +97,7 @@ void api_hold(struct web_call *c);
 void api_hold_act(struct web_call *c);
 void api_pushes(struct web_call *c);
 void api_push(struct web_call *c);
+void api_preview(struct web_call *c);
 void api_audit(struct web_call *c);
 void api_openapi(struct web_call *c);
 void api_problem(struct web_call *c, unsigned status, const char *detail);

@@ -1,0 +1,352 @@
+#include "role/recorded.h"
+
+#include "base/fd.h"
+#include "base/text.h"
+#include "crypto/digest.h"
+#include "role/inspection_order.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* -- upstream's refs of that day -- */
+
+static int
+write_shared(const struct config *c, const struct buf *bytes, char **path,
+    struct gg_error *err)
+{
+	GG_AUTO_MEM char *dir = path_f("%s/adverts", c->state_dir);
+	char hex[DIGEST_SHA256_HEX_SIZE];
+	int rc;
+
+	digest_sha256_hex(buf_view(bytes), hex);
+	*path = path_f("%s/%s", dir, hex);
+	if (access(*path, R_OK) == 0)
+		return 0;
+	if ((rc = dir_make(dir, 0700, err)) != 0)
+		return rc;
+	return file_write(*path, buf_view(bytes), 0600, false, err);
+}
+
+int
+recorded_keep_refs(const struct config *c, const struct advert *refs,
+    const char *push_dir, struct gg_error *err)
+{
+	GG_AUTO_MEM char *own = path_f("%s/upstream", push_dir);
+	GG_AUTO_RELEASE(buf) bytes = BUF_INIT(ADVERT_MAX_BYTES);
+	GG_AUTO_MEM char *shared = NULL;
+	int rc;
+
+	advert_encode(refs, &bytes);
+	if ((rc = buf_check(&bytes, err)) != 0 ||
+	    (rc = write_shared(c, &bytes, &shared, err)) != 0)
+		return rc;
+	if (link(shared, own) == 0)
+		return 0;
+	/* Swept away between the two calls, or too many links to it. */
+	return file_write(own, buf_view(&bytes), 0600, false, err);
+}
+
+void
+recorded_sweep_refs(const struct config *c)
+{
+	GG_AUTO_MEM char *dir = path_f("%s/adverts", c->state_dir);
+	DIR *d = opendir(dir);
+	struct dirent *e;
+	struct stat st;
+
+	while (d != NULL && (e = readdir(d)) != NULL) {
+		if (strlen(e->d_name) != 2 * DIGEST_SHA256_BYTES)
+			continue;
+		if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) ==
+			0 &&
+		    st.st_nlink == 1)
+			(void)unlinkat(dirfd(d), e->d_name, 0);
+	}
+	if (d != NULL)
+		(void)closedir(d);
+}
+
+static int
+read_refs(const struct config *c, const char *push_id, struct advert **out,
+    struct gg_error *err)
+{
+	GG_AUTO_MEM char *path = path_f("%s/pushes/%s/upstream", c->state_dir,
+	    push_id);
+	GG_AUTO_RELEASE(buf) bytes = BUF_INIT(ADVERT_MAX_BYTES);
+	int rc = file_read(path, &bytes, err);
+
+	if (rc != 0)
+		return rc;
+	return advert_decode(buf_view(&bytes), out, err);
+}
+
+/* -- the push as structs -- */
+
+void
+strv_from_json(const json_t *array, struct strv *out)
+{
+	size_t i;
+	json_t *v;
+
+	json_array_foreach(array, i, v) if (json_is_string(v))
+	    strv_add(out, json_string_value(v));
+}
+
+int
+updates_from_json(const json_t *updates, struct ref_updates *out,
+    struct gg_error *err)
+{
+	size_t i;
+	json_t *u;
+	int rc;
+
+	json_array_foreach(updates, i, u)
+	{
+		const char *ref = json_string_value(json_object_get(u, "ref"));
+		struct view old_hex =
+		    view_str(json_string_value(json_object_get(u, "old")));
+		struct view new_hex =
+		    view_str(json_string_value(json_object_get(u, "new")));
+		struct oid a, b;
+
+		if (ref == NULL || !oid_parse(old_hex, &a) ||
+		    !oid_parse(new_hex, &b))
+			return gg_fail(err, GG_E_CORRUPT,
+			    "stored ref update %zu is damaged", i);
+		rc = ref_updates_add(out, &a, &b, view_str(ref), 100000, err);
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+bool
+recorded_verdict(const struct stored_push *push, enum verdict *out)
+{
+	enum verdict v = VERDICT_ALLOW;
+	size_t i;
+	json_t *u;
+
+	json_array_foreach(push->updates, i, u)
+	{
+		const char *word = json_string_value(json_object_get(u,
+		    "verdict"));
+
+		if (word == NULL)
+			return false;
+		if (strcmp(word, "deny") == 0)
+			v = VERDICT_DENY;
+		else if (strcmp(word, "hold") == 0)
+			v = verdict_strictest(v, VERDICT_HOLD);
+	}
+	*out = v;
+	return json_array_size(push->updates) > 0;
+}
+
+/* -- judging again -- */
+
+struct rerun {
+	const struct config *config;
+	const struct ruleset *rs;
+	const struct stored_push *push;
+	struct repo_ref repo;
+	struct principal principal;
+	struct ref_updates updates;
+	struct strv shallow;
+	struct advert *upstream;
+	const char **symrefs;
+	bool has_pack;
+	char *quarantine;
+};
+
+static void
+rerun_release(struct rerun *r)
+{
+	struct gg_error ignored;
+
+	if (r->quarantine != NULL)
+		(void)dir_remove(r->quarantine, &ignored);
+	free(r->quarantine);
+	repo_ref_release(&r->repo);
+	principal_release(&r->principal);
+	ref_updates_release(&r->updates);
+	strv_release(&r->shallow);
+	advert_free(r->upstream);
+	free(r->symrefs);
+}
+GG_DEFINE_AUTO_RELEASE(rerun);
+
+void
+rejudged_release(struct rejudged *r)
+{
+	change_report_free(r->report);
+	decision_free(r->decision);
+	*r = (struct rejudged){ 0 };
+}
+
+static enum auth_method
+method_of(const char *word)
+{
+	for (enum auth_method m = AUTH_ANONYMOUS; m <= AUTH_SESSION; m++)
+		if (strcmp(auth_method_name(m), word) == 0)
+			return m;
+	return AUTH_ANONYMOUS;
+}
+
+static int
+load_rerun(struct rerun *r, struct gg_error *err)
+{
+	const json_t *request = r->push->request, *symrefs;
+	char id[ULID_SIZE];
+	int rc;
+
+	if ((rc = config_find_repository(r->config,
+		 view_str(r->push->repository), &r->repo, err)) != 0 ||
+	    (rc = updates_from_json(r->push->updates, &r->updates, err)) != 0 ||
+	    (rc = read_refs(r->config, r->push->id, &r->upstream, err)) != 0)
+		return rc;
+	r->principal.name = path_f("%s", r->push->principal);
+	r->principal.method = method_of(r->push->auth_method);
+	r->principal.credential_id = path_f("%s", r->push->credential_id);
+	strv_copy(&r->principal.groups, &r->push->groups);
+	strv_from_json(json_object_get(request, "shallow"), &r->shallow);
+	r->has_pack = json_is_true(json_object_get(request, "has_pack"));
+	r->symrefs = calloc(r->updates.n + 1, sizeof(*r->symrefs));
+	if (r->symrefs == NULL)
+		return gg_fail(err, GG_E_NOMEM, "recorded push");
+	symrefs = json_object_get(request, "symrefs");
+	for (size_t i = 0; i < r->updates.n; i++)
+		r->symrefs[i] = json_string_value(json_object_get(symrefs,
+		    r->updates.v[i].refname));
+	ulid_new(id);
+	r->quarantine = path_f("%s/quarantine/%s", r->config->state_dir, id);
+	return 0;
+}
+
+/*
+ * Not as of a clean mirror: what the push brought may lie in the mirror by
+ * now, and must count as new all the same. The refs of that day are the base.
+ */
+static struct inspection_order
+order_of(const struct rerun *r)
+{
+	return (struct inspection_order){
+		.config = r->config,
+		.ruleset = r->rs,
+		.repo = &r->repo,
+		.principal = &r->principal,
+		.updates = &r->updates,
+		.upstream = r->upstream,
+		.shallow = &r->shallow,
+		.push_id = r->push->id,
+		.quarantine = r->quarantine,
+		.has_pack = r->has_pack,
+		.mirror_clean = false,
+		.sandbox_required = r->config->sandbox == SANDBOX_REQUIRED,
+	};
+}
+
+static int
+open_pack(const struct rerun *r, uint64_t *n, struct gg_error *err)
+{
+	GG_AUTO_MEM char *path = path_f("%s/pushes/%s/pack",
+	    r->config->state_dir, r->push->id);
+	GG_AUTO_FD fd = open(r->has_pack ? path : "/dev/null",
+	    O_RDONLY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) != 0)
+		return gg_fail(err, GG_E_NOTFOUND,
+			   "the pack of push %s is gone", r->push->id),
+		       -1;
+	*n = r->has_pack ? (uint64_t)st.st_size : 0;
+	return fd_take(&fd);
+}
+
+static int
+inspect_again(const struct rerun *r, int inspector, struct change_report **out,
+    struct gg_error *err)
+{
+	struct inspection_order o = order_of(r);
+	GG_AUTO_MEM char *limit = NULL;
+	char digest[DIGEST_SHA256_HEX_SIZE];
+	uint64_t n = 0;
+	GG_AUTO_FD report = fd_memfile("report", view_str(""), err);
+	GG_AUTO_FD pack = report < 0 ? -1 : open_pack(r, &n, err);
+	int rc;
+
+	if (report < 0 || pack < 0)
+		return err->code;
+	rc = inspection_order_send(&o, inspector, pack, report, err);
+	if (rc == 0)
+		rc = inspection_order_wait(&o, inspector, report, n, out,
+		    digest, &limit, err);
+	if (rc == GG_E_LIMIT && limit != NULL && *limit != '\0')
+		return gg_wrap(err, rc, "limit %s", limit);
+	return rc;
+}
+
+static int
+not_asked(void *ctx, const char *program, const json_t *input,
+    struct hook_answer *out, struct gg_error *err)
+{
+	(void)ctx;
+	(void)program;
+	(void)input;
+	(void)err;
+	out->verdict = VERDICT_ALLOW;
+	out->message = path_f("the hook was not asked again");
+	return 0;
+}
+
+int
+recorded_rejudge(const struct config *c, const struct ruleset *rs,
+    const struct stored_push *push, int inspector, json_t *trace,
+    struct rejudged *out, struct gg_error *err)
+{
+	GG_AUTO_RELEASE(rerun) r = { .config = c, .rs = rs, .push = push };
+	GG_AUTO_RELEASE(rejudged) j = { 0 };
+	int rc;
+
+	if ((rc = load_rerun(&r, err)) != 0 ||
+	    (rc = inspect_again(&r, inspector, &j.report, err)) != 0)
+		return rc;
+	struct policy_input in = {
+		.repository = r.repo.name,
+		.principal = &r.principal,
+		.updates = &r.updates,
+		.symref_targets = r.symrefs,
+		.report = j.report,
+		.now_wall_ms = push->created_ms,
+		.hook = not_asked,
+		.trace = trace,
+	};
+
+	if ((rc = policy_evaluate(rs, &in, &j.decision, err)) != 0)
+		return rc;
+	*out = j;
+	j = (struct rejudged){ 0 };
+	return 0;
+}
+
+json_t *
+recorded_explanation(const struct ruleset *rs, const struct stored_push *push,
+    const struct rejudged *r, json_t *trace)
+{
+	const char *digest = ruleset_digest(rs);
+	enum verdict was = VERDICT_DENY;
+	bool judged = recorded_verdict(push, &was);
+
+	return json_pack("{s:s, s:s, s:s, s:s?, s:s, s:b, s:o, s:o, s:O}",
+	    "push", push->id, "repository", push->repository, "verdict",
+	    verdict_name(r->decision->verdict), "recorded",
+	    judged ? verdict_name(was) : NULL, "policy_digest", digest,
+	    "same_policy", strcmp(digest, push->policy_digest) == 0, "updates",
+	    decision_updates_json(r->decision), "needs",
+	    decision_needs_json(r->decision), "trace", trace);
+}

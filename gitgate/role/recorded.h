@@ -1,0 +1,64 @@
+/*
+ * Recorded pushes, judged again: what `policy explain`, `policy test` and
+ * the API's preview do. The whole inspection runs again from the recorded
+ * bytes, so that rules that ask for other refs, lines or findings than the
+ * policy of that day get what they ask for.
+ */
+#ifndef GITGATE_ROLE_RECORDED_H
+#define GITGATE_ROLE_RECORDED_H
+
+#include "base/auto.h"
+#include "base/error.h"
+#include "config/config.h"
+#include "model/report.h"
+#include "model/verdict.h"
+#include "policy/policy.h"
+#include "proto/advert.h"
+#include "store/store.h"
+
+#include <jansson.h>
+
+/*
+ * Keep upstream's refs as the push saw them: <push_dir>/upstream. Pushes that
+ * saw the same refs share one file (a hard link below state-dir/adverts).
+ */
+GG_MUST_USE int recorded_keep_refs(const struct config *c,
+    const struct advert *refs, const char *push_dir, struct gg_error *err);
+/* Remove shared refs that no push needs any more. */
+void recorded_sweep_refs(const struct config *c);
+
+struct rejudged {
+	struct change_report *report;
+	struct decision *decision;
+};
+void rejudged_release(struct rejudged *r);
+GG_DEFINE_AUTO_RELEASE(rejudged);
+
+/*
+ * Inspect and judge a recorded push by a rule set, as of the time when it
+ * came. inspector: socket of an idle one; used up. trace: as in
+ * policy_input, may be NULL. Hook programs are not asked (the trace says so).
+ * GG_E_NOTFOUND when the push was recorded without what is needed, or its
+ * pack is gone; GG_E_PEER / GG_E_LIMIT when inspection itself refuses it now.
+ */
+GG_MUST_USE int recorded_rejudge(const struct config *c,
+    const struct ruleset *rs, const struct stored_push *push, int inspector,
+    json_t *trace, struct rejudged *out, struct gg_error *err);
+
+/* The strictest verdict that was recorded for a push; false when it was never
+ * judged. */
+bool recorded_verdict(const struct stored_push *push, enum verdict *out);
+
+/*
+ * What there is to say of a push that was judged again, as JSON (the API's
+ * preview and `policy explain --json`); trace is borrowed. New reference.
+ */
+json_t *recorded_explanation(const struct ruleset *rs,
+    const struct stored_push *push, const struct rejudged *r, json_t *trace);
+
+/* updates of a stored push as structs. GG_E_CORRUPT. */
+GG_MUST_USE int updates_from_json(const json_t *updates,
+    struct ref_updates *out, struct gg_error *err);
+void strv_from_json(const json_t *array, struct strv *out);
+
+#endif
