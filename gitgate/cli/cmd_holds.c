@@ -136,6 +136,10 @@ print_need(const json_t *need)
 	buf_addf(&b, "%lld from ",
 	    (long long)json_integer_value(json_object_get(need, "required")));
 	json_join(&b, json_object_get(need, "from"), NULL);
+	if (json_object_get(need, "people") != NULL) {
+		buf_adds(&b, " ");
+		json_join(&b, json_object_get(need, "people"), NULL);
+	}
 	buf_addf(&b, " (rule %s)", json_str(need, "rule"));
 	say_safe("needs:      ", buf_str(&b));
 	json_array_foreach(json_object_get(need, "reviews"), i, r)

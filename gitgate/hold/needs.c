@@ -11,6 +11,7 @@ needs_free(struct need *needs, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		free(needs[i].rule);
 		strv_release(&needs[i].from);
+		strv_release(&needs[i].people);
 	}
 	free(needs);
 }
@@ -29,7 +30,7 @@ read_int(const json_t *o, const char *key, int64_t least, int64_t most,
 }
 
 static bool
-read_groups(const json_t *list, struct strv *out)
+read_strings(const json_t *list, struct strv *out)
 {
 	if (!json_is_array(list))
 		return false;
@@ -48,13 +49,15 @@ read_need(const json_t *o, struct need *out)
 {
 	const char *rule = json_string_value(json_object_get(o, "rule"));
 	const json_t *self = json_object_get(o, "allow_self");
+	const json_t *people = json_object_get(o, "people");
 	int64_t required;
 
 	if (rule == NULL || !json_is_boolean(self) ||
 	    !read_int(o, "required", 0, UINT32_MAX, &required) ||
 	    !read_int(o, "wait_ms", 0, INT64_MAX, &out->wait_ms) ||
 	    !read_int(o, "expires_ms", 0, INT64_MAX, &out->expires_ms) ||
-	    !read_groups(json_object_get(o, "from"), &out->from))
+	    !read_strings(json_object_get(o, "from"), &out->from) ||
+	    (people != NULL && !read_strings(people, &out->people)))
 		return false;
 	out->required = (uint32_t)required;
 	out->allow_self = json_is_true(self);

@@ -51,8 +51,11 @@ is_author(const struct quorum_push *push, const struct quorum_review *who)
 static bool
 is_asked(const struct need *need, const struct quorum_review *who)
 {
-	if (need->from.n == 0)
+	if (need->from.n == 0 && need->people.n == 0)
 		return true;
+	for (size_t i = 0; i < need->people.n; i++)
+		if (is_called(who, need->people.v[i]))
+			return true;
 	for (size_t i = 0; i < need->from.n; i++)
 		if (who->groups != NULL &&
 		    strv_has(who->groups, need->from.v[i]))

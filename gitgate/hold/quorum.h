@@ -2,8 +2,8 @@
  * Who may review a hold, and when it has the approvals that it needs. Pure
  * logic over records; the store keeps them.
  *
- * An approval counts for every need whose groups the reviewer is in (an empty
- * list of groups: for anybody). People are distinct by name, without regard
+ * An approval counts for every need whose groups the reviewer is in or whose
+ * people name the reviewer (neither groups nor people: for anybody). People are distinct by name, without regard
  * to case. Unless a need says allow-self, neither the pusher nor whoever is
  * named as author or committer of the push counts for it. One rejection by
  * somebody entitled ends the hold.
@@ -68,8 +68,8 @@ enum quorum_state quorum_state(const struct need *needs, size_t n_needs,
 
 /*
  * Needs from stored JSON, as decision_needs_json() wrote it: a list of
- * {"rule", "required", "from", "allow_self", "wait_ms", "expires_ms"}; other
- * members are passed over. 0, *out the caller's to needs_free(); GG_E_CORRUPT
+ * {"rule", "required", "from", "allow_self", "wait_ms", "expires_ms"} and, where
+ * there are any, "people"; other members are passed over. 0, *out the caller's to needs_free(); GG_E_CORRUPT
  * for anything else (then nothing may be approved).
  */
 GG_MUST_USE int needs_from_json(const json_t *json, struct need **out,

@@ -56,6 +56,7 @@ decision_free(struct decision *d)
 	for (size_t i = 0; i < d->n_needs; i++) {
 		free(d->needs[i].rule);
 		strv_release(&d->needs[i].from);
+		strv_release(&d->needs[i].people);
 	}
 	free(d->refs);
 	free(d->needs);

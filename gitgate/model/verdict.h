@@ -41,7 +41,9 @@ struct reason {
 struct need {
 	char *rule;
 	uint32_t required; /* approvals */
-	struct strv from;  /* groups; empty: any reviewer */
+	/* Groups, and people by name, whose approval counts; both empty: any
+	 * reviewer's. */
+	struct strv from, people;
 	bool allow_self;
 	int64_t wait_ms;    /* how long a client is kept waiting; 0: not */
 	int64_t expires_ms; /* how long the hold stays open */

@@ -111,15 +111,25 @@ decision_updates_json(const struct decision *d)
 }
 
 static json_t *
+strings_json(const struct strv *s)
+{
+	json_t *j = or_die(json_array());
+
+	for (size_t i = 0; i < s->n; i++)
+		append(j, text_json(s->v[i]));
+	return j;
+}
+
+static json_t *
 need_json(const struct need *n)
 {
-	json_t *j = or_die(json_object()), *from = or_die(json_array());
+	json_t *j = or_die(json_object());
 
-	for (size_t i = 0; i < n->from.n; i++)
-		append(from, text_json(n->from.v[i]));
 	set(j, "rule", text_json(n->rule));
 	set(j, "required", json_integer(n->required));
-	set(j, "from", from);
+	set(j, "from", strings_json(&n->from));
+	if (n->people.n > 0)
+		set(j, "people", strings_json(&n->people));
 	set(j, "allow_self", json_boolean(n->allow_self));
 	set(j, "wait_ms", json_integer(n->wait_ms));
 	set(j, "expires_ms", json_integer(n->expires_ms));

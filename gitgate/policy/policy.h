@@ -122,7 +122,8 @@ bool policy_path_match(const char *glob, struct view path);
 /* JSON of a decision, as in the API's "updates" (DESIGN section 14), new
  * reference; bytes that are not UTF-8 are shown as U+FFFD. */
 json_t *decision_updates_json(const struct decision *d);
-/* The needs without reviews: [{"rule","required","from",...}]; and back. */
+/* The needs without reviews: [{"rule","required","from",...}], with "people"
+ * where a need names some; hold/quorum.h reads them back. */
 json_t *decision_needs_json(const struct decision *d);
 
 #endif

@@ -131,6 +131,9 @@ say_need(struct client *c, const char *refname, const struct need *n)
 	for (size_t i = 0; i < n->from.n; i++)
 		buf_addf(&from, "%s%s", i == 0 ? " from " : " or ",
 		    n->from.v[i]);
+	for (size_t i = 0; i < n->people.n; i++)
+		buf_addf(&from, "%s%s", from.n == 0 ? " from " : " or ",
+		    n->people.v[i]);
 	client_say(c, "  %s   needs %u approval%s%s   (rule %s)", refname,
 	    (unsigned)n->required, n->required == 1 ? "" : "s", buf_str(&from),
 	    n->rule);

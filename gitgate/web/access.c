@@ -36,10 +36,13 @@ static bool
 need_asks_for(const json_t *need, const struct principal *p, bool *any)
 {
 	const json_t *from = json_object_get(need, "from");
+	const json_t *people = json_object_get(need, "people");
 	const json_t *g;
 	size_t i;
 
-	*any = json_array_size(from) == 0;
+	*any = json_array_size(from) == 0 && json_array_size(people) == 0;
+	json_array_foreach(people, i, g) if (json_is_string(g) &&
+	    strcasecmp(p->name, json_string_value(g)) == 0) return true;
 	json_array_foreach(from, i, g) if (json_is_string(g) &&
 	    strv_has(&p->groups, json_string_value(g))) return true;
 	return false;

@@ -225,7 +225,7 @@ static void
 show_needs(struct buf *b, const json_t *needs)
 {
 	const json_t *n, *g;
-	size_t i, k;
+	size_t i, k, i_person;
 
 	html_lit(b, "<section class=\"card\"><h2>Approvals</h2><ul>");
 	json_array_foreach(needs, i, n)
@@ -244,7 +244,13 @@ show_needs(struct buf *b, const json_t *needs)
 				html_lit(b, " or ");
 			html_texts(b, json_string_value(g));
 		}
-		if (json_array_size(json_object_get(n, "from")) == 0)
+		json_array_foreach(json_object_get(n, "people"), i_person, g)
+		{
+			if (k > 0 || i_person > 0)
+				html_lit(b, " or ");
+			html_texts(b, json_string_value(g));
+		}
+		if (k == 0 && i_person == 0)
 			html_lit(b, "any reviewer");
 		html_lit(b, ".");
 		need_reviews(b, json_object_get(n, "reviews"));

@@ -3,6 +3,8 @@
 #include "base/text.h"
 #include "web/web_priv.h"
 
+#include <strings.h>
+
 json_t *
 json_text(const char *s)
 {
@@ -43,14 +45,19 @@ json_get(const json_t *object, const char *key)
 }
 
 static bool
-counts_for(const struct stored_review *r, const json_t *from)
+counts_for(const struct stored_review *r, const json_t *need)
 {
+	const json_t *from = json_object_get(need, "from");
+	const json_t *people = json_object_get(need, "people");
 	const json_t *g;
 	size_t i;
 
 	/* A rejection by anybody entitled ends all. */
-	if (json_array_size(from) == 0 || !r->approve)
+	if (!r->approve ||
+	    (json_array_size(from) == 0 && json_array_size(people) == 0))
 		return true;
+	json_array_foreach(people, i, g) if (json_is_string(g) &&
+	    strcasecmp(r->reviewer, json_string_value(g)) == 0) return true;
 	json_array_foreach(from, i, g) if (json_is_string(g) &&
 	    strv_has(&r->groups, json_string_value(g))) return true;
 	return false;
@@ -59,13 +66,12 @@ counts_for(const struct stored_review *r, const json_t *from)
 json_t *
 json_reviews_of(const struct stored_hold *h, const json_t *need)
 {
-	const json_t *from = json_object_get(need, "from");
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < h->n_reviews; i++) {
 		const struct stored_review *r = &h->reviews[i];
 
-		if (!counts_for(r, from))
+		if (!counts_for(r, need))
 			continue;
 		json_array_append_new(list,
 		    json_pack("{s:o, s:s, s:o, s:o}", "reviewer",
