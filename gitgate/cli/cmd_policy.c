@@ -64,7 +64,8 @@ rejudge(const struct judge *j, const struct stored_push *p, json_t *trace,
 	pid_t pid;
 	int rc;
 
-	if ((rc = spawn_role(path, args, &pid, &sock, err)) != 0)
+	if ((rc = spawn_role(path, args, SPAWN_ENV_LEAST, &pid, &sock, err)) !=
+	    0)
 		return rc;
 	rc = recorded_rejudge(j->config, j->rs, p, sock, trace, out, err);
 	fd_close(fd_take(&sock));

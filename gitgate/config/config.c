@@ -287,7 +287,9 @@ take_dirs(const struct loading *l, const struct yaml_node *root,
 	    (rc = config_take_path(l, root, "state-dir", &c->state_dir, err)) <
 		0 ||
 	    (rc = config_take_path(l, root, "policy-dir", &c->policy_dir,
-		 err)) < 0)
+		 err)) < 0 ||
+	    (rc = config_take_path(l, root, "hooks-dir", &c->hooks_dir, err)) <
+		0)
 		return rc;
 	if (c->state_dir == NULL || c->policy_dir == NULL)
 		return yaml_fail(l->tree, root, err, "%s is missing",
@@ -299,9 +301,9 @@ static int
 take_all(const struct loading *l, struct gg_error *err)
 {
 	static const char *const keys[] = { "listen", "listen-file",
-		"public-url", "state-dir", "policy-dir", "store", "log-origin",
-		"log-key", "trusted-proxies", "sandbox", "inspectors",
-		"repositories", "limits", "identity", NULL };
+		"public-url", "state-dir", "policy-dir", "hooks-dir", "store",
+		"log-origin", "log-key", "trusted-proxies", "sandbox",
+		"inspectors", "repositories", "limits", "identity", NULL };
 	const struct yaml_node *root = &l->tree->root;
 	const struct yaml_node *identity = yaml_get(root, "identity");
 	int rc;

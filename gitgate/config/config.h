@@ -66,6 +66,7 @@ struct config {
 	char *public_url;     /* no trailing slash */
 	char *state_dir;
 	char *policy_dir;
+	char *hooks_dir;  /* programs that rules may ask; NULL: none */
 	char *store;      /* "sqlite" or "postgresql://..." */
 	char *log_origin; /* origin of the audit log's checkpoints;
 	                          default: public_url without scheme */

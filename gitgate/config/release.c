@@ -46,6 +46,7 @@ config_free(struct config *c)
 	free(c->public_url);
 	free(c->state_dir);
 	free(c->policy_dir);
+	free(c->hooks_dir);
 	free(c->store);
 	free(c->log_origin);
 	free(c->log_key);

@@ -127,6 +127,7 @@ struct gate {
 	struct http_server *http;
 	struct courier *courier;
 	struct inspectors *inspectors;
+	struct inspectors *hooks; /* runners on their way to whoever asked */
 	struct waiters *waiters;
 	pthread_mutex_t review_mutex; /* one change of a hold at a time */
 	pthread_t ticker;
@@ -191,6 +192,8 @@ void inspectors_add(struct inspectors *in, int fd);
 /* An idle inspector's socket (the caller closes it: that ends it). Asks the
  * supervisor for its successor. GG_E_UNAVAILABLE after 15 s. */
 GG_MUST_USE int inspectors_take(struct gate *g, int *fd, struct gg_error *err);
+/* A fresh hook runner's socket, for one job; the caller closes it. */
+GG_MUST_USE int hook_runner_take(struct gate *g, int *fd, struct gg_error *err);
 
 /* -- courier -- */
 GG_MUST_USE int courier_new(struct gate *g, struct gg_error *err);

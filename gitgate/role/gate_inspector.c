@@ -70,41 +70,46 @@ is_alive(int fd)
 }
 
 static int
-ask_for_one(struct gate *g, struct gg_error *err)
+ask_for_one(struct gate *g, enum msg_type wanted, struct gg_error *err)
 {
 	GG_AUTO_RELEASE(buf) body = BUF_INIT(8);
 
 	enc_u32(&body, 1);
-	return frame_send(g->supervisor, MSG_INSPECTOR_WANTED, 0,
-	    buf_view(&body), NULL, 0, err);
+	return frame_send(g->supervisor, wanted, 0, buf_view(&body), NULL, 0,
+	    err);
+}
+
+/* One that is idle, waiting for it until `until`; -1: none came. */
+static int
+pop(struct inspectors *in, const struct timespec *until)
+{
+	int got = -1, timed_out = 0;
+
+	pthread_mutex_lock(&in->mutex);
+	while (in->n == 0 && timed_out == 0)
+		timed_out = pthread_cond_timedwait(&in->cond, &in->mutex,
+		    until);
+	if (in->n > 0) {
+		got = in->idle[0];
+		memmove(in->idle, in->idle + 1, --in->n * sizeof(in->idle[0]));
+	}
+	pthread_mutex_unlock(&in->mutex);
+	return got;
 }
 
 int
 inspectors_take(struct gate *g, int *fd, struct gg_error *err)
 {
-	struct inspectors *in = g->inspectors;
 	struct timespec until;
 	int got = -1, rc;
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += TAKE_TIMEOUT_S;
 	while (got < 0) {
-		int timed_out = 0;
-
-		pthread_mutex_lock(&in->mutex);
-		while (in->n == 0 && timed_out == 0)
-			timed_out = pthread_cond_timedwait(&in->cond,
-			    &in->mutex, &until);
-		if (in->n > 0) {
-			got = in->idle[0];
-			memmove(in->idle, in->idle + 1,
-			    --in->n * sizeof(in->idle[0]));
-		}
-		pthread_mutex_unlock(&in->mutex);
-		if (got < 0)
+		if ((got = pop(g->inspectors, &until)) < 0)
 			return gg_fail(err, GG_E_UNAVAILABLE,
 			    "no inspector is free");
-		if ((rc = ask_for_one(g, err)) != 0) {
+		if ((rc = ask_for_one(g, MSG_INSPECTOR_WANTED, err)) != 0) {
 			fd_close(got);
 			return rc;
 		}
@@ -112,5 +117,22 @@ inspectors_take(struct gate *g, int *fd, struct gg_error *err)
 			fd_close(fd_take(&got));
 	}
 	*fd = got;
+	return 0;
+}
+
+/* Hooks are rare: none is kept idle. */
+int
+hook_runner_take(struct gate *g, int *fd, struct gg_error *err)
+{
+	struct timespec until;
+	int rc;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += TAKE_TIMEOUT_S;
+	if ((rc = ask_for_one(g, MSG_HOOK_WANTED, err)) != 0)
+		return rc;
+	if ((*fd = pop(g->hooks, &until)) < 0)
+		return gg_fail(err, GG_E_UNAVAILABLE,
+		    "no hook runner could be started");
 	return 0;
 }

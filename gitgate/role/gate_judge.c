@@ -137,6 +137,9 @@ evaluate(struct push *p, struct gg_error *err)
 		.updates = &p->updates,
 		.symref_targets = p->symref_targets,
 		.report = p->report,
+		.now_wall_ms = clock_wall_ms(),
+		.hook = gate_ask_hook,
+		.hook_ctx = p->gate,
 	};
 	int rc = policy_evaluate(p->who.snap->ruleset, &in, &p->decision, err);
 

@@ -309,6 +309,7 @@ start(struct gate *g, struct gg_error *err)
 	    (rc = open_log(g, c, err)) != 0 ||
 	    (rc = gate_walls_enter(c, g->sandbox_required, err)) != 0 ||
 	    (rc = inspectors_new(&g->inspectors, err)) != 0 ||
+	    (rc = inspectors_new(&g->hooks, err)) != 0 ||
 	    (rc = waiters_new(&g->waiters, err)) != 0 ||
 	    (rc = courier_new(g, err)) != 0 ||
 	    (rc = ask_for_inspectors(g, c, err)) != 0)
@@ -392,6 +393,10 @@ on_frame(struct gate *g, struct frame *f, bool *started)
 	case MSG_INSPECTOR:
 		if (*started && f->n_fds == 1)
 			inspectors_add(g->inspectors, frame_take_fd(f, 0));
+		return 0;
+	case MSG_HOOK_RUNNER:
+		if (*started && f->n_fds == 1)
+			inspectors_add(g->hooks, frame_take_fd(f, 0));
 		return 0;
 	case MSG_COURIER:
 		if (*started && f->n_fds == 1)

@@ -173,6 +173,10 @@ void waiters_poll(struct gate *g);
 void waiters_stop(struct gate *g);
 size_t waiters_count(struct gate *g);
 
+/* -- gate_hook.c: policy_hook; ctx is the gate -- */
+GG_MUST_USE int gate_ask_hook(void *ctx, const char *program,
+    const json_t *input, struct hook_answer *out, struct gg_error *err);
+
 /* -- gate_preview.c -- */
 GG_MUST_USE int gate_preview(void *ctx, const struct stored_push *push,
     json_t **out, struct gg_error *err);

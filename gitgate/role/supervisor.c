@@ -21,7 +21,7 @@
 #define RESTART_PAUSE_MS 1000
 #define RESTART_QUICK_MS 2000
 #define STOP_SLACK_MS    10000
-#define INSPECTORS_MAX   256
+#define WORKERS_MAX      256
 
 struct child {
 	pid_t pid;          /* 0: not running */
@@ -37,7 +37,7 @@ struct supervisor {
 	char *run_dir;
 	bool own_run_dir;
 	struct child gate, courier;
-	pid_t inspectors[INSPECTORS_MAX];
+	pid_t workers[WORKERS_MAX];
 	uint32_t generation;
 	int signals;
 	struct notify notify;
@@ -157,6 +157,27 @@ start_courier(struct supervisor *s, struct gg_error *err)
 	return introduce(s, err);
 }
 
+/* A process for one job: its socket goes to the gate. */
+static int
+start_worker(struct supervisor *s, const char *path, const char *const *args,
+    enum msg_type told, struct gg_error *err)
+{
+	GG_AUTO_FD sock = -1;
+	size_t slot = 0;
+	pid_t pid;
+	int rc;
+
+	while (slot < WORKERS_MAX && s->workers[slot] != 0)
+		slot++;
+	if (slot == WORKERS_MAX)
+		return gg_fail(err, GG_E_LIMIT, "too many inspectors");
+	if ((rc = spawn_role(path, args, SPAWN_ENV_LEAST, &pid, &sock, err)) !=
+	    0)
+		return rc;
+	s->workers[slot] = pid;
+	return send_fd(s->gate.sock, told, (uint32_t)pid, sock, err);
+}
+
 static int
 start_inspector(struct supervisor *s, struct gg_error *err)
 {
@@ -166,20 +187,20 @@ start_inspector(struct supervisor *s, struct gg_error *err)
 	    s->config->state_dir);
 	const char *const args[] = { "gitgate-inspector", mirrors, quarantine,
 		sandbox_word(s->config), NULL };
-	GG_AUTO_FD sock = -1;
-	size_t slot = 0;
-	pid_t pid;
-	int rc;
 
-	while (slot < INSPECTORS_MAX && s->inspectors[slot] != 0)
-		slot++;
-	if (slot == INSPECTORS_MAX)
-		return gg_fail(err, GG_E_LIMIT, "too many inspectors");
-	if ((rc = spawn_role(path, args, SPAWN_ENV_LEAST, &pid, &sock, err)) !=
-	    0)
-		return rc;
-	s->inspectors[slot] = pid;
-	return send_fd(s->gate.sock, MSG_INSPECTOR, (uint32_t)pid, sock, err);
+	return start_worker(s, path, args, MSG_INSPECTOR, err);
+}
+
+static int
+start_hook(struct supervisor *s, struct gg_error *err)
+{
+	GG_AUTO_MEM char *path = path_f("%s/gitgate-hook", s->bin_dir);
+	const char *const args[] = { "gitgate-hook", s->config->hooks_dir,
+		sandbox_word(s->config), NULL };
+
+	if (s->config->hooks_dir == NULL)
+		return gg_fail(err, GG_E_INPUT, "hooks-dir is not configured");
+	return start_worker(s, path, args, MSG_HOOK_RUNNER, err);
 }
 
 /* -- what ended -- */
@@ -223,9 +244,9 @@ reap(struct supervisor *s)
 			child_ended(s, &s->gate, "gate", status);
 		else if (pid == s->courier.pid)
 			child_ended(s, &s->courier, "courier", status);
-		for (size_t i = 0; i < INSPECTORS_MAX; i++)
-			if (s->inspectors[i] == pid)
-				s->inspectors[i] = 0;
+		for (size_t i = 0; i < WORKERS_MAX; i++)
+			if (s->workers[i] == pid)
+				s->workers[i] = 0;
 	}
 }
 
@@ -382,6 +403,19 @@ on_config_taken(struct supervisor *s, const struct frame *f)
 }
 
 static void
+start_wanted(struct supervisor *s, const struct frame *f,
+    int (*start)(struct supervisor *, struct gg_error *))
+{
+	struct dec d = dec_of(f->body);
+	uint32_t n = dec_u32(&d);
+	struct gg_error err = { 0 };
+
+	for (uint32_t i = 0; i < n && i < 16; i++)
+		if (start(s, &err) != 0)
+			log_event(EV_inspector_failed, kv_err(&err));
+}
+
+static void
 on_gate(struct supervisor *s)
 {
 	GG_AUTO_RELEASE(frame) f = FRAME_INIT;
@@ -399,14 +433,10 @@ on_gate(struct supervisor *s)
 		notify_ready(&s->notify, "serving");
 	if (f.type == MSG_CONFIG_TAKEN)
 		on_config_taken(s, &f);
-	if (f.type == MSG_INSPECTOR_WANTED) {
-		struct dec d = dec_of(f.body);
-		uint32_t n = dec_u32(&d);
-
-		for (uint32_t i = 0; i < n && i < 16; i++)
-			if (start_inspector(s, &err) != 0)
-				log_event(EV_inspector_failed, kv_err(&err));
-	}
+	if (f.type == MSG_INSPECTOR_WANTED)
+		start_wanted(s, &f, start_inspector);
+	if (f.type == MSG_HOOK_WANTED)
+		start_wanted(s, &f, start_hook);
 }
 
 static void

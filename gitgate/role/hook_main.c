@@ -1,0 +1,194 @@
+/*
+ * gitgate-hook: runs one hook program for the gate, then ends. It has no
+ * state directory, no keys and no database; the program gets JSON on standard
+ * input, a clean environment and bounded time, memory and output.
+ *
+ * argv: HOOKS_DIR required|best-effort
+ */
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "ipc/codec.h"
+#include "ipc/frame.h"
+#include "role/hook_walls.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define WORDS_MAX_BYTES 400
+
+struct job {
+	char *program;
+	uint64_t wall_ms, out_max;
+	int input, output;
+};
+
+struct result {
+	uint32_t code;
+	bool timed_out;
+	uint64_t out_bytes;
+	struct buf words; /* the start of what it said on standard error */
+};
+
+static int
+read_job(struct frame *f, struct job *j, struct gg_error *err)
+{
+	struct dec d = dec_of(f->body);
+
+	j->program = dec_str(&d, PATH_MAX - 1);
+	j->wall_ms = dec_u64(&d);
+	j->out_max = dec_u64(&d);
+	j->input = frame_take_fd(f, 0);
+	j->output = frame_take_fd(f, 1);
+	if (j->input < 0 || j->output < 0)
+		return gg_fail(err, GG_E_PEER, "a hook's files are missing");
+	return dec_end(&d, err);
+}
+
+/* Between fork and exec: async-signal-safe calls only. */
+_Noreturn static void
+become(const struct job *j, int out, int words)
+{
+	static char *const env[] = { (char *)(uintptr_t) "PATH=/usr/bin:/bin",
+		(char *)(uintptr_t) "LC_ALL=C.UTF-8",
+		(char *)(uintptr_t) "HOME=/nonexistent", NULL };
+	char *const args[] = { j->program, NULL };
+
+	(void)setpgid(0, 0);
+	if (dup2(j->input, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
+	    dup2(words, STDERR_FILENO) < 0 ||
+	    close_range(STDERR_FILENO + 1, UINT_MAX, 0) != 0 || chdir("/") != 0)
+		_exit(126);
+	(void)signal(SIGPIPE, SIG_DFL);
+	(void)execve(j->program, args, env);
+	_exit(127);
+}
+
+/* Move what is there; false at the end of fd. Beyond max it is dropped. */
+static bool
+drain(int fd, struct result *r, const struct job *j, bool is_output)
+{
+	char chunk[16384];
+	ssize_t n = read(fd, chunk, sizeof(chunk));
+	struct gg_error ignored;
+
+	if (n < 0 && errno == EINTR)
+		return true;
+	if (n <= 0)
+		return false;
+	if (!is_output) {
+		size_t room = WORDS_MAX_BYTES - r->words.n;
+
+		buf_add(&r->words, chunk, (size_t)n < room ? (size_t)n : room);
+		return true;
+	}
+	r->out_bytes += (uint64_t)n;
+	if (r->out_bytes <= j->out_max &&
+	    fd_write_all(j->output, view_of(chunk, (size_t)n), &ignored) != 0)
+		r->out_bytes = j->out_max + 1;
+	return true;
+}
+
+static void
+watch(pid_t pid, int out, int words, const struct job *j, struct result *r)
+{
+	int64_t deadline = clock_mono_ms() + (int64_t)j->wall_ms;
+	struct pollfd p[2] = { { .fd = out, .events = POLLIN },
+		{ .fd = words, .events = POLLIN } };
+
+	while (p[0].fd >= 0 || p[1].fd >= 0) {
+		int64_t left = deadline - clock_mono_ms();
+
+		if (left <= 0 || r->out_bytes > j->out_max) {
+			r->timed_out = left <= 0;
+			(void)kill(-pid, SIGKILL);
+			return;
+		}
+		if (poll(p, 2, left < INT_MAX ? (int)left : INT_MAX) <= 0)
+			continue;
+		for (int i = 0; i < 2; i++)
+			if (p[i].fd >= 0 && p[i].revents != 0 &&
+			    !drain(p[i].fd, r, j, i == 0))
+				p[i].fd = -1;
+	}
+}
+
+static int
+run(const struct job *j, struct result *r, struct gg_error *err)
+{
+	int out[2], words[2], status = 0;
+	pid_t pid;
+
+	if (pipe2(out, O_CLOEXEC) != 0)
+		return gg_fail(err, GG_E_SYS, "pipe");
+	GG_AUTO_FD out_r = out[0], out_w = out[1];
+
+	if (pipe2(words, O_CLOEXEC) != 0)
+		return gg_fail(err, GG_E_SYS, "pipe");
+	GG_AUTO_FD words_r = words[0], words_w = words[1];
+
+	if ((pid = fork()) < 0)
+		return gg_fail(err, GG_E_SYS, "fork");
+	if (pid == 0)
+		become(j, out_w, words_w);
+	(void)setpgid(pid, pid);
+	fd_close(fd_take(&out_w));
+	fd_close(fd_take(&words_w));
+	watch(pid, out_r, words_r, j, r);
+	/* What it left running in its group ends with it. */
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		continue;
+	(void)kill(-pid, SIGKILL);
+	r->code = WIFSIGNALED(status) ? 128 + (uint32_t)WTERMSIG(status) :
+					(uint32_t)WEXITSTATUS(status);
+	return 0;
+}
+
+static int
+answer(const struct result *r, struct gg_error *err)
+{
+	GG_AUTO_RELEASE(buf) body = BUF_INIT(1024);
+
+	enc_u32(&body, r->code);
+	enc_u8(&body, r->timed_out ? 1 : 0);
+	enc_u64(&body, r->out_bytes);
+	for (size_t i = 0; i < r->words.n; i++)
+		if (r->words.p[i] == '\0')
+			r->words.p[i] = '?';
+	enc_str(&body, buf_str(&r->words));
+	return frame_send(FRAME_PARENT_FD, MSG_HOOK_DONE, 0, buf_view(&body),
+	    NULL, 0, err);
+}
+
+int
+main(int argc, char **argv)
+{
+	GG_AUTO_RELEASE(frame) f = FRAME_INIT;
+	struct job j = { .input = -1, .output = -1 };
+	struct result r = { .words = BUF_INIT(WORDS_MAX_BYTES + 1) };
+	struct gg_error err = { 0 };
+
+	if (argc != 3)
+		gg_die("gitgate-hook is started by `gitgate serve`");
+	log_setup("hook", LOG_INFO);
+	(void)fcntl(FRAME_PARENT_FD, F_SETFD, FD_CLOEXEC);
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (hook_walls(argv[1], strcmp(argv[2], "best-effort") != 0, &err) !=
+		0 ||
+	    frame_recv(FRAME_PARENT_FD, ROLE_GATE, ROLE_HOOK, &f, &err) <= 0 ||
+	    read_job(&f, &j, &err) != 0 || run(&j, &r, &err) != 0 ||
+	    answer(&r, &err) != 0) {
+		if (err.code != 0)
+			log_event(EV_hook_failed, kv_err(&err));
+		return 1;
+	}
+	return 0;
+}
