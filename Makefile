@@ -23,7 +23,7 @@ VERSION := 0.1.0
 .DEFAULT_GOAL := all
 
 PKGS := libgit2 libmicrohttpd libcrypto jansson libcurl sqlite3 libpq \
-	yaml-0.1 libseccomp libargon2 zlib
+	yaml-0.1 librnp libseccomp libargon2 zlib
 
 probe = $(shell echo 'extern int p; int p;' | $(CC) -Werror -Wall $(1) -O2 \
 	-x c -c - -o /dev/null 2>/dev/null && echo $(1))

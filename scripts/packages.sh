@@ -9,12 +9,12 @@ set -eu
 build="build-essential pkg-config git openssh-client ca-certificates
 	libgit2-dev libmicrohttpd-dev libssl-dev libjansson-dev
 	libcurl4-openssl-dev libsqlite3-dev libpq-dev libyaml-dev
-	libseccomp-dev libargon2-dev libunistring-dev zlib1g-dev"
+	libseccomp-dev libargon2-dev librnp-dev libunistring-dev zlib1g-dev"
 demo="curl"
 tests="libcmocka-dev python3 python3-pytest python3-pytest-xdist
 	python3-yaml python3-jsonschema python3-dulwich python3-pygit2
 	python3-selenium chromium chromium-driver apache2 nginx-light fcgiwrap
-	openssh-server openssl postgresql sqlite3 curl procps util-linux
+	openssh-server openssl gnupg jq postgresql sqlite3 curl procps util-linux
 	mandoc"
 lint="clang clang-format clang-tidy cppcheck mawk"
 sanitizers="clang libclang-rt-14-dev"

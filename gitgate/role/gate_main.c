@@ -424,6 +424,8 @@ main(int argc, char **argv)
 		gg_die("gitgate-gate is started by `gitgate serve`");
 	log_setup("gate", LOG_INFO);
 	(void)signal(SIGPIPE, SIG_IGN);
+	/* librnp would print hostile bytes to our log. */
+	(void)setenv("RNP_LOG_CONSOLE", "0", 1);
 	g.config_file = argv[1];
 	g.sandbox_required = strcmp(argv[2], "best-effort") != 0;
 	pthread_mutex_init(&g.mutex, NULL);
