@@ -1,15 +1,14 @@
-#include "policy/policy.h"
+#include "policy/judging.h"
 
 #include "base/buf.h"
 #include "base/text.h"
 
-/* Bytes that are not UTF-8 become U+FFFD, one for each. */
-static json_t *
-text_json(const char *s)
+char *
+policy_utf8(const char *s)
 {
 	struct view v = view_str(s ? s : "");
-	GG_AUTO_RELEASE(buf) b = BUF_INIT((size_t)64 * 1024 * 1024);
-	json_t *j;
+	struct buf b = BUF_INIT((size_t)64 * 1024 * 1024);
+	char *text;
 
 	while (v.n > 0) {
 		size_t n = utf8_len(v);
@@ -20,7 +19,19 @@ text_json(const char *s)
 			buf_adds(&b, "\xef\xbf\xbd");
 		view_skip(&v, n > 0 ? n : 1);
 	}
-	j = json_string(buf_str(&b));
+	text = buf_check(&b, NULL) == 0 ? strdup(buf_str(&b)) : NULL;
+	buf_release(&b);
+	if (text == NULL)
+		gg_die("no memory for JSON");
+	return text;
+}
+
+json_t *
+policy_text_json(const char *s)
+{
+	GG_AUTO_MEM char *text = policy_utf8(s);
+	json_t *j = json_string(text);
+
 	if (j == NULL)
 		gg_die("no memory for JSON");
 	return j;
@@ -32,7 +43,7 @@ oid_json(const struct oid *o)
 	char hex[OID_HEX + 1];
 
 	oid_format(o, hex);
-	return text_json(hex);
+	return policy_text_json(hex);
 }
 
 static json_t *
@@ -62,10 +73,11 @@ match_json(const struct match *m)
 {
 	json_t *j = or_die(json_object());
 
-	set(j, "path", text_json(m->path));
-	set(j, "change", text_json(m->change));
+	set(j, "path", policy_text_json(m->path));
+	set(j, "change", policy_text_json(m->change));
 	set(j, "commit",
-	    oid_is_zero(&m->commit) ? text_json("") : oid_json(&m->commit));
+	    oid_is_zero(&m->commit) ? policy_text_json("") :
+				      oid_json(&m->commit));
 	return j;
 }
 
@@ -76,9 +88,9 @@ reason_json(const struct reason *r)
 
 	for (size_t i = 0; i < r->n_matches; i++)
 		append(paths, match_json(&r->matches[i]));
-	set(j, "rule", text_json(r->rule));
-	set(j, "verdict", text_json(verdict_name(r->verdict)));
-	set(j, "message", text_json(r->message));
+	set(j, "rule", policy_text_json(r->rule));
+	set(j, "verdict", policy_text_json(verdict_name(r->verdict)));
+	set(j, "message", policy_text_json(r->message));
 	set(j, "paths", paths);
 	set(j, "paths_total", json_integer((json_int_t)r->n_matches_all));
 	return j;
@@ -91,11 +103,11 @@ ref_json(const struct ref_decision *r)
 
 	for (size_t i = 0; i < r->n_reasons; i++)
 		append(reasons, reason_json(&r->reasons[i]));
-	set(j, "ref", text_json(r->refname));
+	set(j, "ref", policy_text_json(r->refname));
 	set(j, "old", oid_json(&r->old_oid));
 	set(j, "new", oid_json(&r->new_oid));
-	set(j, "kind", text_json(update_kind_name(r->kind)));
-	set(j, "verdict", text_json(verdict_name(r->verdict)));
+	set(j, "kind", policy_text_json(update_kind_name(r->kind)));
+	set(j, "verdict", policy_text_json(verdict_name(r->verdict)));
 	set(j, "reasons", reasons);
 	return j;
 }
@@ -116,7 +128,7 @@ strings_json(const struct strv *s)
 	json_t *j = or_die(json_array());
 
 	for (size_t i = 0; i < s->n; i++)
-		append(j, text_json(s->v[i]));
+		append(j, policy_text_json(s->v[i]));
 	return j;
 }
 
@@ -125,7 +137,7 @@ need_json(const struct need *n)
 {
 	json_t *j = or_die(json_object());
 
-	set(j, "rule", text_json(n->rule));
+	set(j, "rule", policy_text_json(n->rule));
 	set(j, "required", json_integer(n->required));
 	set(j, "from", strings_json(&n->from));
 	if (n->people.n > 0)

@@ -1,24 +1,13 @@
-#include "policy/ruleset_priv.h"
+#include "policy/judging.h"
 
-#include "config/config.h"
+#include "base/text.h"
 
-/*
- * What one rule finds in one commit is found once, however many refs of the
- * push bring that commit: else a thousand refs to one large change would
- * cost a thousand times its paths.
- */
-struct found {
-	bool known;
-	size_t n;       /* paths that the rule means */
-	uint32_t *kept; /* indexes of the first REASON_MAX_MATCHES of them */
-	size_t n_kept;
-};
+#define NEEDS_MAX 1000
 
 struct evaluation {
 	const struct ruleset *rs;
 	const struct policy_input *in;
 	struct decision *decision;
-	struct found *found; /* of the rule at hand, one per commit */
 };
 
 static int
@@ -50,6 +39,14 @@ check_input(const struct ruleset *rs, const struct policy_input *in,
 	if (r->n_updates != in->updates->n || r->n_scopes != rs->n_scopes)
 		return gg_fail(err, GG_E_CORRUPT,
 		    "the report is not one of this push and these rules");
+	for (size_t i = 0; i < r->n_findings; i++) {
+		const struct finding *f = &r->findings[i];
+
+		if (f->commit != UINT32_MAX ? f->commit >= r->n_commits :
+					      f->update >= r->n_updates)
+			return gg_fail(err, GG_E_CORRUPT,
+			    "the report finds something nowhere");
+	}
 	for (size_t i = 0; i < r->n_updates; i++) {
 		int rc = check_update(&in->updates->v[i], &r->updates[i], r,
 		    err);
@@ -58,97 +55,6 @@ check_input(const struct ruleset *rs, const struct policy_input *in,
 			return rc;
 	}
 	return 0;
-}
-
-static bool
-refs_match(const struct evaluation *e, const struct rule *r, size_t u)
-{
-	const char *target = e->in->symref_targets ? e->in->symref_targets[u] :
-						     NULL;
-
-	if (glob_list_match(&r->refs, view_str(e->in->updates->v[u].refname)))
-		return true;
-	return target != NULL && glob_list_match(&r->refs, view_str(target));
-}
-
-/* All conditions but those on paths. */
-static bool
-outer_match(const struct evaluation *e, const struct rule *r, size_t u)
-{
-	unsigned kind = 1u << e->in->report->updates[u].kind;
-
-	return (r->updates == 0 || (r->updates & kind) != 0) &&
-	    who_match(&r->who, e->in->principal) &&
-	    repositories_match(&r->repositories, e->in->repository) &&
-	    refs_match(e, r, u);
-}
-
-static bool
-path_is_meant(const struct rule *r, const struct path_change *c)
-{
-	GG_AUTO_RELEASE(path_forms) forms = { 0 };
-
-	if (r->changes != 0 && (r->changes & c->kinds) == 0)
-		return false;
-	if (r->n_paths == 0)
-		return true;
-	path_forms_init(&forms, view_str(c->path));
-	return path_globs_match(r->paths, r->n_paths, &forms);
-}
-
-static void
-keep(struct found *f, size_t index)
-{
-	if (f->n++ >= REASON_MAX_MATCHES)
-		return;
-	f->kept = reallocarray(f->kept, f->n_kept + 1, sizeof(*f->kept));
-	if (f->kept == NULL)
-		gg_die("no memory for a decision");
-	f->kept[f->n_kept++] = (uint32_t)index;
-}
-
-static void
-look(const struct rule *r, const struct path_changes *changes, struct found *f)
-{
-	for (size_t i = 0; i < changes->n; i++)
-		if (path_is_meant(r, &changes->v[i]))
-			keep(f, i);
-	f->known = true;
-}
-
-static void
-tell(const struct found *f, const struct path_changes *changes,
-    const struct oid *commit, struct reason *out)
-{
-	for (size_t i = 0; i < f->n_kept; i++) {
-		const struct path_change *c = &changes->v[f->kept[i]];
-
-		reason_add_match(out, c->path, change_name(c->kinds), commit);
-	}
-	out->n_matches_all += f->n - f->n_kept;
-}
-
-static void
-collect(const struct evaluation *e, const struct rule *r, size_t u,
-    struct reason *out)
-{
-	static const struct oid net_oid = { { 0 } };
-	const struct change_report *report = e->in->report;
-	const struct update_report *update = &report->updates[u];
-	const struct commit_list *list = &update->scopes[r->scope];
-	struct found net = { 0 };
-
-	for (size_t i = 0; i < list->n; i++) {
-		const struct commit_info *c = &report->commits[list->v[i]];
-		struct found *f = &e->found[list->v[i]];
-
-		if (!f->known)
-			look(r, &c->paths, f);
-		tell(f, &c->paths, &c->oid, out);
-	}
-	look(r, &update->net, &net);
-	tell(&net, &update->net, &net_oid, out);
-	free(net.kept);
 }
 
 static void
@@ -178,7 +84,8 @@ add_need(struct decision *d, const struct rule *r)
 	struct need *n;
 
 	for (size_t i = 0; i < d->n_needs; i++)
-		if (strcmp(d->needs[i].rule, r->name) == 0)
+		if (strcmp(d->needs[i].rule, r->name) == 0 &&
+		    d->needs[i].people.n == 0)
 			return;
 	n = decision_add_need(d);
 	n->rule = dup_or_die(r->name);
@@ -191,42 +98,228 @@ add_need(struct decision *d, const struct rule *r)
 
 /* Takes what is in found. */
 static void
-add_reason(struct ref_decision *ref, const struct rule *r, struct reason *found)
+add_reason(struct ref_decision *ref, const char *rule, enum verdict verdict,
+    const char *message, struct reason *found)
 {
 	struct reason *out = ref_decision_add(ref);
 
 	*out = *found;
 	*found = (struct reason){ 0 };
-	out->rule = dup_or_die(r->name);
-	out->message = dup_or_die(r->message);
-	out->verdict = r->then;
-	ref->verdict = verdict_strictest(ref->verdict, r->then);
+	out->rule = dup_or_die(rule);
+	out->verdict = verdict;
+	out->message = dup_or_die(message);
+	ref->verdict = verdict_strictest(ref->verdict, verdict);
 }
 
 static void
-apply_rule(const struct evaluation *e, const struct rule *r, size_t u)
+trace_condition(json_t *list, const char *name, bool matched,
+    const struct buf *why)
 {
-	struct ref_decision *ref = &e->decision->refs[u];
-	const struct update_report *update = &e->in->report->updates[u];
-	struct reason found = { 0 };
-	bool matches = true;
+	GG_AUTO_MEM char *text = policy_utf8(buf_str(why));
 
-	if (!outer_match(e, r, u))
+	if (list != NULL &&
+	    json_array_append_new(list,
+		json_pack("{s:s, s:b, s:s}", "name", name, "matched", matched,
+		    "why", text)) != 0)
+		gg_die("no memory for a trace");
+}
+
+/* A rule about paths is told about as it is written. */
+static void
+name_of(const struct condition *c, const struct rule *r, char *out, size_t size)
+{
+	const char *parts[3];
+	size_t n = 0, at = 0;
+
+	if (strcmp(c->name, "paths") != 0) {
+		(void)snprintf(out, size, "%s", c->name);
 		return;
-	if (rule_has_paths(r)) {
-		collect(e, r, u, &found);
-		/* What was not looked at may hold such a path: a push must
-		 * not grow its way around the reviewers it needs. */
-		matches = found.n_matches_all > 0 ||
-		    (update->too_large && r->then == VERDICT_HOLD);
 	}
-	if (!matches) {
-		reason_release(&found);
+	if (r->n_paths > 0)
+		parts[n++] = "paths";
+	if (r->changes != 0)
+		parts[n++] = "changes";
+	if (r->has_blob_limit)
+		parts[n++] = "blob-larger-than";
+	for (size_t i = 0; i < n && at < size; i++)
+		at += (size_t)snprintf(out + at, size - at, "%s%s",
+		    i > 0 ? ", " : "", parts[i]);
+}
+
+/*
+ * What was not looked at may be what a rule that holds means: a push must not
+ * grow its way around the reviewers it needs.
+ */
+static bool
+holds_unseen(struct judging *j)
+{
+	if (!judged_update(j)->too_large || !rule_may_hold(j->r))
+		return false;
+	because(j, "not looked at whole (limit %.60s)",
+	    judged_update(j)->too_large_why ? judged_update(j)->too_large_why :
+					      "");
+	return true;
+}
+
+static bool
+test_all(struct judging *j, const struct condition *c, json_t *trace)
+{
+	bool all = true;
+
+	for (; c->name != NULL; c++) {
+		GG_AUTO_RELEASE(buf) why = BUF_INIT(WHY_MAX * 2);
+		char name[64] = "";
+		bool matched;
+
+		if (!c->has(j->r))
+			continue;
+		j->why = trace != NULL ? &why : NULL;
+		matched = c->test(j) || (c->content && holds_unseen(j));
+		j->why = NULL;
+		all = all && matched;
+		if (!all && trace == NULL)
+			return false;
+		name_of(c, j->r, name, sizeof(name));
+		trace_condition(trace, name, matched, &why);
+	}
+	return all;
+}
+
+/* Ask the program; whatever goes wrong denies. *message is the caller's. */
+static enum verdict
+ask_hook(struct judging *j, json_t *trace, char **message)
+{
+	GG_AUTO_RELEASE(buf) why = BUF_INIT(WHY_MAX * 2);
+	struct hook_answer answer = { .verdict = VERDICT_DENY };
+	struct gg_error err = { 0 };
+	json_t *input;
+	int rc;
+
+	if (j->in->hook == NULL) {
+		rc = gg_fail(&err, GG_E_REFUSED, "hooks cannot be run here");
+	} else {
+		input = hook_input_json(j);
+		rc = j->in->hook(j->in->hook_ctx, j->r->hook, input, &answer,
+		    &err);
+		json_decref(input);
+	}
+	if (rc < 0) {
+		free(answer.message);
+		answer = (struct hook_answer){ .verdict = VERDICT_DENY };
+		buf_addf(&why, "hook %s: %.300s", j->r->hook, err.msg);
+		answer.message = dup_or_die(buf_str(&why));
+	} else {
+		buf_addf(&why, "hook %s says %s", j->r->hook,
+		    verdict_name(answer.verdict));
+	}
+	trace_condition(trace, "hook", true, &why);
+	*message = answer.message;
+	return answer.verdict;
+}
+
+/* The needs of one rule that holds this update; false: it cannot be told
+ * whose approval it needs, so err says why it is denied. */
+static bool
+hold_by(struct evaluation *e, struct judging *j, struct gg_error *err)
+{
+	if (j->r->from_codeowners) {
+		if (owners_needs(j, e->decision, err) < 0)
+			return false;
+	} else {
+		add_need(e->decision, j->r);
+	}
+	if (e->decision->n_needs <= NEEDS_MAX)
+		return true;
+	(void)gg_fail(err, GG_E_LIMIT, "the push needs more than %d approvals",
+	    NEEDS_MAX);
+	return false;
+}
+
+/* A rule that may mean what could not be seen holds at least. */
+static enum verdict
+settle_uncertain(struct evaluation *e, const struct judging *j,
+    enum verdict verdict, char **message)
+{
+	struct rule any = *j->r;
+
+	if (j->uncertain == NULL || verdict == VERDICT_HOLD ||
+	    (j->r->hook != NULL && verdict == VERDICT_DENY))
+		return verdict;
+	/* a hook's allow is held by the rule's own approvals */
+	if (j->r->hook != NULL)
+		return VERDICT_HOLD;
+	if (j->r->then == VERDICT_ALLOW)
+		return verdict;
+	any.required = 1;
+	any.from = (struct strv){ 0 };
+	any.allow_self = false;
+	any.wait_ms = 0;
+	any.expires_ms = RULE_EXPIRES_MS;
+	add_need(e->decision, &any);
+	free(*message);
+	if (asprintf(message, "not everything could be looked at: %.200s",
+		j->uncertain) < 0)
+		gg_die("no memory for a decision");
+	return VERDICT_HOLD;
+}
+
+static enum verdict
+apply_match(struct evaluation *e, struct judging *j, json_t *trace)
+{
+	struct ref_decision *ref = &e->decision->refs[j->u];
+	enum verdict verdict = j->r->then;
+	GG_AUTO_MEM char *message = NULL;
+	struct gg_error err = { 0 };
+
+	if (j->r->hook != NULL)
+		verdict = ask_hook(j, trace, &message);
+	if (message == NULL || *message == '\0') {
+		free(message);
+		message = dup_or_die(j->r->message);
+	}
+	verdict = settle_uncertain(e, j, verdict, &message);
+	if (verdict == VERDICT_HOLD && rule_may_hold(j->r) &&
+	    !hold_by(e, j, &err)) {
+		verdict = VERDICT_DENY;
+		free(message);
+		message = dup_or_die(err.msg);
+	}
+	add_reason(ref, j->r->name, verdict, message, &j->reason);
+	return verdict;
+}
+
+static void
+trace_rule(const struct judging *j, bool matched, enum verdict verdict,
+    json_t *conditions)
+{
+	json_t *o;
+
+	if (j->in->trace == NULL)
 		return;
-	}
-	add_reason(ref, r, &found);
-	if (r->then == VERDICT_HOLD)
-		add_need(e->decision, r);
+	o = json_pack("{s:s, s:s, s:i, s:o, s:b, s:s, s:o}", "rule", j->r->name,
+	    "file", j->r->file, "line", j->r->line, "ref",
+	    policy_text_json(j->in->updates->v[j->u].refname), "matched",
+	    matched, "verdict", matched ? verdict_name(verdict) : "",
+	    "conditions", conditions);
+	if (json_array_append_new(j->in->trace, o) != 0)
+		gg_die("no memory for a trace");
+}
+
+static void
+apply_rule(struct evaluation *e, struct judging *j)
+{
+	json_t *trace = j->in->trace != NULL ? json_array() : NULL;
+	enum verdict verdict = j->r->then;
+	bool matches;
+
+	j->uncertain = NULL;
+	matches = test_all(j, outer_conditions, trace);
+	if (matches || trace != NULL)
+		matches = test_all(j, content_conditions, trace) && matches;
+	if (matches)
+		verdict = apply_match(e, j, trace);
+	trace_rule(j, matches, verdict, trace);
+	reason_release(&j->reason);
 }
 
 /* Never allowed by default: held at least, and it says so. */
@@ -237,7 +330,6 @@ apply_too_large(const struct evaluation *e, size_t u)
 	struct ref_decision *ref = &e->decision->refs[u];
 	char name[] = RULE_TOO_LARGE, text[200];
 	struct rule own = { .name = name,
-		.message = text,
 		.then = VERDICT_HOLD,
 		.required = 1,
 		.expires_ms = RULE_EXPIRES_MS };
@@ -251,7 +343,7 @@ apply_too_large(const struct evaluation *e, size_t u)
 	    update->too_large_why && *update->too_large_why ?
 		update->too_large_why :
 		"unknown");
-	add_reason(ref, &own, &none);
+	add_reason(ref, name, VERDICT_HOLD, text, &none);
 	if (before == VERDICT_ALLOW)
 		add_need(e->decision, &own);
 }
@@ -273,16 +365,16 @@ static void
 judge_by(struct evaluation *e, const struct rule *r)
 {
 	size_t n = e->in->report->n_commits;
+	struct judging j = { .rs = e->rs, .in = e->in, .r = r };
 
-	e->found = calloc(n ? n : 1, sizeof(*e->found));
-	if (e->found == NULL)
+	j.found = calloc(n ? n : 1, sizeof(*j.found));
+	if (j.found == NULL)
 		gg_die("no memory for a decision");
-	for (size_t u = 0; u < e->in->updates->n; u++)
-		apply_rule(e, r, u);
+	for (j.u = 0; j.u < e->in->updates->n; j.u++)
+		apply_rule(e, &j);
 	for (size_t i = 0; i < n; i++)
-		free(e->found[i].kept);
-	free(e->found);
-	e->found = NULL;
+		free(j.found[i].kept);
+	free(j.found);
 }
 
 int

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "config/config.h"
+#include "model/job.h"
 
 void
 who_release(struct who *w)
@@ -18,9 +19,31 @@ access_entry_release(struct access_entry *a)
 	strv_release(&a->repositories);
 }
 
+static void
+key_file_release(struct key_file *k)
+{
+	free(k->name);
+	free(k->text);
+}
+
+void
+commit_condition_release(struct commit_condition *c)
+{
+	strv_release(&c->author_email);
+	strv_release(&c->committer_email);
+	strv_release(&c->message);
+	strv_release(&c->subject);
+	key_file_release(&c->allowed_signers);
+	key_file_release(&c->openpgp);
+}
+
 void
 rule_release(struct rule *r)
 {
+	commit_condition_release(&r->commits);
+	time_windows_release(&r->during);
+	time_windows_release(&r->outside);
+	free(r->hook);
 	free(r->name);
 	free(r->file);
 	free(r->message);
@@ -56,6 +79,12 @@ ruleset_free(struct ruleset *rs)
 		rule_release(&rs->rules[i]);
 	for (size_t i = 0; i < rs->n_scopes; i++)
 		strv_release(&rs->scopes[i]);
+	for (size_t i = 0; i < rs->n_aliases; i++) {
+		free(rs->aliases[i].owner);
+		free(rs->aliases[i].group);
+	}
+	free(rs->aliases);
+	strv_release(&rs->secret_files);
 	free(rs->access);
 	free(rs->rules);
 	free(rs);
@@ -136,12 +165,45 @@ ruleset_scope_needed(const struct ruleset *rs, size_t scope,
 		/* a hold shows its commits and keeps their authors from
 		 * approving, whatever made it hold */
 		if (r->scope == scope &&
-		    (rule_has_paths(r) || r->then == VERDICT_HOLD) &&
+		    (rule_has_content(r) || rule_may_hold(r)) &&
 		    who_match(&r->who, p) &&
 		    repositories_match(&r->repositories, repository))
 			return true;
 	}
 	return false;
+}
+
+static unsigned
+rule_wants(const struct rule *r)
+{
+	unsigned bits = r->secrets ? JOB_WANT_SECRETS : 0;
+
+	if (r->has_more_than && r->more_than.lines != UINT64_MAX)
+		bits |= JOB_WANT_LINES;
+	if (r->has_commits && r->commits.signed_by)
+		bits |= JOB_WANT_SIGNATURES;
+	if (r->from_codeowners)
+		bits |= JOB_WANT_OWNERS;
+	return bits;
+}
+
+unsigned
+ruleset_wants(const struct ruleset *rs, const struct principal *p,
+    const char *repository)
+{
+	unsigned bits = 0;
+
+	for (size_t i = 0; i < rs->n_rules; i++)
+		if (who_match(&rs->rules[i].who, p) &&
+		    repositories_match(&rs->rules[i].repositories, repository))
+			bits |= rule_wants(&rs->rules[i]);
+	return bits;
+}
+
+const struct strv *
+ruleset_secret_files(const struct ruleset *rs)
+{
+	return &rs->secret_files;
 }
 
 unsigned

@@ -1,16 +1,13 @@
-#include "policy/ruleset_priv.h"
+#include "policy/loading.h"
 
 #include "base/text.h"
 #include "config/config.h"
 #include "config/yaml_tree.h"
 #include "ipc/codec.h"
 
-#define EXPIRES_MIN_MS 1
+#include <strings.h>
 
-struct loading {
-	struct ruleset *rs;
-	const struct yaml_tree *tree;
-};
+#define EXPIRES_MIN_MS 1
 
 /* v with room for one more, which is zeroed and counts at once. */
 static void *
@@ -35,7 +32,7 @@ n_characters(const char *s)
 	return n;
 }
 
-static int
+int
 check_glob(const struct loading *l, const struct yaml_node *at,
     const char *name, struct gg_error *err)
 {
@@ -50,8 +47,7 @@ check_glob(const struct loading *l, const struct yaml_node *at,
 	return 0;
 }
 
-/* A list of globs that is there and not empty, or not there. */
-static int
+int
 take_globs(const struct loading *l, const struct yaml_node *map,
     const char *name, struct strv *out, struct gg_error *err)
 {
@@ -71,11 +67,11 @@ take_globs(const struct loading *l, const struct yaml_node *map,
 	return 0;
 }
 
-static int
-take_repositories(const struct loading *l, const struct yaml_node *map,
-    struct strv *out, struct gg_error *err)
+int
+take_lower_globs(const struct loading *l, const struct yaml_node *map,
+    const char *name, struct strv *out, struct gg_error *err)
 {
-	int rc = take_globs(l, map, "repositories", out, err);
+	int rc = take_globs(l, map, name, out, err);
 
 	for (size_t i = 0; i < out->n; i++)
 		for (char *s = out->v[i]; *s != '\0'; s++)
@@ -84,8 +80,7 @@ take_repositories(const struct loading *l, const struct yaml_node *map,
 	return rc;
 }
 
-/* A list of words; *bits gets values[index] of each. */
-static int
+int
 take_words(const struct loading *l, const struct yaml_node *map,
     const char *name, const char *const *words, const unsigned *values,
     unsigned *bits, struct gg_error *err)
@@ -136,7 +131,7 @@ take_names(const struct loading *l, const struct yaml_node *map,
 	return 0;
 }
 
-static int
+int
 take_who(const struct loading *l, const struct yaml_node *map, struct who *out,
     struct gg_error *err)
 {
@@ -185,7 +180,8 @@ take_access(const struct loading *l, const struct yaml_node *at,
 		0 ||
 	    (rc = require(l, at, "an access entry", keys, err)) < 0 ||
 	    (rc = take_who(l, at, &a->who, err)) < 0 ||
-	    (rc = take_repositories(l, at, &a->repositories, err)) < 0 ||
+	    (rc = take_lower_globs(l, at, "repositories", &a->repositories,
+		 err)) < 0 ||
 	    (rc = take_words(l, at, "allow", words, bits, &a->bits, err)) < 0)
 		return rc;
 	/* nobody gets in because a list was left empty */
@@ -196,80 +192,11 @@ take_access(const struct loading *l, const struct yaml_node *at,
 }
 
 static int
-take_paths(const struct loading *l, const struct yaml_node *when,
-    struct rule *r, struct gg_error *err)
-{
-	GG_AUTO_RELEASE(strv) globs = STRV_INIT;
-	int rc = take_globs(l, when, "paths", &globs, err);
-
-	if (rc < 0 || globs.n == 0)
-		return rc;
-	r->paths = calloc(globs.n, sizeof(*r->paths));
-	if (r->paths == NULL)
-		return gg_fail(err, GG_E_NOMEM, "paths");
-	for (; r->n_paths < globs.n; r->n_paths++)
-		path_glob_init(&r->paths[r->n_paths], globs.v[r->n_paths]);
-	return 0;
-}
-
-/* Conditions that the language has and this version has not. */
-static int
-check_supported(const struct loading *l, const struct yaml_node *when,
-    struct gg_error *err)
-{
-	static const char *const later[] = { "blob-larger-than", "secrets",
-		"commits", "more-than", "during", "outside", "hook" };
-
-	if (when->kind != NODE_MAP)
-		return 0;
-	for (size_t i = 0; i < when->n; i++)
-		for (size_t k = 0; k < GG_COUNT(later); k++)
-			if (strcmp(when->key[i].text, later[k]) == 0)
-				return yaml_fail(l->tree, &when->key[i], err,
-				    "the condition %s is not supported by this version",
-				    later[k]);
-	return 0;
-}
-
-static int
-take_when(const struct loading *l, const struct yaml_node *rule, struct rule *r,
-    struct gg_error *err)
-{
-	static const char *const keys[] = { "repositories", "refs", "updates",
-		"principals", "paths", "changes", NULL };
-	static const char *const updates[] = { "create", "fast-forward",
-		"force", "delete", "tag-move", NULL };
-	static const unsigned update_bits[] = { 1u << UPDATE_CREATE,
-		1u << UPDATE_FAST_FORWARD, 1u << UPDATE_FORCE,
-		1u << UPDATE_DELETE, 1u << UPDATE_TAG_MOVE };
-	static const char *const changes[] = { "add", "modify", "delete",
-		"mode", "symlink", "submodule", NULL };
-	static const unsigned change_bits[] = { CHANGE_ADD, CHANGE_MODIFY,
-		CHANGE_DELETE, CHANGE_MODE, CHANGE_SYMLINK, CHANGE_SUBMODULE };
-	const struct yaml_node *at = yaml_get(rule, "when");
-	int rc;
-
-	if (at == NULL)
-		return 0;
-	if ((rc = check_supported(l, at, err)) < 0 ||
-	    (rc = yaml_check_keys(l->tree, at, "when", keys, err)) < 0 ||
-	    (rc = take_repositories(l, at, &r->repositories, err)) < 0 ||
-	    (rc = take_globs(l, at, "refs", &r->refs, err)) < 0 ||
-	    (rc = take_words(l, at, "updates", updates, update_bits,
-		 &r->updates, err)) < 0 ||
-	    (rc = take_who(l, at, &r->who, err)) < 0 ||
-	    (rc = take_words(l, at, "changes", changes, change_bits,
-		 &r->changes, err)) < 0)
-		return rc;
-	return take_paths(l, at, r, err);
-}
-
-static int
 take_approvals(const struct loading *l, const struct yaml_node *rule,
     struct rule *r, struct gg_error *err)
 {
 	static const char *const keys[] = { "required", "from", "allow-self",
-		NULL };
+		"from-codeowners", NULL };
 	const struct yaml_node *at = yaml_get(rule, "approvals");
 	uint64_t required = 1;
 	int rc;
@@ -283,6 +210,9 @@ take_approvals(const struct loading *l, const struct yaml_node *rule,
 	    (rc = take_names(l, at, "from", &r->from, err)) < 0)
 		return rc;
 	r->required = (uint32_t)required;
+	if ((rc = yaml_take_bool(l->tree, at, "from-codeowners",
+		 &r->from_codeowners, err)) < 0)
+		return rc;
 	return yaml_take_bool(l->tree, at, "allow-self", &r->allow_self, err);
 }
 
@@ -295,7 +225,7 @@ take_hold(const struct loading *l, const struct yaml_node *rule, struct rule *r,
 
 	r->expires_ms = RULE_EXPIRES_MS;
 	for (size_t i = 0; i < GG_COUNT(only); i++)
-		if (r->then != VERDICT_HOLD && yaml_get(rule, only[i]) != NULL)
+		if (!rule_may_hold(r) && yaml_get(rule, only[i]) != NULL)
 			return yaml_fail(l->tree, yaml_get(rule, only[i]), err,
 			    "%s is for rules with `then: hold`", only[i]);
 	if ((rc = take_approvals(l, rule, r, err)) < 0 ||
@@ -390,6 +320,15 @@ find_scope(const struct loading *l, const struct yaml_node *at, struct rule *r,
 	return strv_check(&rs->scopes[r->scope], err);
 }
 
+/* Its program says the verdict. */
+static bool
+has_hook(const struct yaml_node *rule)
+{
+	const struct yaml_node *when = yaml_get(rule, "when");
+
+	return when != NULL && yaml_get(when, "hook") != NULL;
+}
+
 static int
 take_rule(const struct loading *l, const struct yaml_node *at,
     struct gg_error *err)
@@ -397,6 +336,7 @@ take_rule(const struct loading *l, const struct yaml_node *at,
 	static const char *const keys[] = { "name", "when", "then", "approvals",
 		"wait", "expires", "message", NULL };
 	static const char *const needed[] = { "name", "then", NULL };
+	static const char *const named[] = { "name", NULL };
 	static const char *const verdicts[] = { "deny", "hold", "allow", NULL };
 	struct ruleset *rs = l->rs;
 	unsigned then = VERDICT_DENY;
@@ -409,7 +349,8 @@ take_rule(const struct loading *l, const struct yaml_node *at,
 	if ((r->file = strdup(l->tree->file)) == NULL)
 		return gg_fail(err, GG_E_NOMEM, "rule");
 	if ((rc = yaml_check_keys(l->tree, at, "a rule", keys, err)) < 0 ||
-	    (rc = require(l, at, "a rule", needed, err)) < 0 ||
+	    (rc = require(l, at, "a rule", has_hook(at) ? named : needed,
+		 err)) < 0 ||
 	    (rc = take_name(l, at, r, err)) < 0 ||
 	    (rc = yaml_take_word(l->tree, at, "then", verdicts, &then, err)) <
 		0)
@@ -441,12 +382,57 @@ take_each(const struct loading *l, const char *name, take_fn *take,
 	return rc;
 }
 
-/* A chain over the files: SHA-256(last digest, name, text). */
 static int
-add_digest(struct ruleset *rs, const char *file, struct view text,
+take_alias(const struct loading *l, const struct yaml_node *key,
+    const struct yaml_node *value, struct gg_error *err)
+{
+	struct ruleset *rs = l->rs;
+	struct owner_alias *a;
+	int rc;
+
+	if ((rc = yaml_check_text(l->tree, key, "codeowners-groups", err)) <
+		0 ||
+	    (rc = yaml_check_text(l->tree, value, "codeowners-groups", err)) <
+		0)
+		return rc;
+	if (!principal_name_is_valid(view_str(value->text)))
+		return yaml_fail(l->tree, value, err,
+		    "codeowners-groups: \"%.60s\" is not a name", value->text);
+	for (size_t i = 0; i < rs->n_aliases; i++)
+		if (strcasecmp(rs->aliases[i].owner, key->text) == 0)
+			return yaml_fail(l->tree, key, err,
+			    "codeowners-groups: %.60s twice", key->text);
+	rs->aliases = append(rs->aliases, &rs->n_aliases, sizeof(*a));
+	a = &rs->aliases[rs->n_aliases - 1];
+	a->owner = strdup(key->text);
+	a->group = strdup(value->text);
+	if (a->owner == NULL || a->group == NULL)
+		return gg_fail(err, GG_E_NOMEM, "codeowners-groups");
+	return 0;
+}
+
+static int
+take_aliases(const struct loading *l, struct gg_error *err)
+{
+	const struct yaml_node *at = yaml_get(&l->tree->root,
+	    "codeowners-groups");
+	int rc = 0;
+
+	if (at == NULL)
+		return 0;
+	if (at->kind != NODE_MAP)
+		return yaml_fail(l->tree, at, err,
+		    "codeowners-groups must be a map of keys");
+	for (size_t i = 0; i < at->n && rc == 0; i++)
+		rc = take_alias(l, &at->key[i], &at->item[i], err);
+	return rc;
+}
+
+int
+ruleset_add_digest(struct ruleset *rs, const char *file, struct view text,
     struct gg_error *err)
 {
-	GG_AUTO_RELEASE(buf) b = BUF_INIT(YAML_TREE_MAX_BYTES + 8192);
+	GG_AUTO_RELEASE(buf) b = BUF_INIT(RULE_FILE_MAX + 8192);
 	const char *slash = strrchr(file, '/');
 	int rc;
 
@@ -464,7 +450,8 @@ int
 ruleset_parse(struct ruleset *rs, const char *file, struct view text,
     struct gg_error *err)
 {
-	static const char *const keys[] = { "access", "rules", NULL };
+	static const char *const keys[] = { "access", "rules",
+		"codeowners-groups", NULL };
 	GG_AUTO(yaml_tree) tree = NULL;
 	struct loading l = { .rs = rs };
 	int rc;
@@ -474,9 +461,10 @@ ruleset_parse(struct ruleset *rs, const char *file, struct view text,
 	l.tree = tree;
 	if ((rc = yaml_check_keys(tree, &tree->root, "the file", keys, err)) <
 		0 ||
+	    (rc = take_aliases(&l, err)) < 0 ||
 	    (rc = take_each(&l, "access", take_access, err)) < 0 ||
 	    (rc = take_each(&l, "rules", take_rule, err)) < 0 ||
-	    (rc = add_digest(rs, file, text, err)) < 0)
+	    (rc = ruleset_add_digest(rs, file, text, err)) < 0)
 		return rc;
 	rs->n_files++;
 	return 0;

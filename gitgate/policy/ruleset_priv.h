@@ -4,6 +4,7 @@
 
 #include "policy/path_match.h"
 #include "policy/policy.h"
+#include "policy/schedule.h"
 
 #include "crypto/digest.h"
 
@@ -27,6 +28,28 @@ struct access_entry {
 	unsigned bits;            /* of enum access */
 };
 
+/* A file of keys in the policy directory; text is NULL until it was read. */
+struct key_file {
+	char *name; /* NULL: none */
+	char *text;
+	size_t n;
+	int line; /* where it was named */
+};
+
+/* What one commit has to be like; empty lists are no condition. */
+struct commit_condition {
+	struct strv author_email, committer_email; /* lower case */
+	struct strv message, subject;
+	bool signed_by;   /* one of the files is named */
+	bool want_signed; /* validly signed ones match, instead of the others */
+	struct key_file allowed_signers, openpgp;
+};
+
+/* Limits; UINT64_MAX: none. */
+struct more_than {
+	uint64_t commits, files, lines;
+};
+
 struct rule {
 	char *name;
 	char *file;
@@ -38,16 +61,35 @@ struct rule {
 	struct path_glob *paths;
 	size_t n_paths;
 	unsigned changes; /* CHANGE_*; 0: any */
+	bool has_blob_limit;
+	uint64_t blob_larger_than;
+	bool secrets;
+	bool has_commits;
+	struct commit_condition commits;
+	bool has_more_than;
+	struct more_than more_than;
+	struct time_windows during, outside;
+	char *hook; /* NULL: none; else it says the verdict, not then */
 	enum verdict then;
 	uint32_t required;
 	struct strv from;
+	bool from_codeowners;
 	bool allow_self;
 	int64_t wait_ms, expires_ms;
 	char *message; /* "" where there is none */
 	size_t scope;
 };
 
+/* What a name in CODEOWNERS is called here. */
+struct owner_alias {
+	char *owner; /* as in the file: "@acme/dba" */
+	char *group;
+};
+
 struct ruleset {
+	struct owner_alias *aliases;
+	size_t n_aliases;
+	struct strv secret_files; /* full paths */
 	struct access_entry *access;
 	size_t n_access;
 	struct rule *rules;
@@ -63,12 +105,28 @@ struct ruleset {
 static inline bool
 rule_has_paths(const struct rule *r)
 {
-	return r->n_paths > 0 || r->changes != 0;
+	return r->n_paths > 0 || r->changes != 0 || r->has_blob_limit;
+}
+
+/* Does it look at anything that the inspector lists per scope? */
+static inline bool
+rule_has_content(const struct rule *r)
+{
+	return rule_has_paths(r) || r->secrets || r->has_commits ||
+	    r->has_more_than || r->hook != NULL;
+}
+
+/* May it hold a push (so its approvals are asked for)? */
+static inline bool
+rule_may_hold(const struct rule *r)
+{
+	return r->then == VERDICT_HOLD || r->hook != NULL;
 }
 
 void rule_release(struct rule *r);
 void access_entry_release(struct access_entry *a);
 void who_release(struct who *w);
+void commit_condition_release(struct commit_condition *c);
 bool who_match(const struct who *w, const struct principal *p);
 /* globs are lower case; the name is not. */
 bool repositories_match(const struct strv *globs, const char *repository);

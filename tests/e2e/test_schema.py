@@ -96,6 +96,18 @@ def access(**more):
          "allow": ["fetch"]}, **more)]})
 
 
+def commits(**more):
+    return when(commits=more)
+
+
+def signed(**more):
+    return commits(**{"signed-by": more})
+
+
+def window(**more):
+    return when(during=[more])
+
+
 def without(key):
     entry = {"principals": {"names": ["a"]}, "repositories": ["a"],
              "allow": ["fetch"]}
@@ -121,6 +133,21 @@ GOOD = [
     access(principals={"anonymous": True}),
     access(principals={"groups": ["g"], "except-groups": ["x"]}),
     access(allow=["push", "fetch"]), access(allow=["push", "push"]),
+    when(**{"blob-larger-than": "10MiB"}), when(**{"blob-larger-than": 0}),
+    when(secrets=True), commits(message=["**x**", "!Revert**"]),
+    commits(**{"author-email": ["!*@corp.example"], "subject": ["*"]}),
+    signed(openpgp="keys.asc"), signed(**{"allowed-signers": "k"}),
+    signed(openpgp="a", require=False),
+    when(**{"more-than": {"commits": 0, "files": 5, "lines": 1000000000}}),
+    window(days=["mon", "sun"]), window(**{"from": "23:59"}),
+    window(to="24:00"), window(since="2026-12-20"),
+    window(until="2027-01-02T08:00:00.5+01:00"),
+    window(days=["fri"], timezone="Europe/Berlin"),
+    when(outside=[{"days": ["mon"]}]), when(hook="opa.sh"),
+    json.dumps({"rules": [{"name": "r", "when": {"hook": "opa"},
+                           "wait": "1s"}]}),
+    hold(approvals={"from-codeowners": True, "from": ["dba"]}),
+    "codeowners-groups: {'@acme/dba': dba, \"x@y.z\": people}",
 ]
 
 BAD = [
@@ -155,9 +182,28 @@ BAD = [
     when(principals={"names": ["-a"]}), when(principals={"names": "a"}),
     when(principals={"groups": ["x" * 129]}),
     when(principals={"anonymous": 1}),
-    when(**{"blob-larger-than": "10MiB"}), when(secrets=True),
-    when(commits={}), when(**{"more-than": {}}), when(during="x"),
-    when(outside="x"), when(hook="x"),
+    when(**{"blob-larger-than": "x"}), when(**{"blob-larger-than": -1}),
+    when(**{"blob-larger-than": "1234567890"}), when(secrets=False),
+    when(secrets="true"), when(commits={}), commits(author="x"),
+    commits(message="x"), commits(message=[]), commits(subject=["["]),
+    signed(), signed(require=True), signed(openpgp="a/b"),
+    signed(openpgp=".a"), signed(openpgp=""), signed(openpgp=["a"]),
+    signed(openpgp="a", require="yes"), when(**{"more-than": {}}),
+    when(**{"more-than": {"files": "1"}}), when(**{"more-than": 5}),
+    when(**{"more-than": {"bytes": 1}}),
+    when(**{"more-than": {"lines": 1000000001}}),
+    when(during="x"), when(outside="x"), when(during=[]), window(),
+    window(timezone="UTC"), window(days=[]), window(days=["friday"]),
+    window(**{"from": "24:00"}), window(to="00:00"), window(to="24:01"),
+    window(to="9:00"), window(days=["mon"], timezone="/etc"),
+    window(days=["mon"], timezone=""), window(since="tomorrow"),
+    window(since="2026-00-01"), window(since="2026-01-01T00:00:00"),
+    window(until="2026-01-01T24:00:00Z"), window(days=["mon"], at="1"),
+    when(hook="a/b"), when(hook=""), when(hook=".x"), when(hook=["x"]),
+    json.dumps({"rules": [{"name": "r", "when": {}}]}),
+    hold(approvals={"from-codeowners": "yes"}),
+    "codeowners-groups: [a]", "codeowners-groups: {a: [b]}",
+    "codeowners-groups: {a: 'b c'}", "codeowners-groups:",
     without("principals"), without("repositories"), without("allow"),
     access(extra=1), access(principals={}), access(principals={"names": []}),
     access(principals={"except-groups": ["x"]}),
