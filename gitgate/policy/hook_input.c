@@ -109,7 +109,7 @@ commit_json(const struct commit_info *c)
 	GG_AUTO_MEM char *message = strndup(c->message ? c->message : "",
 	    MESSAGE_MAX);
 
-	set_oid(o, "id", &c->oid);
+	set_oid(o, "oid", &c->oid);
 	set_count(o, "parents", c->n_parents);
 	set(o, "author",
 	    person_json(c->author_name, c->author_email, c->author_time));
@@ -142,8 +142,8 @@ path_json(const struct path_change *p, const struct oid *commit)
 	set_text(o, "old_mode", mode);
 	(void)snprintf(mode, sizeof(mode), "%06o", p->new_mode);
 	set_text(o, "new_mode", mode);
-	set_oid(o, "old_id", &p->old_oid);
-	set_oid(o, "new_id", &p->new_oid);
+	set_oid(o, "old_oid", &p->old_oid);
+	set_oid(o, "new_oid", &p->new_oid);
 	set_count(o, "bytes", p->new_bytes);
 	if (commit != NULL)
 		set_oid(o, "commit", commit);
