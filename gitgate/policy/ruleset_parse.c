@@ -356,6 +356,7 @@ take_rule(const struct loading *l, const struct yaml_node *at,
 		0)
 		return rc;
 	r->then = (enum verdict)then;
+	r->has_then = yaml_get(at, "then") != NULL;
 	if ((rc = take_when(l, at, r, err)) < 0 ||
 	    (rc = take_hold(l, at, r, err)) < 0 ||
 	    (rc = take_message(l, at, r, err)) < 0)

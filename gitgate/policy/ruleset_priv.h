@@ -70,6 +70,7 @@ struct rule {
 	struct more_than more_than;
 	struct time_windows during, outside;
 	char *hook; /* NULL: none; else it says the verdict, not then */
+	bool has_then;
 	enum verdict then;
 	uint32_t required;
 	struct strv from;

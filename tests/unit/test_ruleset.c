@@ -472,6 +472,97 @@ static const struct {
 	{ "the same again",
 	    ACCESS "rules: [{name: a, then: deny}, {name: b, then: deny}]",
 	    "rule b says the same as rule a" },
+	{ "commits of a delete",
+	    ACCESS
+	    "rules: [{name: a, then: deny, when: {updates: [delete], more-than: {commits: 1}}}]",
+	    "rule a can never match: deleting a ref brings no commits" },
+	{ "all paths away",
+	    ACCESS
+	    "rules: [{name: a, then: deny, when: {paths: [x, \"!**\"]}}]",
+	    "rule a can never match: its paths take away everything" },
+	{ "a path away and its twins left",
+	    ACCESS "rules: [{name: a, then: deny, when: {paths: [x, \"!x\"]}}]",
+	    NULL },
+	{ "all repositories away",
+	    ACCESS
+	    "rules: [{name: a, then: deny, when: {repositories: [x, \"!x\"]}}]",
+	    "rule a can never match: its repositories take away everything" },
+	{ "a freeze that is over",
+	    ACCESS
+	    "rules: [{name: a, then: deny, when: {during: [{until: \"2020-01-02\"}]}}]",
+	    "rule a can never match again: all of during is over" },
+	{ "a freeze that is not over",
+	    ACCESS
+	    "rules: [{name: a, then: deny, when: {during: [{until: \"2020-01-02\"}, {days: [fri]}]}}]",
+	    NULL },
+	{ "a verdict beside a hook",
+	    ACCESS "rules: [{name: a, then: allow, when: {hook: x}}]",
+	    "rule a: then has no effect beside a hook, which says the verdict" },
+	{ "a hook", ACCESS "rules: [{name: a, when: {hook: x}}]", NULL },
+	{ "swallowed by a deny",
+	    ACCESS
+	    "rules: [{name: a, then: deny, when: {refs: [refs/heads/x, refs/heads/y]}}, {name: b, then: hold, when: {refs: [refs/heads/y], paths: [x]}}]",
+	    "rule b decides nothing: rule a" },
+	{ "swallowed by a later deny",
+	    ACCESS
+	    "rules: [{name: b, then: hold, when: {updates: [force]}}, {name: a, then: deny, when: {updates: [force, delete]}}]",
+	    "rule b decides nothing: rule a" },
+	{ "a deny swallows no other update",
+	    ACCESS
+	    "rules: [{name: b, then: hold, when: {updates: [force, create]}}, {name: a, then: deny, when: {updates: [force, delete]}}]",
+	    NULL },
+	{ "a deny with paths leaves what is too large to a hold",
+	    ACCESS
+	    "rules: [{name: a, then: deny, when: {paths: [x, z]}}, {name: b, then: hold, when: {paths: [x]}}]",
+	    NULL },
+	{ "a deny swallows a deny",
+	    ACCESS
+	    "rules: [{name: a, then: deny, when: {paths: [x, z], changes: [add, delete]}}, {name: b, then: deny, when: {paths: [x], changes: [add]}}]",
+	    "rule b decides nothing: rule a" },
+	{ "other refs have other commits",
+	    ACCESS
+	    "rules: [{name: a, then: deny, when: {paths: [x]}}, {name: b, then: deny, when: {paths: [x], refs: [refs/heads/x]}}]",
+	    NULL },
+	{ "fewer files are more",
+	    ACCESS
+	    "rules: [{name: a, then: deny, when: {more-than: {files: 5}}}, {name: b, then: deny, when: {more-than: {files: 9}}}]",
+	    "rule b decides nothing: rule a" },
+	{ "more kinds of amounts are more",
+	    ACCESS
+	    "rules: [{name: a, then: deny, when: {more-than: {files: 5}}}, {name: b, then: deny, when: {more-than: {files: 9, lines: 1}}}]",
+	    NULL },
+	{ "larger blobs are fewer",
+	    ACCESS
+	    "rules: [{name: a, then: deny, when: {blob-larger-than: 5MiB}}, {name: b, then: deny, when: {blob-larger-than: 9MiB}}]",
+	    "rule b decides nothing: rule a" },
+	{ "smaller blobs are not",
+	    ACCESS
+	    "rules: [{name: a, then: deny, when: {blob-larger-than: 5MiB}}, {name: b, then: deny, when: {blob-larger-than: 1MiB}}]",
+	    "rule a decides nothing: rule b" },
+	{ "an exclusion may be more",
+	    ACCESS
+	    "rules: [{name: a, then: deny, when: {paths: [x, \"!z\"]}}, {name: b, then: deny, when: {paths: [x]}}]",
+	    "rule a decides nothing: rule b" },
+	{ "in a window only",
+	    ACCESS
+	    "rules: [{name: a, then: deny, when: {during: [{days: [fri]}]}}, {name: b, then: deny, when: {paths: [x]}}]",
+	    NULL },
+	{ "the same need for less",
+	    ACCESS
+	    "rules: [{name: a, then: hold, approvals: {from: [g]}}, {name: b, then: hold, approvals: {from: [g]}, when: {paths: [x]}}]",
+	    "rule b decides nothing: rule a" },
+	{ "another need",
+	    ACCESS
+	    "rules: [{name: a, then: hold, approvals: {from: [g]}}, {name: b, then: hold, approvals: {from: [h]}, when: {paths: [x]}}]",
+	    NULL },
+	{ "owners are another need",
+	    ACCESS
+	    "rules: [{name: a, then: hold}, {name: b, then: hold, approvals: {from-codeowners: true}}]",
+	    NULL },
+	{ "other people",
+	    ACCESS
+	    "rules: [{name: a, then: deny, when: {principals: {groups: [x]}}}, {name: b, then: deny, when: {principals: {groups: [z]}}}]",
+	    NULL },
 };
 
 static void
@@ -484,9 +575,11 @@ test_warnings(void **state)
 	for (size_t i = 0; i < GG_COUNT(warned); i++) {
 		GG_AUTO_RELEASE(strv) w = STRV_INIT;
 		GG_AUTO(ruleset) rs = NULL;
+		struct gg_error err = { 0 };
 
 		put(dir, "a.yaml", warned[i].text);
-		assert_int_equal(ruleset_load(dir, &rs, &w, NULL), 0);
+		if (ruleset_load(dir, &rs, &w, &err) != 0)
+			fail_msg("%s: %s", warned[i].why, err.msg);
 		if (w.n != (warned[i].want != NULL) ||
 		    (w.n == 1 && strstr(w.v[0], warned[i].want) == NULL))
 			fail_msg("%s: %s", warned[i].why, w.n ? w.v[0] : "-");
