@@ -1,6 +1,7 @@
 /* The change report: one entry per update, one per commit. */
 #include "base/clock.h"
 #include "base/fd.h"
+#include "pack/extras.h"
 #include "pack/inspect_state.h"
 #include "pack/obj_check.h"
 
@@ -81,6 +82,8 @@ add_commit(struct inspection *in, uint32_t node, uint32_t *index,
 	*index = (uint32_t)in->report->n_commits - 1;
 	(void)oidmap_put(&in->listed, &oid, *index, NULL);
 	fill_commit(info, &in->commits.nodes[node], &f);
+	if ((in->job->wants & JOB_WANT_SIGNATURES) != 0)
+		extras_signature(obj.data, info);
 	object_release(&obj);
 	rc = changes_of_commit(&in->changes, node, &info->paths, &cut,
 	    in->limit, err);
@@ -416,7 +419,11 @@ make_report(struct inspection *in, struct gg_error *err)
 		if (rc == 0)
 			rc = diff_plan_make(in, &u->v[i], r, &in->plans[i],
 			    err);
+		if (rc == 0 && (in->job->wants & JOB_WANT_OWNERS) != 0)
+			rc = extras_owners(in, &u->v[i], r, err);
 	}
+	if (rc == 0 && (in->job->wants & JOB_WANT_LINES) != 0)
+		rc = extras_lines(in, in->limit, err);
 	return rc;
 }
 

@@ -157,6 +157,10 @@ fill_job(const struct inspection_order *o, struct push_job *job)
 	/* What is hidden is no base, though it lies in the mirror. */
 	job->mirror_clean = o->mirror_clean && conf->hide_refs.n == 0;
 	job->sandbox_required = o->sandbox_required;
+	/* Secrets need compiled rules, which the caller may not have. */
+	job->wants = (uint8_t)(ruleset_wants(o->ruleset, o->principal,
+				   o->repo->name) &
+	    (JOB_WANT_LINES | JOB_WANT_SIGNATURES | JOB_WANT_OWNERS));
 	for (size_t i = 0; i < conf->n_fsck; i++)
 		strv_addf(&job->fsck, "%s=%s", conf->fsck[i].id,
 		    conf->fsck[i].severity);
