@@ -100,6 +100,18 @@ const struct command cli_commands[] = {
 	    "pushes too: refs/pushed/<n> is the n-th ref update,\n"
 	    "refs/upstream/ what upstream has." LOCAL,
 	    cmd_pushes_checkout },
+	{ "findings list", "[--repository R] [--limit N] [--cursor C] [--json]",
+	    "List the findings that reviewers have allowed, newest first." REMOTE,
+	    cmd_findings_list },
+	{ "findings allow",
+	    "FINGERPRINT --repository R --comment WHY [--expires 30d] [--json]",
+	    "Say that what a push was refused for is no secret: the same "
+	    "finding in the same\npath of the repository passes until then "
+	    "(a duration or a date, at most 366\ndays). For the groups "
+	    "security, admin and admins, never for who pushed it." REMOTE,
+	    cmd_findings_allow },
+	{ "findings revoke", "ID [--comment TEXT] [--json]",
+	    "End what findings allow began." REMOTE, cmd_findings_revoke },
 	{ "audit query",
 	    "[--repository R] [--ref F] [--principal P] "
 	    "[--type T] [--push ID] [--since D] [--until D] [--limit N] "

@@ -162,6 +162,7 @@ say_held(struct push *p, const char *url, bool joined)
 				client_say(c, "  %s", r->reasons[k].message);
 		}
 	}
+	push_say_findings(p);
 	client_say(c, "review: %s", url);
 }
 

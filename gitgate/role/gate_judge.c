@@ -131,19 +131,25 @@ push_write_diff(struct push *p, struct gg_error *err)
 static int
 evaluate(struct push *p, struct gg_error *err)
 {
+	int64_t now_ms = clock_wall_ms();
+	GG_AUTO_RELEASE(strv) allowed = STRV_INIT;
 	struct policy_input in = {
 		.repository = p->who.repo.name,
 		.principal = &p->who.principal,
 		.updates = &p->updates,
 		.symref_targets = p->symref_targets,
 		.report = p->report,
-		.now_wall_ms = clock_wall_ms(),
+		.now_wall_ms = now_ms,
+		.allowed_findings = &allowed,
 		.hook = gate_ask_hook,
 		.hook_ctx = p->gate,
 	};
-	int rc = policy_evaluate(p->who.snap->ruleset, &in, &p->decision, err);
+	int rc;
 
-	if (rc != 0)
+	if ((rc = push_allowed_findings(p, now_ms, &allowed, err)) != 0 ||
+	    (rc = push_note_findings(p, &allowed, err)) != 0 ||
+	    (rc = policy_evaluate(p->who.snap->ruleset, &in, &p->decision,
+		 err)) != 0)
 		return rc;
 	json_decref(p->rec.updates);
 	p->rec.updates = decision_updates_json(p->decision);
@@ -267,6 +273,7 @@ push_say_reasons(struct push *p)
 			if (r->reasons[k].verdict != VERDICT_ALLOW)
 				say_reason(&p->client, &r->reasons[k]);
 	}
+	push_say_findings(p);
 }
 
 static void

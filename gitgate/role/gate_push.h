@@ -90,6 +90,17 @@ push_denying_rule(const struct ref_decision *r, const char **message);
 void push_refuse(struct push *p, enum push_state state, const char *limit,
     const struct gg_error *why);
 
+/* -- gate_findings.c -- */
+/* Fingerprints in force for the push's repository; none are looked up for a
+ * push without findings. */
+GG_MUST_USE int push_allowed_findings(const struct push *p, int64_t now_ms,
+    struct strv *out, struct gg_error *err);
+/* Remember the pusher of what is not allowed: before the answer names it. */
+GG_MUST_USE int push_note_findings(const struct push *p,
+    const struct strv *allowed, struct gg_error *err);
+/* Fingerprints of what rules found, and how one is allowed. */
+void push_say_findings(struct push *p);
+
 /* -- gate_dry_run.c -- */
 /* Say what policy would do; forward and hold nothing. */
 void push_say_verdict(struct push *p);

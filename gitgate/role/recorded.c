@@ -305,15 +305,18 @@ not_asked(void *ctx, const char *program, const json_t *input,
 }
 
 int
-recorded_rejudge(const struct config *c, const struct ruleset *rs,
-    const struct stored_push *push, int inspector, json_t *trace,
-    struct rejudged *out, struct gg_error *err)
+recorded_rejudge(const struct config *c, struct store *store,
+    const struct ruleset *rs, const struct stored_push *push, int inspector,
+    json_t *trace, struct rejudged *out, struct gg_error *err)
 {
 	GG_AUTO_RELEASE(rerun) r = { .config = c, .rs = rs, .push = push };
 	GG_AUTO_RELEASE(rejudged) j = { 0 };
+	GG_AUTO_RELEASE(strv) allowed = STRV_INIT;
 	int rc;
 
 	if ((rc = load_rerun(&r, err)) != 0 ||
+	    (rc = store_allowance_in_force(store, r.repo.name, push->created_ms,
+		 &allowed, err)) != 0 ||
 	    (rc = inspect_again(&r, inspector, &j.report, err)) != 0)
 		return rc;
 	struct policy_input in = {
@@ -323,6 +326,7 @@ recorded_rejudge(const struct config *c, const struct ruleset *rs,
 		.symref_targets = r.symrefs,
 		.report = j.report,
 		.now_wall_ms = push->created_ms,
+		.allowed_findings = &allowed,
 		.hook = not_asked,
 		.trace = trace,
 	};

@@ -36,12 +36,12 @@ GG_DEFINE_AUTO_RELEASE(rejudged);
 
 /*
  * Inspect and judge a recorded push by a rule set, as of the time when it
- * came. inspector: socket of an idle one; used up. trace: as in
- * policy_input, may be NULL. Hook programs are not asked (the trace says so).
+ * came: findings that were allowed then are. inspector: socket of an idle one;
+ * used up. trace: as in policy_input, may be NULL. Hook programs are not asked (the trace says so).
  * GG_E_NOTFOUND when the push was recorded without what is needed, or its
  * pack is gone; GG_E_PEER / GG_E_LIMIT when inspection itself refuses it now.
  */
-GG_MUST_USE int recorded_rejudge(const struct config *c,
+GG_MUST_USE int recorded_rejudge(const struct config *c, struct store *store,
     const struct ruleset *rs, const struct stored_push *push, int inspector,
     json_t *trace, struct rejudged *out, struct gg_error *err);
 

@@ -127,6 +127,27 @@ static const char *const steps[] = {
 	"CREATE TABLE admin_act ("
 	" id TEXT PRIMARY KEY,"
 	" entry TEXT NOT NULL);",
+
+	/* 2: findings that a reviewer has allowed, and who pushed them */
+	"CREATE TABLE finding_allowance ("
+	" id TEXT PRIMARY KEY,"
+	" fingerprint TEXT NOT NULL,"
+	" repository TEXT NOT NULL,"
+	" reviewer TEXT NOT NULL,"
+	" comment TEXT NOT NULL,"
+	" created_ms BIGINT NOT NULL,"
+	" expires_ms BIGINT NOT NULL,"
+	" revoked_ms BIGINT NOT NULL,"
+	" revoker TEXT NOT NULL);"
+	"CREATE INDEX finding_allowance_in_force"
+	" ON finding_allowance (repository, expires_ms);"
+
+	"CREATE TABLE finding_pusher ("
+	" repository TEXT NOT NULL,"
+	" fingerprint TEXT NOT NULL,"
+	" principal TEXT NOT NULL,"
+	" push_id TEXT NOT NULL,"
+	" PRIMARY KEY (repository, fingerprint, principal));",
 };
 
 /* One step, or 1 when there is nothing left to do. The lock makes two

@@ -220,6 +220,44 @@ store_hold_stale(struct store *s, const char *repository, const char *ref,
 GG_MUST_USE int
 store_hold_count(struct store *s, uint64_t *pending, struct gg_error *err);
 
+/* -- secrets that a reviewer has said are none (model/report.h findings) -- */
+struct stored_allowance {
+	char *id;          /* ULID */
+	char *fingerprint; /* 64 hex */
+	char *repository;
+	char *reviewer, *comment;
+	int64_t created_ms, expires_ms; /* in force from one to the other */
+	int64_t revoked_ms;             /* 0: not */
+	char *revoker;                  /* "" before */
+};
+void stored_allowance_release(struct stored_allowance *a);
+GG_DEFINE_AUTO_RELEASE(stored_allowance);
+GG_MUST_USE int store_allowance_add(struct store *s,
+    const struct stored_allowance *a, struct gg_error *err);
+GG_MUST_USE int store_allowance_get(struct store *s, const char *id,
+    struct stored_allowance *out, struct gg_error *err);
+/* GG_E_REFUSED when it is revoked already. */
+GG_MUST_USE int store_allowance_revoke(struct store *s, const char *id,
+    const char *revoker, int64_t now_ms, struct gg_error *err);
+typedef int (*store_allowance_cb)(void *ctx, const struct stored_allowance *a);
+/* Newest first, ended ones too; repository NULL: of all. next: id to go on
+ * from (cursor, NULL at first), "" at the end. limit 0: 50. */
+GG_MUST_USE int store_allowance_list(struct store *s, const char *repository,
+    const char *cursor, size_t limit, store_allowance_cb cb, void *ctx,
+    char next[ULID_SIZE], struct gg_error *err);
+/* Fingerprints that were in force for a repository at a time, each once. */
+GG_MUST_USE int
+store_allowance_in_force(struct store *s, const char *repository, int64_t at_ms,
+    struct strv *out, struct gg_error *err);
+/* Remember who pushed what was found: nobody allows a finding of their own.
+ * Idempotent. */
+GG_MUST_USE int store_finding_pushed(struct store *s, const char *repository,
+    const char *principal, const char *push_id, const struct strv *fingerprints,
+    struct gg_error *err);
+/* The pushers of a finding to a repository, added to out. */
+GG_MUST_USE int store_finding_pushers(struct store *s, const char *repository,
+    const char *fingerprint, struct strv *out, struct gg_error *err);
+
 /* -- index over the audit log (the log itself is the truth) -- */
 struct audit_query {
 	const char *repository, *ref, *principal, *type, *push; /* NULL: any */

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <strings.h>
 
-static void
-reply_json(struct web_call *c, unsigned status, json_t *o)
+void
+api_reply(struct web_call *c, unsigned status, json_t *o)
 {
 	GG_AUTO_MEM char *text = o != NULL ?
 	    json_dumps(o, JSON_COMPACT | JSON_ENSURE_ASCII) :
@@ -67,8 +67,8 @@ api_problem(struct web_call *c, unsigned status, const char *detail)
 }
 
 /* What broke inside is for the operators' log, not for the client. */
-static void
-reply_failure(struct web_call *c, int rc, const struct gg_error *err)
+void
+api_failure(struct web_call *c, int rc, const struct gg_error *err)
 {
 	unsigned status = status_of(rc);
 
@@ -82,14 +82,15 @@ reply_failure(struct web_call *c, int rc, const struct gg_error *err)
 			    "an error inside the gate");
 }
 
-static void
-reply_list(struct web_call *c, const char *name, json_t *items, json_t *next)
+void
+api_reply_list(struct web_call *c, const char *name, json_t *items,
+    json_t *next)
 {
 	json_t *o = json_object();
 
 	json_object_set_new(o, name, items);
 	json_object_set_new(o, "next", next);
-	reply_json(c, 200, o);
+	api_reply(c, 200, o);
 }
 
 void
@@ -101,12 +102,12 @@ api_holds(struct web_call *c)
 	int rc = list_holds(c, NULL, items, next, &err);
 
 	if (rc == 0) {
-		reply_list(c, "holds", items,
+		api_reply_list(c, "holds", items,
 		    next[0] ? json_string(next) : json_null());
 		return;
 	}
 	json_decref(items);
-	reply_failure(c, rc, &err);
+	api_failure(c, rc, &err);
 }
 
 void
@@ -118,12 +119,12 @@ api_pushes(struct web_call *c)
 	int rc = list_pushes(c, items, next, &err);
 
 	if (rc == 0) {
-		reply_list(c, "pushes", items,
+		api_reply_list(c, "pushes", items,
 		    next[0] ? json_string(next) : json_null());
 		return;
 	}
 	json_decref(items);
-	reply_failure(c, rc, &err);
+	api_failure(c, rc, &err);
 }
 
 void
@@ -135,13 +136,13 @@ api_audit(struct web_call *c)
 	int rc = list_audit(c, items, &next, &err);
 
 	if (rc == 0) {
-		reply_list(c, "entries", items,
+		api_reply_list(c, "entries", items,
 		    next ? json_sprintf("%llu", (unsigned long long)next) :
 			   json_null());
 		return;
 	}
 	json_decref(items);
-	reply_failure(c, rc, &err);
+	api_failure(c, rc, &err);
 }
 
 static void
@@ -153,9 +154,9 @@ reply_hold(struct web_call *c)
 	int rc = load_hold(c, &h, &p, &err);
 
 	if (rc != 0)
-		reply_failure(c, rc, &err);
+		api_failure(c, rc, &err);
 	else
-		reply_json(c, 200,
+		api_reply(c, 200,
 		    json_of_hold(c, &h, p.id != NULL ? &p : NULL));
 }
 
@@ -174,9 +175,9 @@ api_push(struct web_call *c)
 	int rc = load_push(c, &p, hold, &err);
 
 	if (rc != 0)
-		reply_failure(c, rc, &err);
+		api_failure(c, rc, &err);
 	else
-		reply_json(c, 200, json_of_push(c, &p, hold));
+		api_reply(c, 200, json_of_push(c, &p, hold));
 }
 
 /* What the policy in force would say to a recorded push. */
@@ -192,9 +193,9 @@ api_preview(struct web_call *c)
 	if (rc == 0)
 		rc = c->ops->preview(c->ops->ctx, &p, &answer, &err);
 	if (rc != 0)
-		reply_failure(c, rc, &err);
+		api_failure(c, rc, &err);
 	else
-		reply_json(c, 200, answer);
+		api_reply(c, 200, answer);
 }
 
 static bool
@@ -207,9 +208,8 @@ is_json(const char *type)
 	    (type[n] == '\0' || type[n] == ';' || type[n] == ' ');
 }
 
-/* {"comment": "..."} or {} or nothing. A new string; NULL when it is wrong. */
-static char *
-read_comment(struct web_call *c)
+char *
+api_read_comment(struct web_call *c)
 {
 	struct view body = http_body(c->rq);
 	json_t *o, *text;
@@ -228,6 +228,22 @@ read_comment(struct web_call *c)
 	return comment;
 }
 
+bool
+api_may_act(struct web_call *c)
+{
+	if (c->session.is_open &&
+	    (!auth_origin_is_ours(c) ||
+		!auth_csrf_is_ours(c, http_header(c->rq, "X-CSRF-Token")))) {
+		api_problem(c, 403, "a session needs its X-CSRF-Token");
+		return false;
+	}
+	if (!is_json(http_header(c->rq, "Content-Type"))) {
+		api_problem(c, 415, "Content-Type must be application/json");
+		return false;
+	}
+	return true;
+}
+
 void
 api_hold_act(struct web_call *c)
 {
@@ -235,22 +251,14 @@ api_hold_act(struct web_call *c)
 	struct gg_error err = { 0 };
 	int rc;
 
-	if (c->session.is_open &&
-	    (!auth_origin_is_ours(c) ||
-		!auth_csrf_is_ours(c, http_header(c->rq, "X-CSRF-Token")))) {
-		api_problem(c, 403, "a session needs its X-CSRF-Token");
+	if (!api_may_act(c))
 		return;
-	}
-	if (!is_json(http_header(c->rq, "Content-Type"))) {
-		api_problem(c, 415, "Content-Type must be application/json");
-		return;
-	}
-	if ((comment = read_comment(c)) == NULL) {
+	if ((comment = api_read_comment(c)) == NULL) {
 		api_problem(c, 400, "the body must be {\"comment\": \"...\"}");
 		return;
 	}
 	if ((rc = act_on_hold(c, comment, &err)) != 0)
-		reply_failure(c, rc, &err);
+		api_failure(c, rc, &err);
 	else
 		reply_hold(c);
 }

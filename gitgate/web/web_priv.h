@@ -59,6 +59,8 @@ void refused_flush(const struct web_ops *ops);
 /* -- access.c -- */
 bool access_is_auditor(const struct principal *p); /* admins too */
 bool access_is_admin(const struct principal *p);
+/* May it allow findings (what looks like a secret and is none)? */
+bool access_may_allow(const struct principal *p);
 /* May this principal see pushes, holds and entries of the repository? needs
  * may be NULL. */
 bool access_may_see(const struct web_call *c, const char *repository,
@@ -109,7 +111,9 @@ void api_push(struct web_call *c);
 void api_preview(struct web_call *c);
 void api_audit(struct web_call *c);
 void api_openapi(struct web_call *c);
-void api_problem(struct web_call *c, unsigned status, const char *detail);
+void api_findings(struct web_call *c);
+void api_findings_allow(struct web_call *c);
+void api_finding_revoke(struct web_call *c);
 void log_file(struct web_call *c);
 void static_file(struct web_call *c);
 void signin_page(struct web_call *c);
@@ -122,6 +126,21 @@ void hold_act(struct web_call *c);
 void pushes_page(struct web_call *c);
 void push_page(struct web_call *c);
 void audit_page(struct web_call *c);
+
+/* -- api.c: answers of the API -- */
+void api_problem(struct web_call *c, unsigned status, const char *detail);
+/* o is taken; NULL is a 500. */
+void api_reply(struct web_call *c, unsigned status, json_t *o);
+/* {name: items, "next": next}; both are taken. */
+void api_reply_list(struct web_call *c, const char *name, json_t *items,
+    json_t *next);
+/* What broke inside is for the operators' log, not for the client. */
+void api_failure(struct web_call *c, int rc, const struct gg_error *err);
+/* Is it an act that our own page or a script meant (CSRF token, type of the
+ * body)? When not, it has been answered. */
+bool api_may_act(struct web_call *c);
+/* {"comment": "..."} or {} or nothing. A new string; NULL when it is wrong. */
+char *api_read_comment(struct web_call *c);
 
 /* -- lists.c: reading lists and records, for API and pages -- */
 /* 0; GG_E_PEER for a wrong query argument; the store's codes. */

@@ -1280,6 +1280,162 @@ facts(void **state)
 	assert_string_equal(v, "2");
 }
 
+/* -- findings -- */
+
+#define PRINT_A \
+	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define PRINT_B \
+	"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+
+static void
+allow(const char *id, const char *repository, const char *print, int64_t from,
+    int64_t to)
+{
+	struct stored_allowance a = { .created_ms = from, .expires_ms = to };
+
+	a.id = strdup(id);
+	a.repository = strdup(repository);
+	a.fingerprint = strdup(print);
+	a.reviewer = strdup("sue");
+	a.comment = strdup("a test key, \"public\"");
+	assert_int_equal(store_allowance_add(w.s, &a, NULL), 0);
+	stored_allowance_release(&a);
+}
+
+static void
+findings_in_force(void **state)
+{
+	static const struct {
+		const char *repository;
+		int64_t at;
+		const char *want;
+	} cases[] = {
+		{ "acme/app", 999, "" },
+		{ "acme/app", 1000, "a" },
+		{ "acme/app", 1999, "ab" }, /* each once */
+		{ "acme/app", 2000, "ab" },
+		{ "acme/app", 2499, "ab" },
+		{ "acme/app", 2500, "a" }, /* b is revoked */
+		{ "acme/app", 3000, "" },
+		{ "acme/other", 1500, "b" },
+		{ "acme/ap", 1500, "" },
+	};
+	struct gg_error err = { 0 };
+
+	(void)state;
+	allow("01JD0000000000000000000001", "acme/app", PRINT_A, 1000, 2000);
+	allow("01JD0000000000000000000002", "acme/app", PRINT_A, 1500, 3000);
+	allow("01JD0000000000000000000003", "acme/app", PRINT_B, 1500, 3000);
+	allow("01JD0000000000000000000004", "acme/other", PRINT_B, 1500, 3000);
+	assert_int_equal(store_allowance_revoke(w.s,
+			     "01JD0000000000000000000003", "tom", 2500, &err),
+	    0);
+	assert_int_equal(store_allowance_revoke(w.s,
+			     "01JD0000000000000000000003", "tom", 2600, &err),
+	    GG_E_REFUSED);
+	assert_int_equal(store_allowance_revoke(w.s,
+			     "01JD0000000000000000000009", "tom", 2600, &err),
+	    GG_E_NOTFOUND);
+	for (size_t i = 0; i < GG_COUNT(cases); i++) {
+		GG_AUTO_RELEASE(strv) got = STRV_INIT;
+		char letters[8] = "";
+
+		assert_int_equal(store_allowance_in_force(w.s,
+				     cases[i].repository, cases[i].at, &got,
+				     &err),
+		    0);
+		for (size_t k = 0; k < got.n && k < 7; k++)
+			letters[k] = got.v[k][0];
+		if (strcmp(letters, cases[i].want) != 0)
+			fail_msg("%s at %lld: %s", cases[i].repository,
+			    (long long)cases[i].at, letters);
+	}
+}
+
+static int
+note_allowance(void *ctx, const struct stored_allowance *a)
+{
+	struct strv *seen = ctx;
+
+	assert_string_equal(a->reviewer, "sue");
+	assert_string_equal(a->comment, "a test key, \"public\"");
+	strv_add(seen, a->id);
+	return 0;
+}
+
+static void
+findings_are_listed(void **state)
+{
+	GG_AUTO_RELEASE(stored_allowance) one = { 0 };
+	GG_AUTO_RELEASE(strv) seen = STRV_INIT;
+	char next[ULID_SIZE] = "", id[ULID_SIZE];
+	struct gg_error err = { 0 };
+
+	(void)state;
+	for (int i = 1; i <= 5; i++) {
+		(void)snprintf(id, sizeof(id), "01JD000000000000000000000%d",
+		    i);
+		allow(id, i == 3 ? "acme/other" : "acme/app", PRINT_A, 1, 2);
+	}
+	do {
+		(void)snprintf(id, sizeof(id), "%s", next);
+		assert_int_equal(store_allowance_list(w.s, "acme/app",
+				     id[0] ? id : NULL, 2, note_allowance,
+				     &seen, next, &err),
+		    0);
+	} while (next[0] != '\0');
+	assert_int_equal(seen.n, 4);
+	assert_string_equal(seen.v[0], "01JD0000000000000000000005");
+	assert_string_equal(seen.v[3], "01JD0000000000000000000001");
+	assert_int_equal(store_allowance_list(w.s, NULL, NULL, 0,
+			     note_allowance, &seen, next, &err),
+	    0);
+	assert_int_equal(seen.n, 9);
+	assert_int_equal(store_allowance_revoke(w.s, seen.v[3], "tom", 77,
+			     &err),
+	    0);
+	assert_int_equal(store_allowance_get(w.s, seen.v[3], &one, &err), 0);
+	assert_string_equal(one.revoker, "tom");
+	assert_int_equal(one.revoked_ms, 77);
+	assert_int_equal(store_allowance_get(w.s, "x", &one, &err),
+	    GG_E_NOTFOUND);
+}
+
+static void
+findings_know_their_pushers(void **state)
+{
+	GG_AUTO_RELEASE(strv) prints = STRV_INIT;
+	GG_AUTO_RELEASE(strv) who = STRV_INIT;
+	struct gg_error err = { 0 };
+
+	(void)state;
+	strv_add(&prints, PRINT_A);
+	strv_add(&prints, PRINT_B);
+	strv_add(&prints, PRINT_A);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(store_finding_pushed(w.s, "acme/app", "bob",
+				     "p1", &prints, &err),
+		    0);
+	prints.n = 1;
+	assert_int_equal(store_finding_pushed(w.s, "acme/app", "ann", "p2",
+			     &prints, &err),
+	    0);
+	prints.n = 3;
+	assert_int_equal(store_finding_pushers(w.s, "acme/app", PRINT_A, &who,
+			     &err),
+	    0);
+	assert_int_equal(who.n, 2);
+	assert_string_equal(who.v[0], "ann");
+	assert_int_equal(store_finding_pushers(w.s, "acme/app", PRINT_B, &who,
+			     &err),
+	    0);
+	assert_int_equal(who.n, 3);
+	assert_int_equal(store_finding_pushers(w.s, "acme/ap", PRINT_B, &who,
+			     &err),
+	    0);
+	assert_int_equal(who.n, 3);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 static int
@@ -1306,7 +1462,9 @@ run(const char *where, const char *name)
 		CASE(uncommitted_is_undone), CASE(audit_queries),
 		CASE(audit_index_knows_its_gaps),
 		CASE(admin_acts_are_taken_once),
-		CASE(acts_come_with_their_change), CASE(facts) };
+		CASE(acts_come_with_their_change), CASE(facts),
+		CASE(findings_in_force), CASE(findings_are_listed),
+		CASE(findings_know_their_pushers) };
 
 	w.where = where;
 	return cmocka_run_group_tests_name(name, tests, NULL, NULL);

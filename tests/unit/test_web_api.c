@@ -22,8 +22,8 @@
 	"\"paths\":[{\"path\":\"db/1.sql\",\"change\":\"added\","       \
 	"\"commit\":\"2222222222222222222222222222222222222222\"}]}]}]"
 
-static char agent[128], dba[128], stranger[128], auditor[128], expired[128],
-    revoked[128];
+static char agent[128], dba[128], guard[128], pusher[128], stranger[128],
+    auditor[128], expired[128], revoked[128];
 
 static int
 setup(void **state)
@@ -36,6 +36,8 @@ setup(void **state)
 	place_token("ann", "auditors", 0, 0, auditor);
 	place_token("old", "auditors", 1000, 0, expired);
 	place_token("gone", "auditors", 0, 2000, revoked);
+	place_token("sue", "security", 0, 0, guard);
+	place_token("Bob", "admins", 0, 0, pusher);
 	place_user("dora", "dba");
 	place_user("sam", "");
 	place_push(PUSH1, HOLD1, UPDATES, "{\"agent.session\":\"s1\"}");
@@ -399,6 +401,144 @@ test_signin_refusals(void **state)
 	buf_release(&a.body);
 }
 
+#define PRINT "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define MINE  "1123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define ALLOW(print, repo, comment, expires)                    \
+	"{\"fingerprint\":\"" print "\",\"repository\":\"" repo \
+	"\",\"comment\":\"" comment "\",\"expires\":\"" expires "\"}"
+
+static void
+test_allowing_findings(void **state)
+{
+	static const struct {
+		const char *why, *who, *body;
+		int want;
+	} cases[] = {
+		{ "nobody", "", ALLOW(PRINT, "acme/app", "x", "30d"), 401 },
+		{ "an agent", agent, ALLOW(PRINT, "acme/app", "x", "30d"),
+		    403 },
+		{ "an auditor", auditor, ALLOW(PRINT, "acme/app", "x", "30d"),
+		    403 },
+		{ "its pusher, in other letters", pusher,
+		    ALLOW(MINE, "acme/app", "x", "30d"), 403 },
+		{ "that of others", pusher, ALLOW(PRINT, "acme/app", "x", "1d"),
+		    201 },
+		{ "security", guard, ALLOW(MINE, "acme/app", "x", "30d"), 201 },
+		{ "in other letters", guard,
+		    ALLOW(PRINT, "ACME/App", "x", "30d"), 404 },
+		{ "no such repository", guard,
+		    ALLOW(PRINT, "acme/none", "x", "30d"), 404 },
+		{ "half a fingerprint", guard,
+		    ALLOW("0123456789ab", "acme/app", "x", "30d"), 400 },
+		{ "no fingerprint", guard,
+		    ALLOW("0123456789abcdef0123456789abcdef0123456789abcdef"
+			  "0123456789abcdeF",
+			"acme/app", "x", "30d"),
+		    400 },
+		{ "no reason", guard, ALLOW(PRINT, "acme/app", " ", "30d"),
+		    400 },
+		{ "too long", guard, ALLOW(PRINT, "acme/app", "x", "367d"),
+		    400 },
+		{ "over", guard, ALLOW(PRINT, "acme/app", "x", "2020-01-01"),
+		    400 },
+		{ "at once", guard, ALLOW(PRINT, "acme/app", "x", "0s"), 400 },
+		{ "for ever", guard, ALLOW(PRINT, "acme/app", "x", "never"),
+		    400 },
+		{ "no expiry", guard,
+		    "{\"fingerprint\":\"" PRINT
+		    "\",\"repository\":\"acme/app\",\"comment\":\"x\"}",
+		    400 },
+		{ "more than asked", guard,
+		    "{\"fingerprint\":\"" PRINT
+		    "\",\"repository\":\"acme/app\",\"comment\":\"x\","
+		    "\"expires\":\"1d\",\"rule\":\"*\"}",
+		    400 },
+		{ "nothing", guard, "", 400 },
+		{ "a list", guard, "[]", 400 },
+	};
+	GG_AUTO_RELEASE(strv) mine = STRV_INIT;
+	struct raw_answer a = { 0 };
+	struct gg_error err = { 0 };
+	char headers[400];
+
+	(void)state;
+	strv_add(&mine, MINE);
+	must(store_finding_pushed(place.store, "acme/app", "bob", PUSH1, &mine,
+		 &err),
+	    &err);
+	for (size_t i = 0; i < GG_COUNT(cases); i++) {
+		unsigned audits = place.audits;
+
+		(void)snprintf(headers, sizeof(headers), "%s" JSON_TYPE,
+		    cases[i].who);
+		ask(&a, "POST", "/-/api/v1/findings", headers, cases[i].body);
+		if (a.status != cases[i].want)
+			fail_msg("%s: %d %s", cases[i].why, a.status,
+			    TEXT_OF(a));
+		if (a.status != 401)
+			assert_int_equal(place.audits,
+			    audits + (a.status == 201));
+	}
+	/* what cannot be noted does not happen */
+	place.audit_answer = GG_E_UNAVAILABLE;
+	(void)snprintf(headers, sizeof(headers), "%s" JSON_TYPE, guard);
+	ask(&a, "POST", "/-/api/v1/findings", headers,
+	    ALLOW(PRINT, "acme/app", "unlogged", "30d"));
+	assert_int_equal(a.status, 503);
+	place.audit_answer = 0;
+	ask(&a, "GET", "/-/api/v1/findings", guard, NULL);
+	assert_int_equal(a.status, 200);
+	assert_null(strstr(TEXT_OF(a), "unlogged"));
+	buf_release(&a.body);
+}
+
+static void
+test_listing_and_revoking_findings(void **state)
+{
+	struct raw_answer a = { 0 };
+	char headers[400], path[120], id[ULID_SIZE];
+	json_t *o, *list;
+
+	(void)state;
+	ask(&a, "GET", "/-/api/v1/findings", stranger, NULL);
+	o = body_json(&a);
+	assert_int_equal(json_array_size(json_object_get(o, "findings")), 0);
+	json_decref(o);
+	ask(&a, "GET", "/-/api/v1/findings?limit=x", guard, NULL);
+	assert_int_equal(a.status, 400);
+	ask(&a, "GET", "/-/api/v1/findings?repository=acme/app", agent, NULL);
+	o = body_json(&a);
+	list = json_object_get(o, "findings");
+	assert_int_equal(json_array_size(list), 2);
+	assert_string_equal(STR(json_array_get(list, 0), "repository"),
+	    "acme/app");
+	assert_true(json_is_true(json_object_get(json_array_get(list, 0),
+	    "in_force")));
+	(void)snprintf(id, sizeof(id), "%s",
+	    STR(json_array_get(list, 0), "id"));
+	json_decref(o);
+	(void)snprintf(path, sizeof(path), "/-/api/v1/findings/%s/revoke", id);
+	(void)snprintf(headers, sizeof(headers), "%s" JSON_TYPE, agent);
+	ask(&a, "POST", path, headers, "{}");
+	assert_int_equal(a.status, 403);
+	place.audit_answer = GG_E_UNAVAILABLE;
+	(void)snprintf(headers, sizeof(headers), "%s" JSON_TYPE, guard);
+	ask(&a, "POST", path, headers, "{}");
+	assert_int_equal(a.status, 503);
+	place.audit_answer = 0;
+	ask(&a, "POST", path, headers, "{\"comment\":\"was one\"}");
+	assert_int_equal(a.status, 200);
+	o = body_json(&a);
+	assert_string_equal(STR(o, "revoker"), "sue");
+	assert_true(json_is_false(json_object_get(o, "in_force")));
+	json_decref(o);
+	ask(&a, "POST", path, headers, "{}");
+	assert_int_equal(a.status, 409);
+	ask(&a, "POST", "/-/api/v1/findings/" NOBODY "/revoke", headers, "{}");
+	assert_int_equal(a.status, 404);
+	buf_release(&a.body);
+}
+
 int
 main(void)
 {
@@ -409,6 +549,8 @@ main(void)
 		cmocka_unit_test(test_acts),
 		cmocka_unit_test(test_session_and_csrf),
 		cmocka_unit_test(test_next),
+		cmocka_unit_test(test_allowing_findings),
+		cmocka_unit_test(test_listing_and_revoking_findings),
 		cmocka_unit_test(test_signin_refusals),
 	};
 
