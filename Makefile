@@ -11,6 +11,7 @@
 # Variables: CC, WERROR=1, SAN=1 (address + undefined), FAILPOINTS=1 (crash
 # tests), B= (build directory).
 
+.DEFAULT_GOAL := all
 CC ?= cc
 VARIANT := $(if $(SAN),san,$(if $(FAILPOINTS),fp,))
 B ?= build$(if $(VARIANT),/$(VARIANT))
