@@ -196,6 +196,10 @@ static void
 run_refresh(struct refresh *r)
 {
 	struct repo_state *st = r->state;
+	/* What a push has read before we read is in the mirror after us. */
+	GG_AUTO_ADVERT before = st->push_refs != NULL ?
+	    shared_advert_ref(st->push_refs) :
+	    NULL;
 	struct gg_error err = { 0 };
 	uint64_t mine = ++st->started;
 	int rc;
@@ -208,6 +212,8 @@ run_refresh(struct refresh *r)
 		    kv_err(&err));
 	pthread_mutex_lock(&st->mutex);
 	st->running = false;
+	if (rc == 0 && before != NULL && st->push_refs == before)
+		st->push_refs_mirrored = true;
 	st->done = mine;
 	st->done_rc = rc;
 	st->done_err = err;

@@ -49,16 +49,12 @@ is_hidden(void *ctx, const char *refname)
 	return gate_ref_is_hidden(ctx, refname);
 }
 
-static bool
-same_as_mirror(struct repo_state *st, const struct advert *a)
-{
-	if (st->push_refs != NULL && st->push_refs_mirrored &&
-	    advert_same_refs(st->push_refs->advert, a))
-		return true;
-	return st->seen != NULL && advert_same_refs(st->seen->advert, a);
-}
-
-/* Read upstream's refs now and keep them for the POST that follows. */
+/*
+ * Read upstream's refs now and keep them for the POST that follows. They
+ * count as mirrored only after a refresh that began later, even when they
+ * are what they were: only upload-pack says which refs are symbolic, and a
+ * ref can become an alias of a protected one without changing its value.
+ */
 static int
 read_upstream(struct gate *g, const struct git_request *who,
     struct shared_advert **out, struct gg_error *err)
@@ -66,18 +62,16 @@ read_upstream(struct gate *g, const struct git_request *who,
 	struct repo_state *st = gate_repo(g, who->repo.name);
 	GG_AUTO(advert) a = NULL;
 	struct shared_advert *fresh;
-	bool mirrored;
 	int rc = courier_list(g, who->repo.name, true, false, &a, err);
 
 	if (rc != 0)
 		return rc;
 	pthread_mutex_lock(&st->mutex);
-	mirrored = same_as_mirror(st, a);
 	fresh = shared_advert_new(gg_take(a));
 	shared_advert_unref(st->push_refs);
 	st->push_refs = shared_advert_ref(fresh);
 	st->push_refs_mono_ms = clock_mono_ms();
-	st->push_refs_mirrored = mirrored;
+	st->push_refs_mirrored = false;
 	pthread_mutex_unlock(&st->mutex);
 	*out = fresh;
 	return 0;
@@ -108,8 +102,7 @@ gate_info_refs_receive(void *ctx, struct http_request *rq)
 		    err.msg);
 		return;
 	}
-	if (!gate_repo(g, who.repo.name)->push_refs_mirrored)
-		mirror_refresh_later(g, who.repo.name);
+	mirror_refresh_later(g, who.repo.name);
 	offered_caps(up->advert, &caps);
 	pkt_addf(&out, "# service=git-receive-pack\n");
 	pkt_flush(&out);
@@ -394,14 +387,7 @@ get_upstream(struct push *p, struct gg_error *err)
 	pthread_mutex_unlock(&st->mutex);
 	if (mirrored)
 		return 0;
-	if ((rc = mirror_refresh(p->gate, p->who.snap, &p->who.repo, NULL,
-		 err)) != 0)
-		return rc;
-	pthread_mutex_lock(&st->mutex);
-	if (st->push_refs == p->upstream)
-		st->push_refs_mirrored = true;
-	pthread_mutex_unlock(&st->mutex);
-	return 0;
+	return mirror_refresh(p->gate, p->who.snap, &p->who.repo, NULL, err);
 }
 
 static json_t *
