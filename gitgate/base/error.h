@@ -52,4 +52,12 @@ const char *gg_code_name(int code);
 _Noreturn void
 gg_die(const char *fmt, ...) __attribute__((cold, format(printf, 1, 2)));
 
+#ifdef __clang_analyzer__
+/* It sees one file at a time: tell it that these yield what they are given,
+ * so that it does not follow a failure as if it were none. */
+#	define gg_fail(err, code, ...) \
+		(gg_fail(err, code, __VA_ARGS__), (code))
+#	define gg_wrap(err, rc, ...) (gg_wrap(err, rc, __VA_ARGS__), (rc))
+#endif
+
 #endif

@@ -65,7 +65,6 @@ cmd_token_create(struct cli *cli, int argc, char **argv)
 	char secret[TOKEN_SIZE];
 	struct gg_error err = { 0 };
 	struct words w;
-	int rc;
 
 	if (cli_options(cli, argc, argv, specs, 2, 1, 1, &w, &err) != 0 ||
 	    cli_check_names(w.v[0], &t.groups, &err) != 0)
@@ -75,8 +74,8 @@ cmd_token_create(struct cli *cli, int argc, char **argv)
 		return cli_usage(&err);
 	t.principal = strdup(w.v[0]);
 	token_new(secret);
-	if ((rc = cli_store(cli, &c, &s, &err)) != 0 ||
-	    (rc = add_token(s, &t, secret, &err)) != 0) {
+	if (cli_store(cli, &c, &s, &err) != 0 ||
+	    add_token(s, &t, secret, &err) != 0) {
 		explicit_bzero(secret, sizeof(secret));
 		return cli_fail(&err);
 	}

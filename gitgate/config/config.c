@@ -134,6 +134,8 @@ take_public_url(const struct loading *l, const struct yaml_node *root,
     struct gg_error *err)
 {
 	struct config *c = l->conf;
+	/* take_listen() has set it.
+	 * NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker) */
 	bool v6 = strchr(c->listen_host, ':') != NULL;
 	size_t n;
 	int rc;

@@ -45,7 +45,7 @@ sideband_next(struct view *in, int *band, struct view *body,
 	if (kind != PKT_DATA || b.n == 0 || b.p[0] < SIDEBAND_DATA ||
 	    b.p[0] > SIDEBAND_ERROR)
 		return gg_fail(err, GG_E_PEER, "sideband: no such band");
-	*band = b.p[0];
+	*band = (unsigned char)b.p[0];
 	view_skip(&b, 1);
 	*body = b;
 	*in = rest;

@@ -190,7 +190,7 @@ serve_once(struct courier *c, struct frame *f, bool supervised,
 		return gg_fail(err, GG_E_SYS, "poll");
 	if (n == 0)
 		check_walls(c);
-	if (n > 0 && p[1].revents != 0)
+	if (n > 0 && listening && p[1].revents != 0)
 		from_gate(c, f);
 	if (n > 0 && p[0].revents != 0)
 		rc = from_supervisor(c, f, err);

@@ -90,6 +90,8 @@ sort_unique(struct upload_request *rq)
 static int
 find_far_wants(struct fetch *f, struct upload_request *rq, struct gg_error *err)
 {
+	/* check_request() leaves with an error where it is not set.
+	 * NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
 	const struct advert *a = f->seen->advert;
 	char hex[OID_HEX + 1];
 	bool *is_tip;

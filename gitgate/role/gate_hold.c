@@ -252,7 +252,7 @@ push_hold(struct push *p)
 	int rc;
 
 	fill_hold(p, &h);
-	if ((rc = push_write_diff(p, &err)) != 0) {
+	if (push_write_diff(p, &err) != 0) {
 		push_refuse(p, PUSH_INVALID, "", &err);
 		return;
 	}

@@ -434,7 +434,7 @@ main(int argc, char **argv)
 	GG_AUTO_RELEASE(frame) f = FRAME_INIT;
 	struct gg_error err = { 0 };
 	bool started = false;
-	int rc, code = 0;
+	int code = 0;
 
 	if (argc != 3)
 		gg_die("gitgate-gate is started by `gitgate serve`");
@@ -446,8 +446,7 @@ main(int argc, char **argv)
 	pthread_mutex_init(&g.review_mutex, NULL);
 	(void)fcntl(FRAME_PARENT_FD, F_SETFD, FD_CLOEXEC);
 	while (code == 0 &&
-	    (rc = frame_recv(g.supervisor, ROLE_SUPERVISOR, ROLE_GATE, &f,
-		 &err)) > 0)
+	    frame_recv(g.supervisor, ROLE_SUPERVISOR, ROLE_GATE, &f, &err) > 0)
 		code = on_frame(&g, &f, &started);
 	/* Without a supervisor there is no gate: at once, as after a crash. */
 	_exit(code == 0 ? 1 : code - 1);

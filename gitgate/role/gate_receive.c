@@ -317,6 +317,8 @@ sort_options(struct push *p, const struct strv *options, json_t *claimed,
 static int
 check_updates(struct push *p, struct gg_error *err)
 {
+	/* get_upstream() comes first and leaves with an error where it is not
+	 * set. NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
 	const struct advert *a = p->upstream->advert;
 
 	for (size_t i = 0; i < p->updates.n; i++) {

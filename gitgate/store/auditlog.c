@@ -284,7 +284,6 @@ append_locked(struct auditlog *l, json_t *const *entries, size_t n,
 {
 	char time[CLOCK_RFC3339_SIZE];
 	uint64_t first, end;
-	int rc;
 
 	while (!l->is_failed && !l->is_closing &&
 	    (l->queue.n > QUEUE_WAIT_BYTES || l->tail.n > TAIL_WAIT_BYTES))
@@ -297,7 +296,7 @@ append_locked(struct auditlog *l, json_t *const *entries, size_t n,
 	for (size_t i = 0; i < n; i++) {
 		struct gg_error why = { 0 };
 
-		if ((rc = queue_entry(l, entries[i], time, &why)) != 0) {
+		if (queue_entry(l, entries[i], time, &why) != 0) {
 			log_fail(l, &why);
 			return fail_closed(l, err);
 		}

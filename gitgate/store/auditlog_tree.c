@@ -168,7 +168,7 @@ tree_load(struct tree *t, const char *dir, uint64_t size, struct gg_error *err)
 		if (!merkle_hash_eq(&h, &t->levels[0].h[i]))
 			return gg_fail(err, GG_E_CORRUPT,
 			    "entry %llu is not what its tile says",
-			    (unsigned long long)(bundle.n * TILE_WIDTH + i));
+			    (unsigned long long)bundle.n * TILE_WIDTH + i);
 	}
 	return 0;
 }

@@ -242,7 +242,7 @@ store_hold_list(struct store *s, const struct store_query *q, store_hold_cb cb,
 	/* the callback may call the store */
 	tx_release(&t);
 	snprintf(next, ULID_SIZE, "%s",
-	    r.n_rows > limit ? l.v[l.n - 1].id : "");
+	    l.n > 0 && r.n_rows > limit ? l.v[l.n - 1].id : "");
 	for (size_t i = 0; rc == 0 && i < l.n; i++)
 		rc = cb(ctx, &l.v[i]);
 	return rc;

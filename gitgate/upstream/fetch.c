@@ -138,7 +138,7 @@ take_packet(void *ctx, enum pkt_kind kind, struct view body,
 	if (!f->began &&
 	    (view_has_prefix(body, "NAK") || view_has_prefix(body, "ACK ")))
 		return 0;
-	band = body.p[0];
+	band = (unsigned char)body.p[0];
 	view_skip(&body, 1);
 	f->began = true;
 	if (band == SIDEBAND_DATA)

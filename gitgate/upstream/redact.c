@@ -171,12 +171,13 @@ secret_at(const struct redact *r, struct view v)
 static size_t
 userinfo_at(struct view v, bool ssh)
 {
+	static const char ends[] = "/?#\"'<> \t\n";
 	bool colon = false;
 
 	for (size_t i = 0; i < v.n && i < USERINFO_MAX_BYTES; i++) {
 		if (v.p[i] == '@')
 			return colon || !ssh ? i : 0;
-		if (memchr("/?#\"'<> \t\n", v.p[i], 10) != NULL)
+		if (memchr(ends, v.p[i], sizeof(ends) - 1) != NULL)
 			return 0;
 		colon = colon || v.p[i] == ':';
 	}

@@ -163,7 +163,7 @@ let_text_go(struct answer *a)
 static int
 take_band(struct answer *a, struct view body, struct gg_error *err)
 {
-	int band = body.p[0];
+	int band = (unsigned char)body.p[0];
 
 	view_skip(&body, 1);
 	switch (band) {
