@@ -7,8 +7,8 @@
 #include "ipc/codec.h"
 #include "proto/smart_path.h"
 #include "role/gate_metrics.h"
+#include "role/gate_walls.h"
 #include "role/supervisor.h"
-#include "sandbox/sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -200,36 +200,6 @@ open_log(struct gate *g, const struct config *c, struct gg_error *err)
 	return publish_vkey(g, dir, err);
 }
 
-/* -- walls -- */
-
-static int
-enter_walls(struct gate *g, const struct config *c, struct gg_error *err)
-{
-	const struct sandbox_path paths[] = {
-		{ c->state_dir, SANDBOX_READ | SANDBOX_WRITE },
-		{ c->policy_dir, SANDBOX_READ },
-		{ c->log_key, SANDBOX_READ | SANDBOX_WRITE },
-		/* libpq: its socket, the resolver, certificates */
-		{ "/var/run/postgresql", SANDBOX_READ },
-		{ "/etc/resolv.conf", SANDBOX_READ },
-		{ "/etc/hosts", SANDBOX_READ },
-		{ "/etc/nsswitch.conf", SANDBOX_READ },
-		{ "/etc/passwd", SANDBOX_READ },
-		{ "/etc/ssl", SANDBOX_READ },
-		{ "/dev/null", SANDBOX_READ | SANDBOX_WRITE },
-		{ "/usr/share/zoneinfo", SANDBOX_READ },
-		{ "/proc/self", SANDBOX_READ },
-	};
-	struct sandbox_rlimits none = { 0 };
-	int rc;
-
-	if ((rc = sandbox_limits(&none, err)) != 0 ||
-	    (rc = sandbox_files(paths, GG_COUNT(paths), false,
-		 g->sandbox_required, err)) != 0)
-		return rc;
-	return sandbox_calls(SANDBOX_CALLS_SERVER, g->sandbox_required, err);
-}
-
 /* -- start and stop -- */
 
 static void
@@ -328,7 +298,7 @@ start(struct gate *g, struct gg_error *err)
 		return gg_fail(err, GG_E_SYS, "%s", c->listen_file);
 	if ((rc = store_open(c->store, c->state_dir, &g->store, err)) != 0 ||
 	    (rc = open_log(g, c, err)) != 0 ||
-	    (rc = enter_walls(g, c, err)) != 0 ||
+	    (rc = gate_walls_enter(c, g->sandbox_required, err)) != 0 ||
 	    (rc = inspectors_new(&g->inspectors, err)) != 0 ||
 	    (rc = waiters_new(&g->waiters, err)) != 0 ||
 	    (rc = courier_new(g, err)) != 0 ||

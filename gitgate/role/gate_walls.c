@@ -1,0 +1,33 @@
+#include "role/gate_walls.h"
+
+#include "sandbox/sandbox.h"
+
+int
+gate_walls_enter(const struct config *c, bool required, struct gg_error *err)
+{
+	const struct sandbox_path paths[] = {
+		{ c->state_dir, SANDBOX_READ | SANDBOX_WRITE },
+		{ c->policy_dir, SANDBOX_READ },
+		{ c->log_key, SANDBOX_READ | SANDBOX_WRITE },
+		/* libpq: its socket, the resolver, certificates */
+		{ "/var/run/postgresql", SANDBOX_READ },
+		{ "/etc/resolv.conf", SANDBOX_READ },
+		{ "/etc/hosts", SANDBOX_READ },
+		{ "/etc/nsswitch.conf", SANDBOX_READ },
+		{ "/etc/passwd", SANDBOX_READ },
+		{ "/etc/ssl/certs", SANDBOX_READ },
+		{ "/etc/ssl/openssl.cnf", SANDBOX_READ },
+		{ "/usr/share/ca-certificates", SANDBOX_READ },
+		{ "/dev/null", SANDBOX_READ | SANDBOX_WRITE },
+		{ "/usr/share/zoneinfo", SANDBOX_READ },
+		{ "/proc/self", SANDBOX_READ },
+	};
+	struct sandbox_rlimits none = { 0 };
+	int rc;
+
+	if ((rc = sandbox_limits(&none, err)) != 0 ||
+	    (rc = sandbox_files(paths, GG_COUNT(paths), false, required,
+		 err)) != 0)
+		return rc;
+	return sandbox_calls(SANDBOX_CALLS_SERVER, required, err);
+}
