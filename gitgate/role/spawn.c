@@ -2,6 +2,7 @@
 
 #include "base/auto.h"
 #include "base/fd.h"
+#include "base/strv.h"
 #include "ipc/frame.h"
 
 #include <errno.h>
@@ -12,9 +13,40 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+/* Names with their =, or beginnings of names. */
+static const char *const least_env[] = {
+	"PATH=", "HOME=", "TZ=", "LANG=", "LANGUAGE=", "LC_",
+	"TMPDIR=", "LD_LIBRARY_PATH=", "CREDENTIALS_DIRECTORY=",
+	"RUNTIME_DIRECTORY=", "STATE_DIRECTORY=",
+	/* test builds only: where to fail, how sanitizers report */
+	"GITGATE_FAILPOINT=", "ASAN_OPTIONS=", "UBSAN_OPTIONS=", "LSAN_OPTIONS="
+};
+
+static bool
+is_given(const char *var, enum spawn_env env)
+{
+	if (env == SPAWN_ENV_ALL)
+		return true;
+	if (env == SPAWN_ENV_STORE && strncmp(var, "PG", 2) == 0)
+		return true;
+	for (size_t i = 0; i < GG_COUNT(least_env); i++)
+		if (strncmp(var, least_env[i], strlen(least_env[i])) == 0)
+			return true;
+	return false;
+}
+
+static int
+choose_env(enum spawn_env env, struct strv *out, struct gg_error *err)
+{
+	for (char **var = environ; *var != NULL; var++)
+		if (is_given(*var, env))
+			strv_add(out, *var);
+	return strv_check(out, err);
+}
+
 /* Between fork and exec: async-signal-safe calls only. */
 _Noreturn static void
-become(const char *path, const char *const *args, int sock)
+become(const char *path, const char *const *args, char *const *env, int sock)
 {
 	struct sigaction dfl = { .sa_handler = SIG_DFL };
 	sigset_t none;
@@ -36,24 +68,27 @@ become(const char *path, const char *const *args, int sock)
 	if (fcntl(FRAME_PARENT_FD, F_SETFD, 0) != 0 ||
 	    close_range(FRAME_PARENT_FD + 1, UINT_MAX, 0) != 0)
 		_exit(126);
-	(void)execv(path, (char *const *)(uintptr_t)args);
+	(void)execve(path, (char *const *)(uintptr_t)args, env);
 	_exit(127);
 }
 
 int
-spawn_role(const char *path, const char *const *args, pid_t *pid, int *sock,
-    struct gg_error *err)
+spawn_role(const char *path, const char *const *args, enum spawn_env env,
+    pid_t *pid, int *sock, struct gg_error *err)
 {
+	char *const no_env[] = { NULL };
+	GG_AUTO_RELEASE(strv) vars = STRV_INIT;
 	int sv[2], rc;
 	pid_t child;
 
 	if (access(path, X_OK) != 0)
 		return gg_fail(err, GG_E_SYS, "%s", path);
-	if ((rc = frame_pair(sv, err)) != 0)
+	if ((rc = choose_env(env, &vars, err)) != 0 ||
+	    (rc = frame_pair(sv, err)) != 0)
 		return rc;
 	child = fork();
 	if (child == 0)
-		become(path, args, sv[1]);
+		become(path, args, vars.n > 0 ? vars.v : no_env, sv[1]);
 	fd_close(sv[1]);
 	if (child < 0) {
 		fd_close(sv[0]);

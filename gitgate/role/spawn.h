@@ -7,6 +7,14 @@
 
 #include <sys/types.h>
 
+/* What of our environment a role is given. Whoever starts gitgate may have
+ * secrets in it that are none of the gate's or an inspector's business. */
+enum spawn_env {
+	SPAWN_ENV_LEAST, /* language, time zone, directories of the service */
+	SPAWN_ENV_STORE, /* and what libpq reads (PG...) */
+	SPAWN_ENV_ALL,   /* proxies, and what credential helpers may want */
+};
+
 /*
  * Start path with args (args[0] is its name; ends with NULL). Standard input
  * is /dev/null; standard output and error are ours. *sock: our end of its
@@ -14,7 +22,7 @@
  * SIGINT is ignored.
  */
 GG_MUST_USE int spawn_role(const char *path, const char *const *args,
-    pid_t *pid, int *sock, struct gg_error *err);
+    enum spawn_env env, pid_t *pid, int *sock, struct gg_error *err);
 
 /* Where the roles' executables are: beside this program (as built), in
  * ../lib/gitgate from it (as installed), else where PREFIX was when it was

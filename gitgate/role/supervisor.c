@@ -112,10 +112,10 @@ introduce(struct supervisor *s, struct gg_error *err)
 
 static int
 start_child(struct supervisor *s, struct child *c, const char *name,
-    const char *const *args, struct gg_error *err)
+    const char *const *args, enum spawn_env env, struct gg_error *err)
 {
 	GG_AUTO_MEM char *path = path_f("%s/%s", s->bin_dir, name);
-	int rc = spawn_role(path, args, &c->pid, &c->sock, err);
+	int rc = spawn_role(path, args, env, &c->pid, &c->sock, err);
 
 	if (rc != 0)
 		return rc;
@@ -136,7 +136,8 @@ start_gate(struct supervisor *s, struct gg_error *err)
 		sandbox_word(s->config), NULL };
 	int rc;
 
-	if ((rc = start_child(s, &s->gate, args[0], args, err)) != 0 ||
+	if ((rc = start_child(s, &s->gate, args[0], args, SPAWN_ENV_STORE,
+		 err)) != 0 ||
 	    (rc = send_config(s, err)) != 0)
 		return rc;
 	return introduce(s, err);
@@ -149,7 +150,8 @@ start_courier(struct supervisor *s, struct gg_error *err)
 		sandbox_word(s->config), NULL };
 	int rc;
 
-	if ((rc = start_child(s, &s->courier, args[0], args, err)) != 0 ||
+	if ((rc = start_child(s, &s->courier, args[0], args, SPAWN_ENV_ALL,
+		 err)) != 0 ||
 	    (rc = send_courier_config(s, err)) != 0)
 		return rc;
 	return introduce(s, err);
@@ -173,7 +175,8 @@ start_inspector(struct supervisor *s, struct gg_error *err)
 		slot++;
 	if (slot == INSPECTORS_MAX)
 		return gg_fail(err, GG_E_LIMIT, "too many inspectors");
-	if ((rc = spawn_role(path, args, &pid, &sock, err)) != 0)
+	if ((rc = spawn_role(path, args, SPAWN_ENV_LEAST, &pid, &sock, err)) !=
+	    0)
 		return rc;
 	s->inspectors[slot] = pid;
 	return send_fd(s->gate.sock, MSG_INSPECTOR, (uint32_t)pid, sock, err);
