@@ -9,11 +9,13 @@
 #   make install    DESTDIR= PREFIX=/usr/local
 #
 # Variables: CC, WERROR=1, SAN=1 (address + undefined), FAILPOINTS=1 (crash
-# tests), B= (build directory).
+# tests), FUZZ=1 (what make fuzz builds; needs CC=clang), B= (build directory).
 
 .DEFAULT_GOAL := all
 CC ?= cc
-VARIANT := $(if $(SAN),san,$(if $(FAILPOINTS),fp,))
+COMMA := ,
+VARIANT := $(if $(FUZZ),fuzz,$(if $(SAN),san,$(if $(FAILPOINTS),fp,)))
+SANITIZERS := $(if $(FUZZ),fuzzer-no-link$(COMMA))address,undefined
 B ?= build$(if $(VARIANT),/$(VARIANT))
 PREFIX ?= /usr/local
 VERSION := 0.1.0
@@ -61,19 +63,18 @@ $(FLAGFILE): Makefile
 
 CPPFLAGS += -D_GNU_SOURCE -Igitgate -DGG_VERSION='"$(VERSION)"' \
 	-DGG_LIBEXECDIR='"$(PREFIX)/lib/gitgate"' \
-	$(if $(FAILPOINTS),-DGG_FAILPOINTS) $(if $(SAN),-DGG_SANITIZE) \
+	$(if $(FAILPOINTS),-DGG_FAILPOINTS) $(if $(SAN)$(FUZZ),-DGG_SANITIZE) \
 	-include base/banned.h
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lunistring
 CFLAGS += -std=gnu17 -g -pthread $(PROBED) $(if $(WERROR),-Werror) \
-	$(if $(SAN),-O1 -fsanitize=address$(COMMA)undefined \
+	$(if $(SAN)$(FUZZ),-O1 -fsanitize=$(SANITIZERS) \
 	-fno-sanitize-recover=all -fno-omit-frame-pointer, \
 	-O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3) \
 	-ffunction-sections -fdata-sections
-COMMA := ,
 LDFLAGS += -pie -pthread -Wl,-z,relro,-z,now,-z,noexecstack \
 	-Wl,--as-needed -Wl,--gc-sections \
-	$(if $(SAN),-fsanitize=address$(COMMA)undefined)
+	$(if $(SAN)$(FUZZ),-fsanitize=$(SANITIZERS))
 
 FOLDERS := base config crypto ipc sandbox model proto policy hold audit \
 	identity pack mirror store upstream http web role cli
@@ -159,26 +160,20 @@ lint:
 	scripts/packages.sh build test lint
 	tests/lint/run.sh
 
-# Each fuzz target for FUZZ_SECONDS with libFuzzer, from its corpus.
+# Each fuzz target for FUZZ_SECONDS with libFuzzer, from its corpus; what it
+# finds to be new is kept in build/fuzz/corpus.
 FUZZ_SECONDS ?= 10
-FUZZERS := $(FUZZ_SRCS:tests/fuzz/%.c=build/fuzz/%)
-FUZZ_FLAGS := -fsanitize=fuzzer$(COMMA)address$(COMMA)undefined \
-	-fno-sanitize-recover=all
-build/fuzz/%: tests/fuzz/%.c build/fuzz/lib/libgitgate.a
-	clang $(CPPFLAGS) $(PKG_CFLAGS) -std=gnu17 -g -O1 -pthread \
-	    $(FUZZ_FLAGS) -o $@ $< build/fuzz/lib/libgitgate.a $(PKG_LIBS)
-build/fuzz/lib/libgitgate.a: $(SRCS)
-	$(MAKE) CC=clang B=build/fuzz/lib \
-	    CFLAGS="-O1 -fsanitize=fuzzer-no-link,address,undefined" \
-	    build/fuzz/lib/libgitgate.a
+FUZZERS := $(FUZZ_SRCS:tests/fuzz/%.c=$B/fuzzers/%)
+$B/fuzzers/%: tests/fuzz/%.c $(LIB) | $(FLAGFILE)
+	@mkdir -p $(@D)
+	$(if $(V),,@echo '  CC $@')
+	$Q$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(filter-out -Wmissing-prototypes,$(CFLAGS)) \
+	    -fsanitize=fuzzer -o $@ $< $(LIB) $(PKG_LIBS)
+fuzzers: $(FUZZERS)
 fuzz:
 	scripts/packages.sh build fuzz
-	$(MAKE) $(FUZZERS)
-	for f in $(FUZZERS); do \
-		n=$${f##*/fuzz_}; mkdir -p build/fuzz/corpus/$$n; \
-		$$f -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
-		    build/fuzz/corpus/$$n tests/fuzz/corpus/$$n || exit 1; \
-	done
+	$(MAKE) FUZZ=1 CC=clang fuzzers
+	tests/fuzz/run.sh build/fuzz $(FUZZ_SECONDS)
 
 bench: all
 	scripts/packages.sh build test
@@ -218,7 +213,7 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all units replays tested crash-build test test-san demo demo-stop lint fuzz \
+.PHONY: all units replays tested crash-build test test-san demo demo-stop lint fuzz fuzzers \
 	bench install clean
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -1,10 +1,13 @@
 # No function longer than 100 lines, no file longer than 800; and what only
 # base may do: raw malloc of a product, exit outside role and cli.
-FNR == 1 {
+function end_of_file() {
 	if (last != "" && lines > 800) {
 		print last ": " lines " lines, at most 800"
 		bad = 1
 	}
+}
+FNR == 1 {
+	end_of_file()
 	last = FILENAME
 	inside = 0
 }
@@ -34,4 +37,7 @@ FNR == 1 {
 	print FILENAME ":" FNR ": unfinished work"
 	bad = 1
 }
-END { exit bad }
+END {
+	end_of_file()
+	exit bad
+}
