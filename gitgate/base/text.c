@@ -185,6 +185,23 @@ utf8_is_valid(struct view v)
 }
 
 void
+utf8_replace(struct buf *out, struct view v, size_t max)
+{
+	static const char mark[] = "\xef\xbf\xbd";
+	size_t done = 0;
+
+	while (v.n > 0) {
+		size_t n = utf8_len(v), adds = n > 0 ? n : sizeof(mark) - 1;
+
+		if (max - done < adds)
+			return;
+		buf_add(out, n > 0 ? v.p : mark, adds);
+		done += adds;
+		view_skip(&v, n > 0 ? n : 1);
+	}
+}
+
+void
 random_bytes(void *p, size_t n)
 {
 	unsigned char *b = p;

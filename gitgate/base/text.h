@@ -25,6 +25,10 @@ base64url_decode(struct buf *out, struct view v, struct gg_error *err);
 /* Length of the valid UTF-8 sequence at v's start (1..4), 0 if invalid. */
 size_t utf8_len(struct view v);
 bool utf8_is_valid(struct view v);
+struct buf;
+/* Append at most max bytes of v, cut between characters; every byte that is no
+ * UTF-8 becomes U+FFFD. */
+void utf8_replace(struct buf *out, struct view v, size_t max);
 
 #define ULID_SIZE 27
 /* A new ULID (Crockford base32, 26 characters): time + 80 random bits. */

@@ -1,24 +1,39 @@
 #include "role/gate_push.h"
 
 #include "base/log.h"
+#include "base/text.h"
 
 #include <string.h>
 
-/* An entry has at most 64 KiB: so many rules, so long a message. */
-#define AUDIT_RULES_MAX 50
-#define AUDIT_TEXT_MAX  1000
+/* An entry has at most 64 KiB, and a byte may take six in it: so many rules,
+ * so long a name, a comment (with the reviewer's name before it), and so much
+ * of what the pusher claims. All of it is in the store. */
+#define AUDIT_RULES_MAX   50
+#define AUDIT_TEXT_MAX    1000
+#define AUDIT_WORDS_MAX   4200
+#define AUDIT_CLAIMED_MAX 5000
 
-static json_t *
-text(const char *s)
+json_t *
+audit_text_cut(const char *s, size_t max)
 {
-	size_t n = s ? strlen(s) : 0;
-	json_t *j;
+	GG_AUTO_RELEASE(buf) clean = BUF_INIT(max + 1);
 
-	if (n > AUDIT_TEXT_MAX)
-		n = AUDIT_TEXT_MAX;
-	j = json_stringn(s ? s : "", n);
-	/* Bytes that are no UTF-8, or a cut through a character. */
-	return j != NULL ? j : json_string("(not UTF-8)");
+	utf8_replace(&clean, view_str(s), max);
+	if (buf_check(&clean, NULL) != 0)
+		gg_die("no memory for a log entry");
+	return json_stringn(buf_str(&clean), clean.n);
+}
+
+json_t *
+audit_text(const char *s)
+{
+	return audit_text_cut(s, AUDIT_TEXT_MAX);
+}
+
+json_t *
+audit_words(const char *s)
+{
+	return audit_text_cut(s, AUDIT_WORDS_MAX);
 }
 
 json_t *
@@ -27,7 +42,7 @@ strv_to_json(const struct strv *s)
 	json_t *a = json_array();
 
 	for (size_t i = 0; i < s->n; i++)
-		(void)json_array_append_new(a, text(s->v[i]));
+		(void)json_array_append_new(a, audit_text(s->v[i]));
 	return a;
 }
 
@@ -47,14 +62,15 @@ audit_of_push(const char *type, const struct stored_push *p)
 	json_t *e = json_object(), *auth = json_object(),
 	       *client = json_object();
 
-	(void)json_object_set_new(auth, "method", text(p->auth_method));
-	(void)json_object_set_new(auth, "credential", text(p->credential_id));
-	(void)json_object_set_new(client, "addr", text(p->client_addr));
-	(void)json_object_set_new(client, "agent", text(p->client_agent));
+	(void)json_object_set_new(auth, "method", audit_text(p->auth_method));
+	(void)json_object_set_new(auth, "credential",
+	    audit_text(p->credential_id));
+	(void)json_object_set_new(client, "addr", audit_text(p->client_addr));
+	(void)json_object_set_new(client, "agent", audit_text(p->client_agent));
 	(void)json_object_set_new(e, "type", json_string(type));
-	(void)json_object_set_new(e, "push", text(p->id));
-	(void)json_object_set_new(e, "repository", text(p->repository));
-	(void)json_object_set_new(e, "principal", text(p->principal));
+	(void)json_object_set_new(e, "push", audit_text(p->id));
+	(void)json_object_set_new(e, "repository", audit_text(p->repository));
+	(void)json_object_set_new(e, "principal", audit_text(p->principal));
 	(void)json_object_set_new(e, "auth", auth);
 	(void)json_object_set_new(e, "client", client);
 	return e;
@@ -68,7 +84,8 @@ rules_of(const struct ref_decision *r)
 	for (size_t i = 0; i < r->n_reasons && i < AUDIT_RULES_MAX; i++) {
 		json_t *o = json_object();
 
-		(void)json_object_set_new(o, "rule", text(r->reasons[i].rule));
+		(void)json_object_set_new(o, "rule",
+		    audit_text(r->reasons[i].rule));
 		(void)json_object_set_new(o, "verdict",
 		    json_string(verdict_name(r->reasons[i].verdict)));
 		(void)json_object_set_new(o, "matches",
@@ -76,6 +93,30 @@ rules_of(const struct ref_decision *r)
 		(void)json_array_append_new(a, o);
 	}
 	return a;
+}
+
+/* Claims have no bound but the request's: as many as fit, shortened. */
+static json_t *
+some_of(json_t *claimed)
+{
+	size_t left = AUDIT_CLAIMED_MAX;
+	json_t *some = json_object(), *v;
+	const char *key;
+
+	json_object_foreach(claimed, key, v)
+	{
+		size_t n = strlen(key), most;
+
+		if (n >= left)
+			continue;
+		left -= n;
+		most = left < AUDIT_TEXT_MAX ? left : AUDIT_TEXT_MAX;
+		(void)json_object_set_new(some, key,
+		    audit_text_cut(json_string_value(v), most));
+		n = json_string_length(json_object_get(some, key));
+		left -= n < left ? n : left;
+	}
+	return some;
 }
 
 json_t *
@@ -87,7 +128,7 @@ audit_of_ref(const char *type, const struct stored_push *p,
 
 	oid_format(&r->old_oid, a);
 	oid_format(&r->new_oid, b);
-	(void)json_object_set_new(e, "ref", text(r->refname));
+	(void)json_object_set_new(e, "ref", audit_text(r->refname));
 	(void)json_object_set_new(e, "old", json_string(a));
 	(void)json_object_set_new(e, "new", json_string(b));
 	(void)json_object_set_new(e, "kind",
@@ -95,13 +136,13 @@ audit_of_ref(const char *type, const struct stored_push *p,
 	(void)json_object_set_new(e, "verdict",
 	    json_string(verdict_name(r->verdict)));
 	(void)json_object_set_new(e, "rules", rules_of(r));
-	(void)json_object_set_new(e, "policy", text(p->policy_digest));
-	(void)json_object_set_new(e, "report", text(p->report_digest));
+	(void)json_object_set_new(e, "policy", audit_text(p->policy_digest));
+	(void)json_object_set_new(e, "report", audit_text(p->report_digest));
 	(void)json_object_set(e, "pack_sha256",
 	    json_object_get(p->request, "pack_sha256"));
 	claimed = json_object_get(p->request, "claimed");
 	if (json_object_size(claimed) > 0)
-		(void)json_object_set(e, "claimed", claimed);
+		(void)json_object_set_new(e, "claimed", some_of(claimed));
 	return e;
 }
 

@@ -273,15 +273,15 @@ forward_outcome_json(enum forward_state state, const struct ref_statuses *s,
 
 	for (size_t i = 0; i < s->n; i++) {
 		const struct ref_status *r = &s->v[i];
-		json_t *o = json_pack("{s:s?, s:s, s:s?}", "ref", r->refname,
-		    "status", r->ok ? "ok" : "ng", "message",
-		    r->ok ? "" : r->reason);
+		json_t *o = json_pack("{s:o, s:s, s:o}", "ref",
+		    audit_text(r->refname), "status", r->ok ? "ok" : "ng",
+		    "message", audit_words(r->ok ? "" : r->reason));
 
 		if (o != NULL)
 			(void)json_array_append_new(refs, o);
 	}
-	return json_pack("{s:s, s:s, s:o}", "state", state_word(state),
-	    "message", message, "refs", refs);
+	return json_pack("{s:s, s:o, s:o}", "state", state_word(state),
+	    "message", audit_words(message), "refs", refs);
 }
 
 void
@@ -318,7 +318,7 @@ log_results(struct push *p, const struct ref_statuses *s,
 		(void)json_object_set_new(e[i], "result",
 		    json_string(s->v[i].ok ? "ok" : state_word(state)));
 		(void)json_object_set_new(e[i], "upstream",
-		    json_string(s->v[i].ok ? "" : s->v[i].reason));
+		    audit_words(s->v[i].ok ? "" : s->v[i].reason));
 	}
 	rc = audit_write(p->gate, e, s->n, err);
 	free(e);

@@ -335,13 +335,13 @@ push_refuse(struct push *p, enum push_state state, const char *limit,
 	ref_statuses_init(&s, &p->updates);
 	ref_statuses_refuse(&s, "%s", text);
 	e = audit_of_push("push.refused", &p->rec);
-	(void)json_object_set_new(e, "reason", json_string(text));
+	(void)json_object_set_new(e, "reason", audit_words(text));
 	audit_note(p->gate, e);
 	p->rec.state = state;
 	p->rec.done_ms = clock_wall_ms();
 	json_decref(p->rec.outcome);
-	p->rec.outcome = json_pack("{s:s, s:s}", "state",
-	    push_state_name(state), "message", text);
+	p->rec.outcome = json_pack("{s:s, s:o}", "state",
+	    push_state_name(state), "message", audit_words(text));
 	if (store_push_update(p->gate->store, &p->rec, was, &err) != 0)
 		log_event(EV_store_failed, kv_str("push", p->rec.id),
 		    kv_err(&err));

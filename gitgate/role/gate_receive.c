@@ -286,7 +286,8 @@ sort_option(struct push *p, const char *opt, json_t *claimed,
 	if (strncmp(opt, "agent.", 6) == 0 && eq != NULL) {
 		GG_AUTO_MEM char *key = path_f("%.*s", (int)(eq - opt), opt);
 
-		(void)json_object_set_new(claimed, key, json_string(eq + 1));
+		(void)json_object_set_new(claimed, key,
+		    audit_text_cut(eq + 1, SIZE_MAX / 2));
 		return 0;
 	}
 	strv_add(&p->options, opt);
@@ -572,7 +573,7 @@ refuse_unread(struct push *p, struct intake *in, struct http_request *rq)
 	    in->refused ? in->err.msg : "it ends before its commands do");
 	json_t *e = audit_of_push("push.refused", &p->rec);
 
-	(void)json_object_set_new(e, "reason", json_string(text));
+	(void)json_object_set_new(e, "reason", audit_words(text));
 	audit_note(p->gate, e);
 	gate_count(p->gate, METRIC_INVALID);
 	log_event(EV_peer_malformed, kv_str("principal", p->rec.principal),

@@ -91,14 +91,14 @@ log_outcome(struct gate *g, const struct stored_push *p,
 		oid_format(&u->v[i].new_oid, b);
 		e[i] = audit_of_push("forward.result", p);
 		(void)json_object_set_new(e[i], "ref",
-		    json_string(u->v[i].refname));
+		    audit_text(u->v[i].refname));
 		(void)json_object_set_new(e[i], "old", json_string(a));
 		(void)json_object_set_new(e[i], "new", json_string(b));
 		(void)json_object_set_new(e[i], "recovered", json_true());
 		(void)json_object_set_new(e[i], "result",
 		    json_string(s->v[i].ok ? "ok" : "failed"));
 		(void)json_object_set_new(e[i], "upstream",
-		    json_string(s->v[i].ok ? "" : s->v[i].reason));
+		    audit_words(s->v[i].ok ? "" : s->v[i].reason));
 	}
 	rc = audit_write(g, e, u->n, err);
 	free(e);

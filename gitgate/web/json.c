@@ -9,17 +9,7 @@ json_text(const char *s)
 	struct view v = view_str(s);
 	GG_AUTO_RELEASE(buf) b = BUF_INIT(v.n * 3 + 1);
 
-	if (utf8_is_valid(v))
-		return json_stringn(v.p != NULL ? v.p : "", v.n);
-	while (v.n > 0) {
-		size_t n = utf8_len(v);
-
-		if (n > 0)
-			buf_add(&b, v.p, n);
-		else
-			buf_adds(&b, "\xef\xbf\xbd");
-		view_skip(&v, n > 0 ? n : 1);
-	}
+	utf8_replace(&b, v, SIZE_MAX);
 	return json_stringn(buf_str(&b), b.n);
 }
 
