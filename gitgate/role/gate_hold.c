@@ -72,7 +72,7 @@ fill_hold(const struct push *p, struct stored_hold *h)
 	h->policy_digest = path_f("%s", p->rec.policy_digest);
 }
 
-static json_t *
+json_t *
 audit_of_hold(const char *type, const struct stored_hold *h)
 {
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "type", type,
@@ -94,7 +94,7 @@ log_opening(struct push *p, const struct stored_hold *h, struct gg_error *err)
 	for (size_t i = 0; i < n; i++) {
 		e[1 + i] = audit_of_ref("ref.update", &p->rec,
 		    &p->decision->refs[i]);
-		(void)json_object_set_new(e[1 + i], "hold", json_string(h->id));
+		(void)json_object_set_new(e[1 + i], "hold", audit_text(h->id));
 	}
 	e[n + 1] = audit_of_hold("hold.opened", h);
 	rc = audit_write(p->gate, e, n + 2, err);
@@ -192,7 +192,7 @@ join_hold(struct push *p, const char *hold_id)
 	struct gg_error err = { 0 };
 	json_t *e = audit_of_push("push.received", &p->rec);
 
-	(void)json_object_set_new(e, "joined", json_string(hold_id));
+	(void)json_object_set_new(e, "joined", audit_text(hold_id));
 	audit_note(p->gate, e);
 	p->rec.state = PUSH_ABORTED;
 	p->rec.done_ms = clock_wall_ms();
@@ -304,7 +304,7 @@ hold_ended(struct gate *g, const struct stored_hold *h, enum hold_state state,
 
 	(void)json_object_set_new(e, "state",
 	    json_string(hold_state_name(state)));
-	(void)json_object_set_new(e, "reason", json_string(reason));
+	(void)json_object_set_new(e, "reason", audit_words(reason));
 	audit_note(g, e);
 	(void)dir_remove(quarantine, &err);
 	tell_waiters(g, h, reason);
@@ -318,8 +318,8 @@ close_pending(struct gate *g, const char *id, enum hold_state to,
     enum push_state push_to, const char *reason, struct gg_error *err)
 {
 	GG_AUTO_RELEASE(stored_hold) h = { 0 };
-	json_t *outcome = json_pack("{s:s, s:s}", "state", hold_state_name(to),
-	    "message", reason);
+	json_t *outcome = json_pack("{s:s, s:o}", "state", hold_state_name(to),
+	    "message", audit_words(reason));
 	int rc;
 
 	pthread_mutex_lock(&g->review_mutex);
@@ -425,15 +425,15 @@ log_review(const struct review *r, enum hold_state next, struct gg_error *err)
 {
 	json_t *e = audit_of_hold("hold.review", &r->hold);
 
-	(void)json_object_set_new(e, "reviewer", json_string(r->who->name));
+	(void)json_object_set_new(e, "reviewer", audit_text(r->who->name));
 	(void)json_object_set_new(e, "reviewer_groups",
 	    strv_to_json(&r->who->groups));
 	(void)json_object_set_new(e, "reviewer_auth",
 	    json_string(auth_method_name(r->who->method)));
-	(void)json_object_set_new(e, "reviewer_addr", json_string(r->addr));
+	(void)json_object_set_new(e, "reviewer_addr", audit_text(r->addr));
 	(void)json_object_set_new(e, "verdict",
 	    json_string(r->approve ? "approve" : "reject"));
-	(void)json_object_set_new(e, "comment", json_string(r->comment));
+	(void)json_object_set_new(e, "comment", audit_words(r->comment));
 	(void)json_object_set_new(e, "state",
 	    json_string(hold_state_name(next)));
 	(void)json_object_set(e, "updates", r->hold.updates);
@@ -455,7 +455,7 @@ log_void(const struct review *r)
 {
 	json_t *e = audit_of_hold("hold.review", &r->hold);
 
-	(void)json_object_set_new(e, "reviewer", json_string(r->who->name));
+	(void)json_object_set_new(e, "reviewer", audit_text(r->who->name));
 	(void)json_object_set_new(e, "void", json_true());
 	audit_note(r->gate, e);
 }
@@ -539,6 +539,21 @@ gate_review(void *ctx, const char *hold_id, const struct principal *reviewer,
 	if (rc == 0 && next == HOLD_APPROVED)
 		hold_forward_later(r.gate, hold_id);
 	return rc;
+}
+
+int
+gate_may_review(void *ctx, const char *hold_id,
+    const struct principal *reviewer, struct gg_error *err)
+{
+	GG_AUTO_RELEASE(review)
+	r = { .gate = ctx,
+		.who = reviewer,
+		.addr = "",
+		.comment = "",
+		.approve = true };
+	int rc = load_review(&r, hold_id, err);
+
+	return rc != 0 ? rc : check_entitled(&r, err);
 }
 
 int

@@ -73,13 +73,13 @@ entry(const struct hold_run *r, const char *type, size_t i)
 	for (size_t k = 0; k < r->hold.n_reviews; k++)
 		if (r->hold.reviews[k].approve)
 			(void)json_array_append_new(reviewers,
-			    json_string(r->hold.reviews[k].reviewer));
+			    audit_text(r->hold.reviews[k].reviewer));
 	oid_format(&r->updates.v[i].old_oid, a);
 	oid_format(&r->updates.v[i].new_oid, b);
-	(void)json_object_set_new(e, "hold", json_string(r->hold.id));
+	(void)json_object_set_new(e, "hold", audit_text(r->hold.id));
 	(void)json_object_set_new(e, "reviewers", reviewers);
 	(void)json_object_set_new(e, "ref",
-	    json_string(r->updates.v[i].refname));
+	    audit_text(r->updates.v[i].refname));
 	(void)json_object_set_new(e, "old", json_string(a));
 	(void)json_object_set_new(e, "new", json_string(b));
 	return e;
@@ -102,9 +102,9 @@ log_intent(const struct hold_run *r, struct gg_error *err)
 
 static int
 log_result(const struct hold_run *r, const struct ref_statuses *s,
-    struct gg_error *err)
+    enum hold_state to, const char *message, struct gg_error *err)
 {
-	json_t **e = calloc(s->n, sizeof(*e));
+	json_t **e = calloc(s->n + 1, sizeof(*e));
 	int rc;
 
 	if (e == NULL)
@@ -114,9 +114,13 @@ log_result(const struct hold_run *r, const struct ref_statuses *s,
 		(void)json_object_set_new(e[i], "result",
 		    json_string(s->v[i].ok ? "ok" : "failed"));
 		(void)json_object_set_new(e[i], "upstream",
-		    json_string(s->v[i].ok ? "" : s->v[i].reason));
+		    audit_words(s->v[i].ok ? "" : s->v[i].reason));
 	}
-	rc = audit_write(r->gate, e, s->n, err);
+	e[s->n] = audit_of_hold("hold.closed", &r->hold);
+	(void)json_object_set_new(e[s->n], "state",
+	    json_string(hold_state_name(to)));
+	(void)json_object_set_new(e[s->n], "reason", audit_words(message));
+	rc = audit_write(r->gate, e, s->n + 1, err);
 	free(e);
 	return rc;
 }
@@ -146,7 +150,7 @@ close_run(struct hold_run *r, enum forward_state st, struct ref_statuses *s,
 	json_t *outcome = forward_outcome_json(st, s, message);
 	struct gg_error err = { 0 };
 
-	if (log_result(r, s, &err) != 0 ||
+	if (log_result(r, s, to, message, &err) != 0 ||
 	    store_hold_move(r->gate->store, r->hold.id, HOLD_APPROVED, to,
 		outcome, st == FORWARD_DONE ? PUSH_FORWARDED : PUSH_FAILED,
 		clock_wall_ms(), &err) != 0) {

@@ -141,6 +141,7 @@ fill_web(struct gate *g)
 		.store = g->store,
 		.log = g->log,
 		.review = gate_review,
+		.may_review = gate_may_review,
 		.withdraw = gate_withdraw,
 		.audit = ops_audit,
 	};
@@ -250,6 +251,13 @@ start_http(struct gate *g, const struct config *c, int listen_fd,
 	return write_listen_file(listen_fd, c, http_server_port(g->http), err);
 }
 
+static void
+drain(struct gate *g)
+{
+	audit_drain(g);
+	web_tick();
+}
+
 static void *
 tick(void *arg)
 {
@@ -268,7 +276,7 @@ tick(void *arg)
 			holds_tick(g);
 		}
 		if (n % DRAIN_TICKS == 0)
-			audit_drain(g);
+			drain(g);
 		(void)nanosleep(&pause, NULL);
 	}
 	return NULL;

@@ -129,6 +129,8 @@ void push_hold(struct push *p);
 GG_MUST_USE int gate_review(void *ctx, const char *hold_id,
     const struct principal *reviewer, const char *client_addr, bool approve,
     const char *comment, struct gg_error *err);
+GG_MUST_USE int gate_may_review(void *ctx, const char *hold_id,
+    const struct principal *reviewer, struct gg_error *err);
 GG_MUST_USE int
 gate_withdraw(void *ctx, const char *hold_id, const struct principal *who,
     const char *client_addr, const char *comment, struct gg_error *err);
@@ -166,11 +168,18 @@ size_t waiters_count(struct gate *g);
 bool recover(struct gate *g, bool at_start);
 
 /* -- gate_audit.c -- */
+/* Text from anywhere as JSON, never NULL: bytes that are no UTF-8 are replaced,
+ * the rest behind max bytes is cut. New references. */
+json_t *audit_text_cut(const char *s, size_t max);
+json_t *audit_text(const char *s);  /* names and the like */
+json_t *audit_words(const char *s); /* what a person or upstream said */
 /* Entry of a type with the fields of a push; new reference. */
 json_t *audit_of_push(const char *type, const struct stored_push *p);
 /* ref.update entries (one per ref) with verdict and rules into v[]. */
 json_t *audit_of_ref(const char *type, const struct stored_push *p,
     const struct ref_decision *r);
+/* Entry of a type with the fields of a hold (gate_hold.c). */
+json_t *audit_of_hold(const char *type, const struct stored_hold *h);
 /* Append and drop the references. On failure nothing may happen. */
 GG_MUST_USE int
 audit_write(struct gate *g, json_t **entries, size_t n, struct gg_error *err);

@@ -1,5 +1,4 @@
 /* Who may see what. */
-#include "hold/quorum.h"
 #include "web/web_priv.h"
 
 #include <strings.h>
@@ -67,38 +66,11 @@ access_may_see(const struct web_call *c, const char *repository,
 	    (ruleset_access(c->rs, &c->who, repository) & ACCESS_FETCH) != 0;
 }
 
-static bool
-has_reviewed(const struct stored_hold *h, const char *name)
-{
-	for (size_t i = 0; i < h->n_reviews; i++)
-		if (strcmp(h->reviews[i].reviewer, name) == 0)
-			return true;
-	return false;
-}
-
-/* The gate decides, and knows the authors too; this only spares people a
- * button that would refuse them. */
+/* The gate decides; this only spares people a button that would refuse
+ * them. */
 bool
 access_may_review(const struct web_call *c, const struct stored_hold *h,
-    const char **why)
+    struct gg_error *why)
 {
-	static const struct strv nobody = { 0 };
-	struct quorum_push push = { .pusher = h->principal, .people = &nobody };
-	struct quorum_review who = { .reviewer = c->who.name,
-		.groups = &c->who.groups };
-	struct need *needs = NULL;
-	size_t n = 0;
-
-	*why = "";
-	if (h->state != HOLD_PENDING)
-		*why = "it no longer waits for a review";
-	else if (has_reviewed(h, c->who.name))
-		*why = "you have reviewed it already";
-	else if (needs_from_json(h->needs, &needs, &n, NULL) != 0)
-		*why = "its stored needs are damaged";
-	else
-		*why = quorum_refusal_text(quorum_may_review(needs, n, &push,
-		    &who));
-	needs_free(needs, n);
-	return (*why)[0] == '\0';
+	return c->ops->may_review(c->ops->ctx, h->id, &c->who, why) == 0;
 }

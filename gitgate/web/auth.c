@@ -34,6 +34,19 @@ auth_random(void)
 	return buf_check(&b, NULL) == 0 ? buf_take(&b) : NULL;
 }
 
+json_t *
+auth_client_json(const struct web_call *c)
+{
+	const char *agent = http_header(c->rq, "User-Agent");
+	struct view v = view_str(agent != NULL ? agent : "");
+	GG_AUTO_RELEASE(buf) b = BUF_INIT(512);
+
+	utf8_replace(&b, v, 200);
+	return json_pack("{s:o, s:o}", "addr",
+	    json_text(http_client_addr(c->rq)), "agent",
+	    json_text(buf_str(&b)));
+}
+
 static int
 use_token(struct web_call *c, struct view token, struct gg_error *err)
 {
@@ -145,6 +158,8 @@ auth_identify(struct web_call *c, bool allow_session, struct gg_error *err)
 	else if (allow_session &&
 	    (cookie = http_cookie(c->rq, auth_cookie_name(c->cfg))) != NULL)
 		rc = use_session(c, cookie, err);
+	if (rc == GG_E_REFUSED)
+		refused_note(c, err);
 	if (rc != 0)
 		return rc;
 	if (c->who.name == NULL)

@@ -281,7 +281,7 @@ show_actions(const struct web_call *c, struct buf *b,
     const struct stored_hold *h)
 {
 	bool own = strcmp(h->principal, c->who.name) == 0;
-	const char *why;
+	struct gg_error why = { 0 };
 
 	if (h->state != HOLD_PENDING)
 		return;
@@ -297,7 +297,7 @@ show_actions(const struct web_call *c, struct buf *b,
 		html_lit(b, "</div>");
 	} else {
 		html_lit(b, "<p class=\"dim\">You cannot review this push: ");
-		html_texts(b, why);
+		html_texts(b, why.msg);
 		html_lit(b, ".</p>");
 	}
 	if (own || access_is_admin(&c->who))

@@ -91,6 +91,24 @@ struct listing {
 	json_t *items;
 };
 
+/* What others may not see is left out after it was read: read on until the
+ * page is full, but not for ever (then a page is short, and has a next). */
+#define ROUNDS_MAX 200
+
+/* Is there room for more, and more to read? Then q goes on from next. */
+static bool
+read_on(struct store_query *q, const json_t *items, size_t *limit,
+    char next[ULID_SIZE])
+{
+	if (*limit == 0)
+		*limit = q->limit;
+	if (next[0] == '\0' || json_array_size(items) >= *limit)
+		return false;
+	q->limit = *limit - json_array_size(items);
+	q->cursor = next;
+	return true;
+}
+
 static int
 add_hold(void *ctx, const struct stored_hold *h)
 {
@@ -116,6 +134,7 @@ list_holds(const struct web_call *c, const char *state, json_t *items,
 	struct listing l = { .c = c, .items = items };
 	struct store_query q;
 	enum hold_state known;
+	size_t limit = 0;
 	int rc = query_read(c, &q, err);
 
 	if (rc != 0)
@@ -124,7 +143,13 @@ list_holds(const struct web_call *c, const char *state, json_t *items,
 		q.state = state[0] != '\0' ? state : NULL;
 	if (q.state != NULL && !hold_state_parse(view_str(q.state), &known))
 		return gg_fail(err, GG_E_PEER, "state is not one of a hold");
-	return store_hold_list(c->ops->store, &q, add_hold, &l, next, err);
+	for (int i = 0; i < ROUNDS_MAX; i++) {
+		rc = store_hold_list(c->ops->store, &q, add_hold, &l, next,
+		    err);
+		if (rc != 0 || !read_on(&q, items, &limit, next))
+			break;
+	}
+	return rc;
 }
 
 static int
@@ -155,13 +180,20 @@ list_pushes(const struct web_call *c, json_t *items, char next[ULID_SIZE],
 	struct listing l = { .c = c, .items = items };
 	struct store_query q;
 	enum push_state known;
+	size_t limit = 0;
 	int rc = query_read(c, &q, err);
 
 	if (rc != 0)
 		return rc;
 	if (q.state != NULL && !push_state_parse(view_str(q.state), &known))
 		return gg_fail(err, GG_E_PEER, "state is not one of a push");
-	return store_push_list(c->ops->store, &q, add_push, &l, next, err);
+	for (int i = 0; i < ROUNDS_MAX; i++) {
+		rc = store_push_list(c->ops->store, &q, add_push, &l, next,
+		    err);
+		if (rc != 0 || !read_on(&q, items, &limit, next))
+			break;
+	}
+	return rc;
 }
 
 static int
@@ -206,7 +238,15 @@ list_audit(const struct web_call *c, json_t *items, uint64_t *next,
 	q.limit = (size_t)limit;
 	q.oldest_first = order != NULL && strcmp(order, "oldest") == 0;
 	*next = 0;
-	return store_audit_query(c->ops->store, &q, add_entry, &l, next, err);
+	for (int i = 0; i < ROUNDS_MAX; i++) {
+		rc = store_audit_query(c->ops->store, &q, add_entry, &l, next,
+		    err);
+		if (rc != 0 || *next == 0 || json_array_size(items) >= limit)
+			break;
+		q.cursor = *next;
+		q.limit = limit - json_array_size(items);
+	}
+	return rc;
 }
 
 int

@@ -223,6 +223,12 @@ web_init(const struct web_ops *ops)
 }
 
 void
+web_tick(void)
+{
+	refused_flush(&ops_in_force);
+}
+
+void
 web_route(struct http_request *rq, struct http_plan *plan)
 {
 	const struct web_ops *ops = &ops_in_force;

@@ -140,17 +140,31 @@ is_throttled(const struct web_call *c, const struct throttle *t,
 }
 
 static int
-note_signin(struct web_call *c, const char *user, bool ok, struct gg_error *err)
+note_session(struct web_call *c, const char *type, const char *user,
+    struct gg_error *err)
 {
-	json_t *e = json_pack("{s:s, s:o, s:o, s:s}", "type",
-	    ok ? "signin" : "signin.failed", "principal", json_text(user),
-	    "client_addr", json_text(http_client_addr(c->rq)), "auth",
-	    "session");
-	int rc = e == NULL ? gg_fail(err, GG_E_NOMEM, "audit entry") :
-			     c->ops->audit(c->ops->ctx, e, err);
+	json_t *e = json_pack("{s:s, s:{s:s}, s:o}", "type", type, "auth",
+	    "method", "session", "client", auth_client_json(c));
+	int rc = e == NULL ? gg_fail(err, GG_E_NOMEM, "audit entry") : 0;
 
+	if (rc == 0 && user != NULL)
+		json_object_set_new(e, "principal", json_text(user));
+	if (rc == 0)
+		rc = c->ops->audit(c->ops->ctx, e, err);
 	json_decref(e);
 	return rc;
+}
+
+/* A name that is nobody's may be a password in the wrong field: the log, which
+ * forgets nothing, does not keep it. */
+static int
+note_failure(struct web_call *c, const char *user, struct gg_error *err)
+{
+	GG_AUTO_RELEASE(stored_user) u = { 0 };
+	bool known = principal_name_is_valid(view_str(user)) &&
+	    store_user_find(c->ops->store, user, &u, NULL) == 0;
+
+	return note_session(c, "session.failure", known ? user : NULL, err);
 }
 
 static void
@@ -172,7 +186,7 @@ let_in(struct web_call *c, const char *user)
 	if (c->session.is_open)
 		(void)!store_session_remove(c->ops->store, c->session.hash,
 		    NULL);
-	if (note_signin(c, user, true, &err) != 0 ||
+	if (note_session(c, "session.login", user, &err) != 0 ||
 	    auth_session_open(c, user, &id, &err) != 0) {
 		reply_unavailable(c, &err);
 		return;
@@ -193,7 +207,7 @@ keep_out(struct web_call *c, const char *user, const struct throttle *t)
 	    kv_str("addr", http_client_addr(c->rq)));
 	if (store_signin_failed(c->ops->store, t->user, now, &err) != 0 ||
 	    store_signin_failed(c->ops->store, t->addr, now, &err) != 0 ||
-	    note_signin(c, user, false, &err) != 0) {
+	    note_failure(c, user, &err) != 0) {
 		reply_unavailable(c, &err);
 		return;
 	}
@@ -277,6 +291,7 @@ void
 signout_act(struct web_call *c)
 {
 	GG_AUTO_MEM char *cookie = NULL;
+	struct gg_error err = { 0 };
 
 	if (c->session.is_open) {
 		if (!auth_origin_is_ours(c) ||
@@ -291,6 +306,8 @@ signout_act(struct web_call *c)
 			    "Signing out failed. Try again soon.");
 			return;
 		}
+		/* It has happened; the gate's log says if this fails. */
+		(void)!note_session(c, "session.logout", c->who.name, &err);
 	}
 	cookie = cookie_text(c->cfg, auth_cookie_name(c->cfg), "",
 	    "; Max-Age=0");

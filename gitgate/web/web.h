@@ -35,6 +35,10 @@ struct web_ops {
 	int (*review)(void *ctx, const char *hold_id,
 	    const struct principal *reviewer, const char *client_addr,
 	    bool approve, const char *comment, struct gg_error *err);
+	/* Would review() let this person? 0, or its code and words; changes
+	 * nothing. */
+	int (*may_review)(void *ctx, const char *hold_id,
+	    const struct principal *reviewer, struct gg_error *err);
 	/* By its pusher (or an admin group): withdraw. Codes as above. */
 	int (*withdraw)(void *ctx, const char *hold_id,
 	    const struct principal *who, const char *client_addr,
@@ -58,6 +62,8 @@ web_authenticate(const struct web_ops *ops, struct http_request *rq,
  * plan is not used. ctx of the handlers is the gate's ctx; web keeps ops
  * from web_init(). */
 void web_init(const struct web_ops *ops);
+/* Every second or so: what was gathered for the audit log is written. */
+void web_tick(void);
 void web_route(struct http_request *rq, struct http_plan *plan);
 
 #endif

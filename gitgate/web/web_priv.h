@@ -44,8 +44,17 @@ GG_MUST_USE int auth_session_open(struct web_call *c, const char *user,
 /* "__Host-gitgate" or "gitgate-session". */
 const char *auth_cookie_name(const struct config *cfg);
 bool auth_is_https(const struct config *cfg);
+/* {"addr", "agent"} of the request. */
+json_t *auth_client_json(const struct web_call *c);
 /* Random text of 256 bits, malloc'ed. */
 char *auth_random(void);
+
+/* -- refused.c -- */
+/* A credential was refused: for the audit log, at most once a minute per
+ * address. */
+void refused_note(const struct web_call *c, const struct gg_error *why);
+/* Write what was gathered longer ago than that. */
+void refused_flush(const struct web_ops *ops);
 
 /* -- access.c -- */
 bool access_is_auditor(const struct principal *p); /* admins too */
@@ -56,7 +65,7 @@ bool access_may_see(const struct web_call *c, const char *repository,
     const json_t *needs);
 /* May it review at all, and if not, why (a sentence)? */
 bool access_may_review(const struct web_call *c, const struct stored_hold *h,
-    const char **why);
+    struct gg_error *why);
 
 /* -- json.c: new references, NULL without memory -- */
 json_t *json_of_hold(const struct web_call *c, const struct stored_hold *h,

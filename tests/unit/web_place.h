@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "crypto/digest.h"
 #include "crypto/password.h"
+#include "hold/quorum.h"
 #include "identity/token.h"
 #include "model/diff.h"
 #include "model/report.h"
@@ -64,6 +65,32 @@ place_review(void *ctx, const char *id, const struct principal *who,
 	return place.answer == 0 ?
 	    0 :
 	    gg_fail(err, (enum gg_code)place.answer, "because");
+}
+
+/* The gate's own answer, but for authors, of whom this place knows nothing. */
+static inline int
+place_may_review(void *ctx, const char *id, const struct principal *who,
+    struct gg_error *err)
+{
+	GG_AUTO_RELEASE(stored_hold) h = { 0 };
+	static const struct strv nobody = { 0 };
+	struct quorum_review me = { .reviewer = who->name,
+		.groups = &who->groups };
+	enum quorum_refusal no;
+	struct need *needs;
+	size_t n;
+
+	(void)ctx;
+	if (store_hold_get(place.store, id, &h, err) != 0 ||
+	    needs_from_json(h.needs, &needs, &n, err) != 0)
+		return GG_E_CORRUPT;
+	no = quorum_may_review(needs, n,
+	    &(struct quorum_push){ .pusher = h.principal, .people = &nobody },
+	    &me);
+	needs_free(needs, n);
+	return no == QUORUM_MAY ?
+	    0 :
+	    gg_fail(err, GG_E_REFUSED, "%s", quorum_refusal_text(no));
 }
 
 static inline int
@@ -165,6 +192,7 @@ place_open(const char *public_url)
 		.ruleset = place_ruleset,
 		.unref = place_unref,
 		.review = place_review,
+		.may_review = place_may_review,
 		.withdraw = place_withdraw,
 		.audit = place_audit };
 	struct gg_error err = { 0 };
