@@ -11,7 +11,6 @@
 # Variables: CC, WERROR=1, SAN=1 (address + undefined), FAILPOINTS=1 (crash
 # tests), FUZZ=1 (what make fuzz builds; needs CC=clang), B= (build directory).
 
-.DEFAULT_GOAL := all
 CC ?= cc
 COMMA := ,
 VARIANT := $(if $(FUZZ),fuzz,$(if $(SAN),san,$(if $(FAILPOINTS),fp,)))
@@ -19,8 +18,6 @@ SANITIZERS := $(if $(FUZZ),fuzzer-no-link$(COMMA))address,undefined
 B ?= build$(if $(VARIANT),/$(VARIANT))
 PREFIX ?= /usr/local
 VERSION := 0.1.0
-
-.DEFAULT_GOAL := all
 
 PKGS := libgit2 libmicrohttpd libcrypto jansson libcurl sqlite3 libpq \
 	yaml-0.1 libseccomp libargon2 zlib
