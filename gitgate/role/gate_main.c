@@ -168,6 +168,16 @@ catch_up_index(struct gate *g, struct gg_error *err)
 	uint64_t n = 0;
 	int rc = store_audit_indexed(g->store, &n, err);
 
+	/* Entries are durable before the index hears of them: so the log was
+	 * cut or an older copy was put back. Writing on would hide it. */
+	if (rc == 0 && n > auditlog_size(g->log))
+		return gg_fail(err, GG_E_CORRUPT,
+		    "the audit log has %llu entries, but the database has "
+		    "seen %llu: the log is an older copy, or its end was "
+		    "lost; put back the log of the same moment "
+		    "(docs/operations.md, \"The log does not fit\")",
+		    (unsigned long long)auditlog_size(g->log),
+		    (unsigned long long)n);
 	for (; rc == 0 && n < auditlog_size(g->log); n++) {
 		buf_clear(&entry);
 		if ((rc = auditlog_read(g->log, n, &entry, err)) == 0)
