@@ -2,10 +2,18 @@
 
 #ifdef GG_FAILPOINTS
 
+#	include <errno.h>
 #	include <signal.h>
 #	include <stdlib.h>
 #	include <string.h>
 #	include <unistd.h>
+
+/* Behind walls a role sees the file but may not remove it: the test does. */
+static int
+is_armed(const char *file)
+{
+	return unlink(file) == 0 || (errno != ENOENT && access(file, F_OK) == 0);
+}
 
 void
 failpoint_hit(const char *name)
@@ -16,9 +24,9 @@ failpoint_hit(const char *name)
 	if (want == NULL || strncmp(want, name, n) != 0 || want[n] != '=')
 		return;
 	act = want + n + 1;
-	if (strncmp(act, "kill:", 5) == 0 && unlink(act + 5) == 0)
+	if (strncmp(act, "kill:", 5) == 0 && is_armed(act + 5))
 		(void)raise(SIGKILL);
-	if (strncmp(act, "stop:", 5) == 0 && unlink(act + 5) == 0)
+	if (strncmp(act, "stop:", 5) == 0 && is_armed(act + 5))
 		(void)raise(SIGSTOP);
 }
 

@@ -5,7 +5,8 @@
  *
  * GITGATE_FAILPOINT="<name>=kill:<file>": the first time a process reaches
  * the place while <file> exists, it removes <file> and kills itself with
- * SIGKILL. "=stop:" sends itself SIGSTOP instead.
+ * SIGKILL. "=stop:" sends itself SIGSTOP instead. A role whose walls do not
+ * let it remove <file> acts every time until the test has removed it.
  */
 #ifndef GITGATE_BASE_FAILPOINT_H
 #define GITGATE_BASE_FAILPOINT_H
