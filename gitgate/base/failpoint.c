@@ -12,7 +12,8 @@
 static int
 is_armed(const char *file)
 {
-	return unlink(file) == 0 || (errno != ENOENT && access(file, F_OK) == 0);
+	return unlink(file) == 0 ||
+	    (errno != ENOENT && access(file, F_OK) == 0);
 }
 
 void

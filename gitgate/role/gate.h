@@ -11,6 +11,7 @@
  *	gate_judge.c       inspection and policy of a push
  *	gate_forward.c     sending upstream, and finding out what happened
  *	gate_hold.c        holds: open, review, forward, end; who waits
+ *	gate_hold_recover.c  reviews that a crash left half done
  *	gate_recover.c     closing what a crash left open
  *	gate_audit.c       entries of the audit log
  *	gate_client.c      what the pusher is told

@@ -449,17 +449,6 @@ log_review(const struct review *r, enum hold_state next, struct gg_error *err)
 	return audit_write(r->gate, &e, 1, err);
 }
 
-/* The store refused what was logged: it did not happen. */
-static void
-log_void(const struct review *r)
-{
-	json_t *e = audit_of_hold("hold.review", &r->hold);
-
-	(void)json_object_set_new(e, "reviewer", audit_text(r->who->name));
-	(void)json_object_set_new(e, "void", json_true());
-	audit_note(r->gate, e);
-}
-
 static int
 store_review(const struct review *r, enum hold_state next, struct gg_error *err)
 {
@@ -524,7 +513,7 @@ gate_review(void *ctx, const char *hold_id, const struct principal *reviewer,
 		if ((rc = log_review(&r, next, err)) == 0) {
 			FAILPOINT("gate.reviewed");
 			if ((rc = store_review(&r, next, err)) != 0)
-				log_void(&r);
+				audit_void_review(r.gate, &r.hold, r.who->name);
 		}
 	}
 	if (rc == 0) {

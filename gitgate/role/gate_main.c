@@ -277,7 +277,7 @@ tick(void *arg)
 
 	for (unsigned n = 0; !atomic_load(&g->stopping); n++) {
 		if (first || n % RECOVER_TICKS == 0)
-			(void)recover(g, first);
+			recover(g, first);
 		first = false;
 		atomic_store(&g->recovered, true);
 		waiters_tick(g);
