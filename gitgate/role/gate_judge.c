@@ -38,6 +38,19 @@ mirror_is_clean(const struct push *p)
 	return clean;
 }
 
+static struct oid
+upstream_head(const struct push *p)
+{
+	struct repo_state *st = gate_repo(p->gate, p->who.repo.name);
+	struct oid head = { { 0 } };
+
+	pthread_mutex_lock(&st->mutex);
+	if (st->seen != NULL)
+		head = st->seen->advert->head_oid;
+	pthread_mutex_unlock(&st->mutex);
+	return head;
+}
+
 static struct inspection_order
 order_of(const struct push *p)
 {
@@ -48,6 +61,7 @@ order_of(const struct push *p)
 		.principal = &p->who.principal,
 		.updates = &p->updates,
 		.upstream = p->upstream->advert,
+		.head = upstream_head(p),
 		.shallow = &p->shallow,
 		.push_id = p->rec.id,
 		.quarantine = p->quarantine,
