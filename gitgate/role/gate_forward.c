@@ -432,6 +432,7 @@ push_forward(struct push *p)
 		state = FORWARD_UNKNOWN;
 	}
 	FAILPOINT("gate.before-answer");
+	push_leave(p);
 	client_end(&p->client, &s);
 	gate_count(p->gate,
 	    state == FORWARD_DONE ? METRIC_FORWARDED : METRIC_FAILED);

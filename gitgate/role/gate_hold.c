@@ -182,6 +182,7 @@ answer_held(struct push *p, const char *hold_id, bool joined)
 	ref_statuses_init(&s, &p->updates);
 	for (size_t i = 0; i < s.n; i++)
 		ref_status_set(&s.v[i], "held for approval: %s", url);
+	push_leave(p);
 	client_end(&p->client, &s);
 }
 

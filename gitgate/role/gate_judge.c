@@ -289,6 +289,7 @@ deny(struct push *p)
 			if (r->reasons[k].verdict != VERDICT_ALLOW)
 				say_reason(&p->client, &r->reasons[k]);
 	}
+	push_leave(p);
 	client_end(&p->client, &s);
 	gate_count(p->gate, METRIC_DENIED);
 	log_event(EV_push_denied, kv_str("push", p->rec.id),
@@ -361,6 +362,7 @@ push_refuse(struct push *p, enum push_state state, const char *limit,
 		    kv_err(&err));
 	(void)dir_remove(p->quarantine, &err);
 	(void)unlink(pack);
+	push_leave(p);
 	client_end(&p->client, &s);
 	gate_count(p->gate,
 	    state == PUSH_ABORTED ? METRIC_ABORTED : METRIC_INVALID);

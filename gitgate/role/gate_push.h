@@ -55,6 +55,7 @@ struct push {
 	struct strv options; /* push options for upstream */
 	bool atomic;
 	bool has_pack;
+	bool admitted;   /* counts among the pushes in hand */
 	int64_t wait_ms; /* asked by option; -1: the rule's */
 	struct strv shallow;
 	struct client client;
@@ -67,6 +68,9 @@ struct push {
 	struct decision *decision;
 };
 void push_release(struct push *p);
+/* It no longer counts among the pushes in hand. Called before the client hears
+ * the end: who pushes one after the other never meets his own last push. */
+void push_leave(struct push *p);
 GG_DEFINE_AUTO_RELEASE(push);
 
 /* -- gate_judge.c -- */

@@ -272,6 +272,14 @@ push_release(struct push *p)
 	*p = (struct push){ .inspector = -1 };
 }
 
+void
+push_leave(struct push *p)
+{
+	if (p->admitted)
+		gate_leave_push(p->gate, p->rec.principal);
+	p->admitted = false;
+}
+
 /* Own options are taken out, claims kept, the rest goes to upstream. */
 static int
 sort_option(struct push *p, const char *opt, json_t *claimed,
@@ -579,6 +587,7 @@ refuse_unread(struct push *p, struct intake *in, struct http_request *rq)
 	log_event(EV_peer_malformed, kv_str("principal", p->rec.principal),
 	    kv_str("error", text));
 	intake_wait_end(in);
+	push_leave(p);
 	if (parser->report == REPORT_STATUS_NONE) {
 		http_reply_text(rq, 400, "gitgate: %s", text);
 		return;
@@ -651,6 +660,7 @@ receive(struct push *p, struct intake *in, struct http_request *rq,
 	}
 	if (in->parser->probe) {
 		intake_wait_end(in);
+		push_leave(p);
 		http_reply(rq, 200, RESULT_TYPE, view_str(""), NULL);
 		return;
 	}
@@ -681,7 +691,7 @@ gate_receive_pack(void *ctx, struct http_request *rq)
 	struct gg_error err = { 0 }, full = { 0 };
 	struct intake in = { .fd = -1, .inspector = -1 };
 	const char *limit = "";
-	bool admitted;
+	bool probe = false;
 
 	if (!git_request_open(g, rq, ACCESS_PUSH, &p.who) ||
 	    !check_headers(g, rq))
@@ -692,8 +702,8 @@ gate_receive_pack(void *ctx, struct http_request *rq)
 		return;
 	}
 	pack = path_f("%s/pack", p.dir);
-	admitted = gate_enter_push(g, &p.who.snap->config->limits,
-		       p.rec.principal, &limit, &full) == 0;
+	p.admitted = gate_enter_push(g, &p.who.snap->config->limits,
+			 p.rec.principal, &limit, &full) == 0;
 	if (intake_init(&in, &p, pack, &err) != 0) {
 		http_reply_text(rq, 503, "gitgate: gate unavailable: %s",
 		    err.msg);
@@ -701,13 +711,14 @@ gate_receive_pack(void *ctx, struct http_request *rq)
 		http_body_accept(rq, on_body, &in,
 		    p.who.snap->config->limits.pack_bytes);
 		intake_wait_parsed(&in);
-		receive(&p, &in, rq, pack, admitted ? NULL : &full, limit);
+		receive(&p, &in, rq, pack, p.admitted ? NULL : &full, limit);
+		probe = in.parser->probe;
 	}
 	if (!is_kept(p.rec.state))
 		(void)dir_remove(p.dir, &err);
 	intake_release(&in);
-	if (admitted)
-		gate_leave_push(g, p.rec.principal);
+	push_leave(&p);
 	gate_drop_live(g, p.rec.id);
-	gate_count(g, METRIC_PUSHES);
+	if (!probe)
+		gate_count(g, METRIC_PUSHES);
 }
