@@ -15,12 +15,16 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define TICK_MS         250
 #define HOLDS_TICKS     8
 #define RECOVER_TICKS   20
 #define DRAIN_TICKS     4
+#define HEAL_TICKS      4
+#define HEAL_GRACE_MS   2000
+#define ROOM_BYTES      ((uint64_t)4 << 20)
 #define NETWORK_THREADS 2
 
 /* -- routes -- */
@@ -268,6 +272,42 @@ drain(struct gate *g)
 	web_tick();
 }
 
+/* Is there room for what a start writes, and may we write there? */
+static bool
+has_room(struct gate *g)
+{
+	GG_AUTO_SNAPSHOT snap = gate_snapshot(g);
+	GG_AUTO_MEM char *path = path_f("%s/log/.room",
+	    snap->config->state_dir);
+	struct gg_error err = { 0 };
+	struct statvfs st;
+	bool ok = statvfs(snap->config->state_dir, &st) == 0 &&
+	    (uint64_t)st.f_bavail * st.f_frsize >= ROOM_BYTES &&
+	    file_write(path, view_str("room\n"), 0600, true, &err) == 0;
+
+	(void)unlink(path);
+	return ok;
+}
+
+/*
+ * A log that could not be written takes nothing more, for what is on disk has
+ * to be read again to know where it stands. A fresh process does that: it is
+ * asked for once the disk takes writes. What is in hand is closed by recovery,
+ * as after a crash.
+ */
+static void
+heal_log(struct gate *g)
+{
+	if (auditlog_is_writable(g->log) || !has_room(g))
+		return;
+	log_event(EV_audit_failed,
+	    kv_str("what", "the disk takes writes: the gate starts afresh"));
+	atomic_store(&g->stopping, true);
+	waiters_stop(g);
+	http_server_stop(g->http, HEAL_GRACE_MS);
+	_exit(ROLE_EXIT_RESTART);
+}
+
 static void *
 tick(void *arg)
 {
@@ -287,6 +327,8 @@ tick(void *arg)
 		}
 		if (n % DRAIN_TICKS == 0)
 			drain(g);
+		if (n % HEAL_TICKS == 0)
+			heal_log(g);
 		(void)nanosleep(&pause, NULL);
 	}
 	return NULL;

@@ -7,7 +7,10 @@ import shutil
 import signal
 import stat
 import subprocess
+import sys
+from pathlib import Path
 
+import postgres
 import pytest
 import yaml
 from gate import BIN, PROTECT_MAIN, hold_id, http, make_upstream, ref, until, vkey
@@ -260,11 +263,11 @@ def test_a_second_gate_on_the_same_state_is_refused(g, tmp_path):
     verified(g)
 
 
-def push_again(g, work):
-    """The gate has another port after its restart."""
+def moved(g, work):
+    """The gate has another port after a restart."""
     token = re.search(r"//(x:[^@]+@)", work.out("remote", "get-url", "origin"))[1]
     work.run("remote", "set-url", "origin", f"http://{token}{g.address}/demo/app.git")
-    work.push("HEAD:refs/heads/a", ok=True)
+    return work
 
 
 def test_a_log_behind_the_database_is_refused(g):
@@ -276,7 +279,7 @@ def test_a_log_behind_the_database_is_refused(g):
     older = g.dir / "older"
     shutil.copytree(g.state / "log", older)
     g.start()
-    push_again(g, work)
+    moved(g, work).push("HEAD:refs/heads/a", ok=True)
     g.stop()
     newer = g.dir / "newer"
     (g.state / "log").rename(newer)
@@ -303,3 +306,177 @@ def test_an_empty_log_under_a_used_database_is_refused(g):
     kept.rename(g.state / "log")
     g.start()
     verified(g)
+
+
+# -- the disk is full --
+
+SMALL_DISK = os.environ.get("GITGATE_TEST_SMALL_DISK")
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="needs root, to mount a small disk")
+@pytest.mark.skipif(SMALL_DISK is not None, reason="this is the inner run")
+def test_full_disk(tmp_path):
+    """The tests below, in a mount namespace of their own with a small disk."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    p = subprocess.run(
+        ["unshare", "-m", "sh", "-c",
+         'mount -t tmpfs -o size=48m tmpfs "$GITGATE_TEST_SMALL_DISK" && exec "$@"', "sh",
+         sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist",
+         f"--basetemp={tmp_path / 'inner'}", __file__, "-k", "small_disk"],
+        env={**{k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}, "GITGATE_TEST_SMALL_DISK": str(disk)},
+        capture_output=True, text=True, timeout=400,
+    )
+    if "mount:" in p.stderr and "permission denied" in p.stderr:
+        pytest.skip("may not mount here")
+    assert p.returncode == 0, p.stdout + p.stderr
+    assert " passed" in p.stdout and "skipped" not in p.stdout
+
+
+inner = pytest.mark.skipif(SMALL_DISK is None, reason="runs inside of test_full_disk")
+
+
+class Filler:
+    """A file that takes the room but for so many bytes."""
+
+    def __init__(self, left):
+        self.path = f"{SMALL_DISK}/filler"
+        free = os.statvfs(SMALL_DISK).f_bavail * os.statvfs(SMALL_DISK).f_frsize
+        with open(self.path, "wb") as f:
+            os.posix_fallocate(f.fileno(), 0, free - left)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        os.unlink(self.path)
+
+
+@pytest.fixture
+def small(make_gate):
+    g = make_gate(rules=[PROTECT_MAIN], config={"state-dir": SMALL_DISK + "/state", "limits": {"disk-reserve": "4MiB"}}, start=False)
+    g.state = Path(SMALL_DISK) / "state"
+    g.start()
+    yield g
+    if g.process.poll() is None:
+        g.stop(check=False)
+    shutil.rmtree(g.state)
+
+
+def refused(p):
+    # 128 where it ended at info/refs already
+    assert p.returncode in (1, 128), p.stderr
+    assert re.search(r"remote rejected|gate unavailable", p.stderr), p.stderr
+    assert "hung up" not in p.stderr and "unexpected disconnect" not in p.stderr, p.stderr
+    return p.stderr
+
+
+@inner
+def test_small_disk_a_push_that_does_not_fit(small):
+    g = small
+    bot, ann = g.token("bot", "agents"), g.token("ann", "maintainers")
+    work = g.clone(bot)
+    base = work.head()
+    wanted = work.commit({"a": "a\n"}, "for main")
+    id = hold_id(work.push("main", ok=False))
+    work.run("reset", "-q", "--hard", base)
+    work.commit({"big": os.urandom(12 << 20)}, "big")
+    with Filler(10 << 20):
+        said = refused(work.run("push", "origin", "HEAD:refs/heads/big", check=False))
+        assert "limit disk-reserve: " in said, said
+        assert ref(g.upstream, "refs/heads/big") is None
+        assert g.hold(id, ann)["state"] == "pending"
+        # a small one still fits: the big one left nothing behind
+        work.run("reset", "-q", "--hard", base)
+        work.commit({"small": "s\n"}, "small")
+        work.push("HEAD:refs/heads/small", ok=True)
+    assert g.review(id, ann).status == 200
+    g.wait_hold(id, ann, "forwarded")
+    assert ref(g.upstream, "refs/heads/main") == wanted
+    verified(g)
+
+
+@inner
+def test_small_disk_with_no_room_at_all(small):
+    g = small
+    bot, ann = g.token("bot", "agents"), g.token("ann", "maintainers")
+    work = g.clone(bot)
+    base = work.head()
+    wanted = work.commit({"a": "a\n"}, "for main")
+    id = hold_id(work.push("main", ok=False))
+    work.run("reset", "-q", "--hard", base)
+    tip = work.commit({"b": "b\n"}, "small")
+    with Filler(0):
+        for _ in range(3):
+            refused(work.run("push", "origin", "HEAD:refs/heads/b", check=False))
+        assert ref(g.upstream, "refs/heads/b") is None
+        # a review that cannot be recorded is refused, and nothing lands
+        a = g.review(id, ann)
+        assert a.status >= 500, a.text
+        assert ref(g.upstream, "refs/heads/main") == base
+        assert http("GET", g.url + "/healthz").status == 200
+    # with room again: without anybody's help, or the readiness says so
+    g.wait_ready()
+    moved(g, work).push("HEAD:refs/heads/b", ok=True)
+    assert ref(g.upstream, "refs/heads/b") == tip
+    assert g.hold(id, ann)["state"] == "pending"
+    assert g.review(id, ann).status == 200
+    g.wait_hold(id, ann, "forwarded")
+    assert ref(g.upstream, "refs/heads/main") == wanted
+    verified(g)
+
+
+# -- PostgreSQL --
+
+
+@pytest.fixture
+def database():
+    if postgres.programs() is None:
+        pytest.skip("no PostgreSQL server here")
+    with postgres.cluster() as c:
+        yield c
+
+
+def test_postgresql(database, make_gate):
+    g = make_gate(rules=[PROTECT_MAIN], config={"store": database.url})
+    assert not (g.state / "gitgate.db").exists()
+    bot, ann = g.token("bot", "agents"), g.token("ann", "maintainers")
+    work = g.clone(bot)
+    base = work.head()
+    feature = work.commit({"f": "f\n"}, "feature")
+    work.push("HEAD:refs/heads/feature", ok=True)
+    assert ref(g.upstream, "refs/heads/feature") == feature
+    work.run("reset", "-q", "--hard", base)
+    wanted = work.commit({"a": "a\n"}, "for main")
+    id = hold_id(work.push("main", ok=False))
+    tip = work.commit({"c": "c\n"}, "later")
+
+    database.stop()
+    a = until("not ready", lambda: (r := http("GET", g.url + "/readyz")).status == 503 and r)
+    assert "database" in a.text
+    p = work.run("push", "origin", "HEAD:refs/heads/c", check=False)
+    assert p.returncode != 0 and "gate unavailable" in p.stderr, p.stderr
+    assert ref(g.upstream, "refs/heads/c") is None
+    assert g.review(id, ann).status == 503
+    assert http("GET", g.url + "/healthz").status == 200
+
+    database.start()
+    until("ready again", lambda: http("GET", g.url + "/readyz").status == 200, log=g.log)
+    work.push("HEAD:refs/heads/c", ok=True)
+    assert ref(g.upstream, "refs/heads/c") == tip
+    assert g.hold(id, ann)["state"] == "pending"
+    assert g.review(id, ann).status == 200
+    g.wait_hold(id, ann, "forwarded")
+    assert ref(g.upstream, "refs/heads/main") == wanted
+    g.stop()
+    verified(g)
+
+
+def test_database_away_at_start(database, make_gate):
+    database.stop()
+    g = make_gate(config={"store": database.url}, start=False)
+    g.start(wait=False)
+    assert g.process.wait(60) == 1
+    assert "store" in g.log()
+    database.start()
+    g.start()
