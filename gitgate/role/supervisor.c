@@ -22,6 +22,7 @@
 #define RESTART_QUICK_MS 2000
 #define STOP_SLACK_MS    10000
 #define INSPECTORS_MAX   256
+#define OWED_MAX         64
 
 struct child {
 	pid_t pid;          /* 0: not running */
@@ -38,6 +39,8 @@ struct supervisor {
 	bool own_run_dir;
 	struct child gate, courier;
 	pid_t inspectors[INSPECTORS_MAX];
+	uint32_t owed;     /* inspectors that the gate waits for */
+	int64_t owed_from; /* mono ms: not before */
 	uint32_t generation;
 	int signals;
 	struct notify notify;
@@ -136,6 +139,7 @@ start_gate(struct supervisor *s, struct gg_error *err)
 		sandbox_word(s->config), NULL };
 	int rc;
 
+	s->owed = 0; /* that was the last gate's */
 	if ((rc = start_child(s, &s->gate, args[0], args, SPAWN_ENV_STORE,
 		 err)) != 0 ||
 	    (rc = send_config(s, err)) != 0)
@@ -180,6 +184,24 @@ start_inspector(struct supervisor *s, struct gg_error *err)
 		return rc;
 	s->inspectors[slot] = pid;
 	return send_fd(s->gate.sock, MSG_INSPECTOR, (uint32_t)pid, sock, err);
+}
+
+/* Start what is owed. One that fails now (no process, no file) is tried again:
+ * the gate asks once for each, and its pool would shrink for good. */
+static void
+pay_inspectors(struct supervisor *s)
+{
+	struct gg_error err = { 0 };
+
+	while (s->owed > 0 && s->gate.pid != 0 &&
+	    clock_mono_ms() >= s->owed_from) {
+		if (start_inspector(s, &err) != 0) {
+			log_event(EV_inspector_failed, kv_err(&err));
+			s->owed_from = clock_mono_ms() + RESTART_PAUSE_MS;
+			return;
+		}
+		s->owed--;
+	}
 }
 
 /* -- what ended -- */
@@ -403,9 +425,8 @@ on_gate(struct supervisor *s)
 		struct dec d = dec_of(f.body);
 		uint32_t n = dec_u32(&d);
 
-		for (uint32_t i = 0; i < n && i < 16; i++)
-			if (start_inspector(s, &err) != 0)
-				log_event(EV_inspector_failed, kv_err(&err));
+		s->owed += n < OWED_MAX ? n : OWED_MAX;
+		pay_inspectors(s);
 	}
 }
 
@@ -433,6 +454,7 @@ run(struct supervisor *s)
 
 	while (!s->stopping && !s->fatal) {
 		restart_missing(s);
+		pay_inspectors(s);
 		poll_once(s);
 	}
 	stop(s);
