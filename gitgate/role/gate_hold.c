@@ -373,8 +373,13 @@ load_review(struct review *r, const char *id, struct gg_error *err)
 	if ((rc = needs_from_json(r->hold.needs, &r->needs, &r->n_needs,
 		 err)) != 0)
 		return rc;
-	return gate_people(snap->config, r->hold.push_id, r->hold.report_digest,
+	rc = gate_people(snap->config, r->hold.push_id, r->hold.report_digest,
 	    &r->people, err);
+	if (rc == GG_E_CORRUPT)
+		return gg_fail(err, GG_E_STALE,
+		    "the change report of this push was altered: it can only "
+		    "be withdrawn");
+	return rc;
 }
 
 static int
