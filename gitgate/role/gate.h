@@ -133,6 +133,7 @@ struct gate {
 	pthread_t ticker;
 	atomic_bool stopping;
 	atomic_bool recovered;
+	atomic_bool index_behind; /* the store lacks entries of the log */
 	atomic_ullong metrics[METRIC_COUNT];
 	struct web_ops web;
 };

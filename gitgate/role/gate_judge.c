@@ -152,7 +152,9 @@ evaluate(struct push *p, struct gg_error *err)
 		.symref_targets = p->symref_targets,
 		.report = p->report,
 	};
-	int rc = policy_evaluate(p->who.snap->ruleset, &in, &p->decision, err);
+	int rc = FAILPOINT_FAILS("gate.evaluate") ?
+	    gg_fail(err, GG_E_CORRUPT, "the policy cannot be evaluated") :
+	    policy_evaluate(p->who.snap->ruleset, &in, &p->decision, err);
 
 	if (rc != 0)
 		return rc;

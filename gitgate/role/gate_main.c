@@ -2,6 +2,7 @@
 #include "role/gate_push.h"
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "ipc/codec.h"
@@ -160,9 +161,10 @@ index_entry(void *ctx, uint64_t index, const char *json, size_t n)
 	struct gate *g = ctx;
 	struct gg_error err = { 0 };
 
-	/* What is missing is caught up at the next start. */
-	if (store_audit_add(g->store, index, json, n, &err) != 0)
+	if (store_audit_add(g->store, index, json, n, &err) != 0) {
+		atomic_store(&g->index_behind, true);
 		log_event(EV_store_failed, kv_err(&err));
+	}
 }
 
 static int
@@ -272,6 +274,18 @@ drain(struct gate *g)
 	web_tick();
 }
 
+/* Entries that the store could not take when they were logged. */
+static void
+heal_index(struct gate *g)
+{
+	struct gg_error err = { 0 };
+
+	if (!atomic_exchange(&g->index_behind, false) ||
+	    catch_up_index(g, &err) == 0)
+		return;
+	atomic_store(&g->index_behind, true);
+}
+
 /* Is there room for what a start writes, and may we write there? */
 static bool
 has_room(struct gate *g)
@@ -281,7 +295,8 @@ has_room(struct gate *g)
 	    snap->config->state_dir);
 	struct gg_error err = { 0 };
 	struct statvfs st;
-	bool ok = statvfs(snap->config->state_dir, &st) == 0 &&
+	bool ok = !FAILPOINT_FAILS("log.write") &&
+	    statvfs(snap->config->state_dir, &st) == 0 &&
 	    (uint64_t)st.f_bavail * st.f_frsize >= ROOM_BYTES &&
 	    file_write(path, view_str("room\n"), 0600, true, &err) == 0;
 
@@ -327,8 +342,10 @@ tick(void *arg)
 		}
 		if (n % DRAIN_TICKS == 0)
 			drain(g);
-		if (n % HEAL_TICKS == 0)
+		if (n % HEAL_TICKS == 0) {
 			heal_log(g);
+			heal_index(g);
+		}
 		(void)nanosleep(&pause, NULL);
 	}
 	return NULL;
