@@ -208,6 +208,9 @@ def apache(dir, tls=False, auth=True):
     conf.write_text(APACHE.format(dir=dir, root=root, port=port, auth=auth_text, tls=tls_text, user=user,
                                   modules="/usr/lib/apache2/modules"))
     with running(["apache2", "-DFOREGROUND", "-f", str(conf)], port, dir / "out.log"):
+        # Its CGI daemon starts beside it.
+        while not list(dir.glob("cgid.sock*")):
+            time.sleep(0.01)
         scheme, host = ("https", "localhost") if tls else ("http", "127.0.0.1")
         yield Server(root, f"{scheme}://{host}:{port}", ca=cert, access_log=dir / "access.log", dir=dir)
 
