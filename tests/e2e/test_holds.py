@@ -131,6 +131,8 @@ def test_same_push_joins_newer_supersedes(p):
     newer, second = p.hold()
     assert newer != id
     assert p.state(id) == "superseded"
+    push = p.g.api("GET", "/pushes/" + p.g.hold(id, p.ann)["push"], p.ann).json
+    assert push["state"] == "aborted" and push["outcome"]["state"] == "superseded"
     assert p.log_of(id) == [*OPENING, "hold.closed:superseded"]
     assert p.g.review(id, p.ann).status == 409
     # carl's is not touched by the bot's newer push
