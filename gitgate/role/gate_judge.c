@@ -9,10 +9,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* How long an inspector that is told to end may take. */
+#define STOP_INSPECTOR_MS 10000
 
 static int
 open_beside(const struct push *p, const char *name, int flags,
@@ -324,6 +329,24 @@ push_decide(struct push *p)
 
 /* -- refusing before policy -- */
 
+/*
+ * An inspector that has just got its job may still make its directories: it
+ * must have ended before they are removed.
+ */
+static void
+stop_inspector(struct push *p)
+{
+	struct pollfd end = { .fd = p->inspector, .events = 0 };
+
+	if (p->inspector < 0)
+		return;
+	(void)shutdown(p->inspector, SHUT_WR);
+	if (poll(&end, 1, STOP_INSPECTOR_MS) <= 0)
+		log_event(EV_inspector_failed, kv_str("push", p->rec.id),
+		    kv_str("error", "it does not end"));
+	fd_close(fd_take(&p->inspector));
+}
+
 static void
 refusal_text(char *out, size_t n, const char *limit, const struct gg_error *why)
 {
@@ -362,6 +385,7 @@ push_refuse(struct push *p, enum push_state state, const char *limit,
 	if (store_push_update(p->gate->store, &p->rec, was, &err) != 0)
 		log_event(EV_store_failed, kv_str("push", p->rec.id),
 		    kv_err(&err));
+	stop_inspector(p);
 	(void)dir_remove(p->quarantine, &err);
 	(void)unlink(pack);
 	push_leave(p);
