@@ -198,6 +198,9 @@ GG_MUST_USE int inspectors_take(struct gate *g, int *fd, struct gg_error *err);
 GG_MUST_USE int courier_new(struct gate *g, struct gg_error *err);
 void courier_connected(struct gate *g, int fd); /* takes fd */
 bool courier_is_connected(struct gate *g);
+/* The gate stops: who waits for upstream is let go (a relay may have been
+ * applied), and nothing is asked any more. */
+void courier_abandon(struct gate *g);
 GG_MUST_USE int courier_list(struct gate *g, const char *repository,
     bool receive_pack, bool settle, struct advert **out, struct gg_error *err);
 /* list_fd borrowed; pipe_fd is closed in any case. */

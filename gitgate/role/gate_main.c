@@ -27,6 +27,7 @@
 #define HEAL_GRACE_MS   2000
 #define ROOM_BYTES      ((uint64_t)4 << 20)
 #define NETWORK_THREADS 2
+#define LAST_WORDS_MS   2000
 
 /* -- routes -- */
 
@@ -391,13 +392,36 @@ start(struct gate *g, struct gg_error *err)
 	    err);
 }
 
+struct patience {
+	struct gate *gate;
+	int64_t ms;
+};
+
+static void *
+lose_patience(void *arg)
+{
+	const struct patience *p = arg;
+	struct timespec t = { p->ms / 1000, (long)(p->ms % 1000) * 1000000 };
+
+	(void)nanosleep(&t, NULL);
+	courier_abandon(p->gate);
+	return NULL;
+}
+
 static void
 stop(struct gate *g, int64_t grace_ms)
 {
+	static struct patience patience; /* outlives this call */
+	pthread_t t;
+
 	atomic_store(&g->stopping, true);
 	log_event(EV_stopping, kv_u64("grace_ms", (uint64_t)grace_ms));
 	waiters_stop(g);
-	http_server_stop(g->http, grace_ms);
+	patience = (struct patience){ g, grace_ms };
+	if (pthread_create(&t, NULL, lose_patience, &patience) == 0)
+		(void)pthread_detach(t);
+	/* Who is let go then has something to say to its client. */
+	http_server_stop(g->http, grace_ms + LAST_WORDS_MS);
 	(void)pthread_join(g->ticker, NULL);
 	note_start(g, "log.stop");
 	auditlog_close(g->log);

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 import upstreams as up
-from gate import PROTECT_MAIN, Gate, hold_id, make_upstream, ref, until, vkey
+from gate import PROTECT_MAIN, hold_id, ref, until, vkey
 
 
 @pytest.fixture
