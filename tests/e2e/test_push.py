@@ -566,6 +566,19 @@ def test_limits(tiny, key, buffered):
     work.push("HEAD:refs/heads/next", ok=True)
 
 
+def test_refusals_leave_nothing_at_once(tiny):
+    """Refused while the pack is being read: what reads it writes no more when
+    the client hears the end."""
+    tiny.upstream("often")
+    work = tiny.work("often")
+    fill_pack_size(work)
+    pack = raw_commit(work)
+    for i in range(15):
+        r = tiny.push("often", [(ZERO, work.head(), "refs/heads/x")], pack)
+        assert r.refs["refs/heads/x"].startswith("limit pack-size: ")
+        assert tiny.left() == [], i
+
+
 def test_delta_depth(tiny):
     """Chains as long as allowed pass, one more is refused."""
     name = "delta"
