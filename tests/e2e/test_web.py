@@ -157,6 +157,7 @@ def test_rejecting_without_scripts(g, tmp_path):
         assert any("goodbye" in t for t in lines) and any("hello" in t for t in lines), lines
         # a new branch is shown against where it left HEAD, not against nothing
         assert "(nothing)" not in text_of(b)
+        assert len(b.find_elements(By.CSS_SELECTOR, ".file")) == 1, "one commit, shown once"
         decide(b, "reject", "not like this")
         assert b.current_url == link
         text = text_of(b)
@@ -237,6 +238,10 @@ def test_nothing_hostile_becomes_markup(g, browser):
     decide(browser, "reject", f"{EVIL}</blockquote>")
     assert injected(browser) == []
     assert f"{EVIL}</blockquote>" in text_of(browser)
+    # a principal's name has no such characters in the first place
+    for name in (EVIL, "a<b", 'a"b', "a\nb", "a\u202eb"):
+        assert g.cli("token", "create", name, check=False).returncode != 0
+        assert g.cli("user", "add", name, "--password-stdin", input="x" * 20 + "\n", check=False).returncode != 0
     # the bare words on the way to git are no terminal codes either
     assert "\x1b" not in held.stderr
 
@@ -452,6 +457,9 @@ def test_forms_of_others_are_refused(g):
     a = http("POST", f"{g.url}/-/api/v1/holds/{id}/approve", "{}",
              ann.headers({"Content-Type": "text/plain", "X-CSRF-Token": ann.csrf}))  # fmt: skip
     assert a.status == 415
+    # a comment is text, and not without end
+    for comment in ("x" * 4001, b"caf\xe9"):
+        assert ann.post(act, comment=comment).status in (400, 413)
     # GET and HEAD change nothing, whatever the path
     for path in (act, act + "?csrf=" + ann.csrf, f"/-/holds/{id}/reject", f"/-/holds/{id}/withdraw", "/-/logout"):
         for method in ("GET", "HEAD"):
