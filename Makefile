@@ -20,8 +20,6 @@ B ?= build$(if $(VARIANT),/$(VARIANT))
 PREFIX ?= /usr/local
 VERSION := 0.1.0
 
-.DEFAULT_GOAL := all
-
 PKGS := libgit2 libmicrohttpd libcrypto jansson libcurl sqlite3 libpq \
 	yaml-0.1 librnp libseccomp libargon2 zlib
 

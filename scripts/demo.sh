@@ -4,8 +4,8 @@
 # ends it. Everything lies in build/demo.
 set -eu
 cd "$(dirname "$0")/.."
-demo=$PWD/build/demo
-bin=$PWD/build
+demo=${GITGATE_DEMO_DIR:-$PWD/build/demo}
+bin=${GITGATE_BUILD:-$PWD/build}
 url=http://127.0.0.1:${GITGATE_DEMO_PORT:-8080}
 
 stop() {

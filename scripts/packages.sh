@@ -1,7 +1,7 @@
 #!/bin/sh
 # Install the Debian packages that a purpose needs, where they are missing:
 #
-#	scripts/packages.sh build|test|lint ...
+#	scripts/packages.sh build|demo|test|lint|fuzz ...
 #
 # With sudo unless run by root. Does nothing, quickly, when all is there.
 set -eu
@@ -13,10 +13,9 @@ build="build-essential pkg-config git openssh-client ca-certificates
 demo="curl"
 tests="libcmocka-dev python3 python3-pytest python3-pytest-xdist
 	python3-yaml python3-jsonschema python3-dulwich python3-pygit2
-	python3-selenium chromium chromium-driver apache2 nginx-light fcgiwrap
-	openssh-server openssl gnupg jq postgresql sqlite3 curl procps util-linux
-	mandoc"
-lint="clang clang-format clang-tidy cppcheck mawk"
+	apache2 nginx-light fcgiwrap openssh-server openssl gnupg jq postgresql
+	curl mandoc python3-selenium chromium chromium-driver"
+lint="clang clang-format clang-tidy cppcheck"
 sanitizers="clang libclang-rt-14-dev"
 
 want=""
@@ -55,12 +54,19 @@ export DEBIAN_FRONTEND=noninteractive
 # packages.
 policy=/usr/sbin/policy-rc.d
 made=""
+remove_policy() {
+	[ -z "$made" ] || $as_root rm -f "$policy"
+	made=""
+}
+# sh runs the EXIT trap at its own end only: a signal has to become one.
+trap remove_policy EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
 if [ ! -e "$policy" ]; then
 	made=1
 	printf '#!/bin/sh\nexit 101\n' | $as_root tee "$policy" >/dev/null
 	$as_root chmod 755 "$policy"
 fi
-trap '[ -z "$made" ] || $as_root rm -f "$policy"' EXIT
 $as_root apt-get update -q
 # shellcheck disable=SC2086 # a list of words
 $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q \

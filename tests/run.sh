@@ -1,10 +1,11 @@
 #!/bin/bash
-# Every test: units, replayed fuzz corpora, both stores, end to end, browser.
+# Every test: units, replayed fuzz corpora, both stores, end to end.
 #
 #	tests/run.sh [BUILD_DIR]
 #
-# BUILD_DIR: build (default) or build/san. Prints each runner's closing lines
-# and ends with the number of suites that failed as its exit code.
+# BUILD_DIR: build (default) or build/san. Prints each runner's closing line,
+# all that a failing one said, and the number of suites that failed; ends
+# with 1 if there was any. TEST_JOBS: unit programs at a time (2).
 set -u
 cd "$(dirname "$0")/.."
 build=${1:-build}
@@ -12,41 +13,49 @@ export GITGATE_BUILD=$PWD/$build
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0:handle_abort=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 python=/usr/bin/python3
-failed=0
 log=$(mktemp -d)
 trap 'rm -rf "$log"' EXIT
+export build log
 
+# suite NAME COMMAND...: its closing line, or all it said and a mark.
 suite() {
-	local name=$1
+	local name=$1 out=$log/$1.out
 	shift
-	if "$@" >"$log/out" 2>&1; then
-		grep -E 'PASSED|passed' "$log/out" | tail -2
+	if "$@" >"$out" 2>&1 && grep -qE 'PASSED|passed' "$out"; then
+		echo "$name: $(grep -E 'PASSED|passed' "$out" | tail -1)"
 	else
-		echo "FAILED: $name"
-		tail -n 200 "$log/out"
-		failed=$((failed + 1))
+		touch "$log/$name.failed"
+		(
+			flock 9
+			echo "FAILED: $name"
+			tail -n 200 "$out"
+		) 9>"$log/lock"
 	fi
 }
+program() {
+	case $1 in
+	fuzz_*) suite "$1" "$build/tests/fuzz/$1" "tests/fuzz/corpus/${1#fuzz_}" ;;
+	*) suite "$1" "$build/tests/unit/$1" ;;
+	esac
+}
+export -f suite program
 
-n=0
-for t in tests/unit/test_*.c; do
-	t=$(basename "$t" .c)
-	suite "$t" "$build/tests/unit/$t"
-	n=$((n + 1))
-done
-echo "unit programs: $n, failed so far: $failed"
+for t in tests/unit/test_*.c tests/fuzz/fuzz_*.c; do
+	basename "$t" .c
+done >"$log/programs"
+xargs -a "$log/programs" -P "${TEST_JOBS:-2}" -I{} bash -c 'program {}'
+echo "unit programs and replays: $(wc -l <"$log/programs")"
 
-for t in tests/fuzz/fuzz_*.c; do
-	t=$(basename "$t" .c)
-	suite "$t" "$build/tests/fuzz/$t" "tests/fuzz/corpus/${t#fuzz_}"
-done
-
-suite "store on PostgreSQL" tests/lib/with_postgres.sh \
+suite "store-on-PostgreSQL" tests/lib/with_postgres.sh \
 	"$build/tests/unit/test_store"
 
 "$python" -m pytest -q -n "${PYTEST_WORKERS:-3}" --dist loadscope \
-	-p no:cacheprovider ${PYTEST_ARGS:-} tests/e2e
-[ $? -eq 0 ] || failed=$((failed + 1))
+	-p no:cacheprovider ${PYTEST_ARGS:-} tests/e2e ||
+	touch "$log/end-to-end.failed"
 
+failed=$(find "$log" -name '*.failed' | wc -l)
+for f in "$log"/*.failed; do
+	[ ! -e "$f" ] || echo "failed: $(basename "$f" .failed)"
+done
 echo "suites failed: $failed"
 [ "$failed" -eq 0 ]

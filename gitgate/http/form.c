@@ -1,5 +1,7 @@
 #include "http/form.h"
 
+#include "base/text.h"
+
 #include <stdlib.h>
 
 void
@@ -13,37 +15,21 @@ fields_release(struct fields *f)
 	*f = (struct fields){ 0 };
 }
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* One decoded byte from the front of *in, or -1. */
 static int
 next_byte(struct view *in, bool plus)
 {
 	char c = in->p[0];
-	int hi, lo;
+	unsigned char byte;
 
 	if (c != '%') {
 		view_skip(in, 1);
 		return plus && c == '+' ? ' ' : (unsigned char)c;
 	}
-	if (in->n < 3)
-		return -1;
-	hi = hex_digit(in->p[1]);
-	lo = hex_digit(in->p[2]);
-	if (hi < 0 || lo < 0)
+	if (in->n < 3 || !hex_decode(view_of(in->p + 1, 2), &byte, 1))
 		return -1;
 	view_skip(in, 3);
-	return hi * 16 + lo;
+	return byte;
 }
 
 char *

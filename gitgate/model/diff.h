@@ -21,7 +21,8 @@ enum diff_kind {
 	                       oid or ""), str to (hex oid or "") */
 	DIFF_COMMIT = 'C',  /* begins one commit's own diff: str hex oid, str
 	                       subject. Before the first one of an update stands
-	                       its net diff. */
+	                       its net diff; when that is the diff of its only
+	                       commit, no commit follows. */
 	DIFF_FILE = 'F',    /* str old path, str new path, u32 old mode, u32 new
 	                       mode, u64 old bytes, u64 new bytes, u8 flags */
 	DIFF_HUNK = 'H',    /* u32 old start, u32 old lines, u32 new start, u32

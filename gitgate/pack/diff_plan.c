@@ -1,33 +1,6 @@
 /* What the diff will show of each update, noted while the report is made. */
 #include "pack/inspect_state.h"
 
-static int
-shown_of(struct inspection *in, const struct oid *oid, struct oid *tree,
-    struct oid *blob, struct gg_error *err)
-{
-	enum object_kind kind;
-	struct oid peeled;
-	uint32_t node;
-	int rc;
-
-	*tree = (struct oid){ 0 };
-	if (oid_is_zero(oid))
-		return 0;
-	rc = objects_peel(in->objects, oid, &peeled, &kind, err);
-	if (rc != 0)
-		return rc;
-	if (kind == OBJECT_TREE)
-		*tree = peeled;
-	if (kind == OBJECT_BLOB)
-		*blob = peeled;
-	if (kind != OBJECT_COMMIT)
-		return 0;
-	node = commits_node(&in->commits, &peeled);
-	if ((rc = commits_load(&in->commits, node, err)) == 0)
-		*tree = in->commits.nodes[node].tree;
-	return rc;
-}
-
 /* A new ref is best shown against where it left upstream's HEAD. */
 static int
 branch_point(struct inspection *in, const struct update_report *u,
@@ -96,9 +69,9 @@ diff_plan_make(struct inspection *in, const struct ref_update *update,
 			rc = branch_point(in, u, &plan->from, err);
 	}
 	if (rc != 0 ||
-	    (rc = shown_of(in, &plan->from, &plan->old_tree, &plan->old_blob,
-		 err)) != 0 ||
-	    (rc = shown_of(in, &update->new_oid, &plan->new_tree,
+	    (rc = inspection_tip(in, &plan->from, &plan->old_tree,
+		 &plan->old_blob, err)) != 0 ||
+	    (rc = inspection_tip(in, &update->new_oid, &plan->new_tree,
 		 &plan->new_blob, err)) != 0)
 		return rc;
 	gather(in, u, plan);

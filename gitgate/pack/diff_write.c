@@ -378,6 +378,21 @@ show_commit(struct writer *w, const struct oid *oid)
 	return rc != 0 ? rc : show_paths(w, &paths, cut);
 }
 
+/* One commit on top of where the net diff begins: it would be shown twice. */
+static bool
+net_is_the_commit(struct writer *w, const struct diff_plan *plan)
+{
+	struct commits *c = &w->in->commits;
+	uint32_t node;
+
+	if (plan->n_commits_all != 1 || oid_is_zero(&plan->from))
+		return false;
+	node = commits_node(c, &plan->commits[0]);
+	return c->nodes[node].loaded && c->nodes[node].n_parents == 1 &&
+	    oid_eq(&c->nodes[node].tree, &plan->new_tree) &&
+	    oid_eq(&c->nodes[commits_parent(c, node, 0)].oid, &plan->from);
+}
+
 static int
 show_update(struct writer *w, const struct ref_update *u,
     const struct diff_plan *plan)
@@ -394,7 +409,7 @@ show_update(struct writer *w, const struct ref_update *u,
 	enc_str(&w->body, from);
 	enc_str(&w->body, to);
 	if ((rc = record(w, DIFF_UPDATE)) != 0 || oid_is_zero(&u->new_oid) ||
-	    (rc = show_net(w, plan)) != 0)
+	    (rc = show_net(w, plan)) != 0 || net_is_the_commit(w, plan))
 		return rc;
 	for (size_t i = 0; rc == 0 && i < plan->n_commits; i++)
 		rc = show_commit(w, &plan->commits[i]);

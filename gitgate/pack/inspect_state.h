@@ -57,4 +57,8 @@ GG_MUST_USE int diff_plan_make(struct inspection *in,
     const struct ref_update *update, const struct update_report *u,
     struct diff_plan *plan, struct gg_error *err);
 
+/* What a tip shows: its tree, or the blob that it is; both zero for no tip. */
+GG_MUST_USE int inspection_tip(struct inspection *in, const struct oid *tip,
+    struct oid *tree, struct oid *blob, struct gg_error *err);
+
 #endif

@@ -200,9 +200,8 @@ report_scope(struct inspection *in, const struct ref_update *update,
 	return rc;
 }
 
-/* The tree that a tip shows; a blob is none. */
-static int
-tree_of(struct inspection *in, const struct oid *tip, struct oid *tree,
+int
+inspection_tip(struct inspection *in, const struct oid *tip, struct oid *tree,
     struct oid *blob, struct gg_error *err)
 {
 	enum object_kind kind;
@@ -259,10 +258,10 @@ report_net(struct inspection *in, const struct ref_update *update,
 	const char *cut = NULL;
 	int rc;
 
-	if ((rc = tree_of(in, &update->old_oid, &old_tree, &old_blob, err)) !=
-		0 ||
-	    (rc = tree_of(in, &update->new_oid, &new_tree, &new_blob, err)) !=
-		0)
+	if ((rc = inspection_tip(in, &update->old_oid, &old_tree, &old_blob,
+		 err)) != 0 ||
+	    (rc = inspection_tip(in, &update->new_oid, &new_tree, &new_blob,
+		 err)) != 0)
 		return rc;
 	rc = changes_net(&in->changes, &old_tree, &new_tree, &u->net, &cut,
 	    in->limit, err);

@@ -11,6 +11,7 @@
  *	gate_judge.c       inspection and policy of a push
  *	gate_forward.c     sending upstream, and finding out what happened
  *	gate_hold.c        holds: open, review, forward, end; who waits
+ *	gate_hold_recover.c  reviews that a crash left half done
  *	gate_recover.c     closing what a crash left open
  *	gate_audit.c       entries of the audit log
  *	gate_client.c      what the pusher is told
@@ -133,6 +134,7 @@ struct gate {
 	pthread_t ticker;
 	atomic_bool stopping;
 	atomic_bool recovered;
+	atomic_bool index_behind; /* the store lacks entries of the log */
 	atomic_ullong metrics[METRIC_COUNT];
 	struct web_ops web;
 };
@@ -199,6 +201,9 @@ GG_MUST_USE int hook_runner_take(struct gate *g, int *fd, struct gg_error *err);
 GG_MUST_USE int courier_new(struct gate *g, struct gg_error *err);
 void courier_connected(struct gate *g, int fd); /* takes fd */
 bool courier_is_connected(struct gate *g);
+/* The gate stops: who waits for upstream is let go (a relay may have been
+ * applied), and nothing is asked any more. */
+void courier_abandon(struct gate *g);
 GG_MUST_USE int courier_list(struct gate *g, const char *repository,
     bool receive_pack, bool settle, struct advert **out, struct gg_error *err);
 /* list_fd borrowed; pipe_fd is closed in any case. */

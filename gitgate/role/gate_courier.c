@@ -30,6 +30,7 @@ struct courier {
 	pthread_cond_t cond;
 	int sock; /* -1: none */
 	uint32_t next_id;
+	bool stopping; /* nothing is asked or waited for any more */
 	struct call *calls;
 };
 
@@ -59,15 +60,14 @@ finish(struct courier *c, struct call *call)
 	pthread_cond_broadcast(&c->cond);
 }
 
-/* All that were asked of a courier that has gone. */
+/* All that were asked of a courier that has gone, or is not waited for. */
 static void
-fail_all(struct courier *c)
+fail_all(struct courier *c, const char *why)
 {
 	for (struct call *k = c->calls; k != NULL; k = k->next) {
 		if (k->done)
 			continue;
-		k->rc = gg_fail(&k->err, GG_E_UNAVAILABLE,
-		    "the courier ended before its answer");
+		k->rc = gg_fail(&k->err, GG_E_UNAVAILABLE, "%s", why);
 		k->maybe_applied = true;
 		finish(c, k);
 	}
@@ -142,7 +142,7 @@ read_courier(void *arg)
 	if (c->sock == r->sock)
 		c->sock = -1;
 	fd_close(r->sock);
-	fail_all(c);
+	fail_all(c, "the courier ended before its answer");
 	pthread_mutex_unlock(&c->mutex);
 	free(r);
 	return NULL;
@@ -184,6 +184,18 @@ courier_is_connected(struct gate *g)
 	return yes;
 }
 
+void
+courier_abandon(struct gate *g)
+{
+	struct courier *c = g->courier;
+
+	pthread_mutex_lock(&c->mutex);
+	c->stopping = true;
+	fail_all(c, "the gate stops");
+	pthread_cond_broadcast(&c->cond);
+	pthread_mutex_unlock(&c->mutex);
+}
+
 static int
 wait_for_socket(struct courier *c, struct gg_error *err)
 {
@@ -192,8 +204,10 @@ wait_for_socket(struct courier *c, struct gg_error *err)
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += CONNECT_TIMEOUT_S;
-	while (c->sock < 0 && timed_out == 0)
+	while (c->sock < 0 && !c->stopping && timed_out == 0)
 		timed_out = pthread_cond_timedwait(&c->cond, &c->mutex, &until);
+	if (c->stopping)
+		return gg_fail(err, GG_E_UNAVAILABLE, "the gate stops");
 	if (c->sock < 0)
 		return gg_fail(err, GG_E_UNAVAILABLE,
 		    "the courier is not running");

@@ -36,7 +36,7 @@ forward_compare(const struct forward *f, bool settle,
     struct ref_statuses *statuses, struct gg_error *message)
 {
 	GG_AUTO(advert) now = NULL;
-	size_t ok = 0, stale = 0;
+	size_t ok = 0, stale = 0, n = f->updates->n;
 
 	if (courier_list(f->gate, f->repo->name, true, settle, &now, message) !=
 	    0)
@@ -59,12 +59,17 @@ forward_compare(const struct forward *f, bool settle,
 			stale++;
 		}
 	}
+	if (f->in_doubt && ok + stale < n) {
+		gg_fail(message, GG_E_UNAVAILABLE,
+		    "upstream may still be at work on it");
+		return FORWARD_UNKNOWN;
+	}
 	if (ok == 0 && stale == 0) {
 		gg_fail(message, GG_E_UNAVAILABLE,
 		    "the push did not reach upstream");
 		return FORWARD_UNAVAILABLE;
 	}
-	return weigh(f->updates->n, ok, stale);
+	return weigh(n, ok, stale);
 }
 
 /* -- reading the result of a relay -- */
@@ -208,6 +213,28 @@ relay_recorded(const struct forward *f, struct relay_result **res, bool *maybe,
 	return 0;
 }
 
+/* The relay broke off. Upstream may have applied it, or may do so yet: a
+ * dead connection does not end what runs at its other end. */
+static enum forward_state
+find_out(const struct forward *f, struct ref_statuses *statuses,
+    struct gg_error *message)
+{
+	struct gg_error why = *message;
+	struct forward doubtful = *f;
+	enum forward_state st;
+
+	log_event(EV_upstream_failed, kv_str("repository", f->repo->name),
+	    kv_err(&why));
+	doubtful.in_doubt = true;
+	st = forward_compare(&doubtful, true, statuses, message);
+	if (st == FORWARD_UNKNOWN)
+		ref_statuses_refuse(statuses,
+		    "gate unavailable: %s; the outcome is not known yet "
+		    "(push %s)",
+		    why.msg, f->push_id);
+	return st;
+}
+
 enum forward_state
 forward_run(const struct forward *f, struct ref_statuses *statuses,
     struct gg_error *message)
@@ -218,20 +245,8 @@ forward_run(const struct forward *f, struct ref_statuses *statuses,
 
 	if (rc == 0)
 		return conclude(f, res, statuses, message);
-	if (maybe) {
-		struct gg_error why = *message;
-		enum forward_state st = forward_compare(f, true, statuses,
-		    message);
-
-		log_event(EV_upstream_failed,
-		    kv_str("repository", f->repo->name), kv_err(&why));
-		if (st == FORWARD_UNKNOWN)
-			ref_statuses_refuse(statuses,
-			    "gate unavailable: the outcome is not known yet "
-			    "(push %s)",
-			    f->push_id);
-		return st;
-	}
+	if (maybe)
+		return find_out(f, statuses, message);
 	if (rc == GG_E_STALE) {
 		ref_statuses_refuse(statuses, "stale: upstream moved");
 		return FORWARD_STALE;
@@ -269,7 +284,7 @@ json_t *
 forward_outcome_json(enum forward_state state, const struct ref_statuses *s,
     const char *message)
 {
-	json_t *refs = json_array();
+	json_t *refs = json_array(), *all;
 
 	for (size_t i = 0; i < s->n; i++) {
 		const struct ref_status *r = &s->v[i];
@@ -280,8 +295,12 @@ forward_outcome_json(enum forward_state state, const struct ref_statuses *s,
 		if (o != NULL)
 			(void)json_array_append_new(refs, o);
 	}
-	return json_pack("{s:s, s:o, s:o}", "state", state_word(state),
+	all = json_pack("{s:s, s:o, s:o}", "state", state_word(state),
 	    "message", audit_words(message), "refs", refs);
+	if (state == FORWARD_UNKNOWN)
+		(void)json_object_set_new(all, "since_ms",
+		    json_integer((json_int_t)clock_wall_ms()));
+	return all;
 }
 
 void
@@ -367,21 +386,20 @@ record_result(struct push *p, enum forward_state state,
 	struct gg_error err = { 0 };
 	int rc;
 
-	if (state == FORWARD_UNKNOWN)
-		return 0;
-	if ((rc = log_results(p, s, state, &err)) == 0) {
+	if (state != FORWARD_UNKNOWN) {
+		if ((rc = log_results(p, s, state, &err)) != 0)
+			return rc;
 		p->rec.state = state == FORWARD_DONE ? PUSH_FORWARDED :
 						       PUSH_FAILED;
 		p->rec.done_ms = clock_wall_ms();
-		json_decref(p->rec.outcome);
-		p->rec.outcome = forward_outcome_json(state, s,
-		    state == FORWARD_DONE ? "" : message->msg);
-		rc = store_push_update(p->gate->store, &p->rec, PUSH_FORWARDING,
-		    &err);
-		if (rc != 0)
-			log_event(EV_store_failed, kv_str("push", p->rec.id),
-			    kv_err(&err));
 	}
+	json_decref(p->rec.outcome);
+	p->rec.outcome = forward_outcome_json(state, s,
+	    state == FORWARD_DONE ? "" : message->msg);
+	rc = store_push_update(p->gate->store, &p->rec, PUSH_FORWARDING, &err);
+	if (rc != 0)
+		log_event(EV_store_failed, kv_str("push", p->rec.id),
+		    kv_err(&err));
 	return rc;
 }
 
@@ -392,7 +410,7 @@ push_forward(struct push *p)
 	struct gg_error err = { 0 };
 	struct forward f = { p->gate, p->who.snap, &p->who.repo, p->rec.id,
 		&p->updates, &p->options, p->atomic, p->has_pack,
-		text_to_client, &p->client };
+		text_to_client, &p->client, false };
 	enum forward_state state;
 
 	FAILPOINT("gate.decided");
@@ -414,6 +432,7 @@ push_forward(struct push *p)
 		state = FORWARD_UNKNOWN;
 	}
 	FAILPOINT("gate.before-answer");
+	push_leave(p);
 	client_end(&p->client, &s);
 	gate_count(p->gate,
 	    state == FORWARD_DONE ? METRIC_FORWARDED : METRIC_FAILED);

@@ -186,6 +186,7 @@ answer_held(struct push *p, const char *hold_id, bool joined)
 	ref_statuses_init(&s, &p->updates);
 	for (size_t i = 0; i < s.n; i++)
 		ref_status_set(&s.v[i], "held for approval: %s", url);
+	push_leave(p);
 	client_end(&p->client, &s);
 }
 
@@ -376,8 +377,13 @@ load_review(struct review *r, const char *id, struct gg_error *err)
 	if ((rc = needs_from_json(r->hold.needs, &r->needs, &r->n_needs,
 		 err)) != 0)
 		return rc;
-	return gate_people(snap->config, r->hold.push_id, r->hold.report_digest,
+	rc = gate_people(snap->config, r->hold.push_id, r->hold.report_digest,
 	    &r->people, err);
+	if (rc == GG_E_CORRUPT)
+		return gg_fail(err, GG_E_STALE,
+		    "the change report of this push was altered: it can only "
+		    "be withdrawn");
+	return rc;
 }
 
 static int
@@ -453,17 +459,6 @@ log_review(const struct review *r, enum hold_state next, struct gg_error *err)
 	return audit_write(r->gate, &e, 1, err);
 }
 
-/* The store refused what was logged: it did not happen. */
-static void
-log_void(const struct review *r)
-{
-	json_t *e = audit_of_hold("hold.review", &r->hold);
-
-	(void)json_object_set_new(e, "reviewer", audit_text(r->who->name));
-	(void)json_object_set_new(e, "void", json_true());
-	audit_note(r->gate, e);
-}
-
 static int
 store_review(const struct review *r, enum hold_state next, struct gg_error *err)
 {
@@ -528,7 +523,7 @@ gate_review(void *ctx, const char *hold_id, const struct principal *reviewer,
 		if ((rc = log_review(&r, next, err)) == 0) {
 			FAILPOINT("gate.reviewed");
 			if ((rc = store_review(&r, next, err)) != 0)
-				log_void(&r);
+				audit_void_review(r.gate, &r.hold, r.who->name);
 		}
 	}
 	if (rc == 0) {

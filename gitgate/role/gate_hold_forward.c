@@ -183,6 +183,23 @@ is_open(enum forward_state st)
 	return st == FORWARD_UNAVAILABLE || st == FORWARD_UNKNOWN;
 }
 
+/* Upstream refused this try: perhaps because an earlier one, cut off from us,
+ * came in first. */
+static enum forward_state
+look_again(const struct forward *f, enum forward_state refused,
+    struct ref_statuses *statuses)
+{
+	GG_AUTO_RELEASE(ref_statuses) now = { 0 };
+	struct gg_error ignored = { 0 };
+
+	ref_statuses_init(&now, f->updates);
+	if (forward_compare(f, true, &now, &ignored) != FORWARD_DONE)
+		return refused;
+	for (size_t i = 0; i < statuses->n; i++)
+		statuses->v[i].ok = true;
+	return FORWARD_DONE;
+}
+
 static void
 try_forward(struct hold_run *r)
 {
@@ -190,7 +207,7 @@ try_forward(struct hold_run *r)
 	struct gg_error err = { 0 };
 	struct forward f = { r->gate, r->snap, &r->repo, r->push.id,
 		&r->updates, &r->options, r->atomic, r->has_pack,
-		text_to_waiters, r };
+		text_to_waiters, r, false };
 	enum forward_state st;
 
 	ref_statuses_init(&s, &r->updates);
@@ -204,6 +221,8 @@ try_forward(struct hold_run *r)
 		FAILPOINT("gate.hold-before-forward");
 		st = forward_run(&f, &s, &err);
 		FAILPOINT("gate.hold-after-forward");
+		if (!is_open(st) && st != FORWARD_DONE)
+			st = look_again(&f, st, &s);
 	}
 	if (is_open(st) && r->hold.attempts + 1 < TRIES_MAX)
 		return; /* again later */

@@ -9,10 +9,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* How long an inspector that is told to end may take. */
+#define STOP_INSPECTOR_MS 10000
 
 static int
 open_beside(const struct push *p, const char *name, int flags,
@@ -38,6 +43,19 @@ mirror_is_clean(const struct push *p)
 	return clean;
 }
 
+static struct oid
+upstream_head(const struct push *p)
+{
+	struct repo_state *st = gate_repo(p->gate, p->who.repo.name);
+	struct oid head = { { 0 } };
+
+	pthread_mutex_lock(&st->mutex);
+	if (st->seen != NULL)
+		head = st->seen->advert->head_oid;
+	pthread_mutex_unlock(&st->mutex);
+	return head;
+}
+
 static struct inspection_order
 order_of(const struct push *p)
 {
@@ -48,6 +66,7 @@ order_of(const struct push *p)
 		.principal = &p->who.principal,
 		.updates = &p->updates,
 		.upstream = p->upstream->advert,
+		.head = upstream_head(p),
 		.shallow = &p->shallow,
 		.push_id = p->rec.id,
 		.quarantine = p->quarantine,
@@ -148,8 +167,11 @@ evaluate(struct push *p, struct gg_error *err)
 
 	if ((rc = push_allowed_findings(p, now_ms, &allowed, err)) != 0 ||
 	    (rc = push_note_findings(p, &allowed, err)) != 0 ||
-	    (rc = policy_evaluate(p->who.snap->ruleset, &in, &p->decision,
-		 err)) != 0)
+	    (rc = FAILPOINT_FAILS("gate.evaluate") ?
+		    gg_fail(err, GG_E_CORRUPT,
+			"the policy cannot be evaluated") :
+		    policy_evaluate(p->who.snap->ruleset, &in, &p->decision,
+			err)) != 0)
 		return rc;
 	json_decref(p->rec.updates);
 	p->rec.updates = decision_updates_json(p->decision);
@@ -291,6 +313,7 @@ deny(struct push *p)
 	(void)dir_remove(p->quarantine, &err);
 	client_say(&p->client, "gitgate: denied, nothing was forwarded");
 	push_say_reasons(p);
+	push_leave(p);
 	client_end(&p->client, &s);
 	gate_count(p->gate, METRIC_DENIED);
 	log_event(EV_push_denied, kv_str("push", p->rec.id),
@@ -326,6 +349,24 @@ push_decide(struct push *p)
 }
 
 /* -- refusing before policy -- */
+
+/*
+ * An inspector that has just got its job may still make its directories: it
+ * must have ended before they are removed.
+ */
+static void
+stop_inspector(struct push *p)
+{
+	struct pollfd end = { .fd = p->inspector, .events = 0 };
+
+	if (p->inspector < 0)
+		return;
+	(void)shutdown(p->inspector, SHUT_WR);
+	if (poll(&end, 1, STOP_INSPECTOR_MS) <= 0)
+		log_event(EV_inspector_failed, kv_str("push", p->rec.id),
+		    kv_str("error", "it does not end"));
+	fd_close(fd_take(&p->inspector));
+}
 
 static void
 refusal_text(char *out, size_t n, const char *limit, const struct gg_error *why)
@@ -365,8 +406,10 @@ push_refuse(struct push *p, enum push_state state, const char *limit,
 	if (store_push_update(p->gate->store, &p->rec, was, &err) != 0)
 		log_event(EV_store_failed, kv_str("push", p->rec.id),
 		    kv_err(&err));
+	stop_inspector(p);
 	(void)dir_remove(p->quarantine, &err);
 	(void)unlink(pack);
+	push_leave(p);
 	client_end(&p->client, &s);
 	gate_count(p->gate,
 	    state == PUSH_ABORTED ? METRIC_ABORTED : METRIC_INVALID);

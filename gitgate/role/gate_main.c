@@ -2,6 +2,7 @@
 #include "role/gate_push.h"
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "ipc/codec.h"
@@ -15,13 +16,18 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define TICK_MS         250
 #define HOLDS_TICKS     8
 #define RECOVER_TICKS   20
 #define DRAIN_TICKS     4
+#define HEAL_TICKS      4
+#define HEAL_GRACE_MS   2000
+#define ROOM_BYTES      ((uint64_t)4 << 20)
 #define NETWORK_THREADS 2
+#define LAST_WORDS_MS   2000
 
 /* -- routes -- */
 
@@ -157,9 +163,10 @@ index_entry(void *ctx, uint64_t index, const char *json, size_t n)
 	struct gate *g = ctx;
 	struct gg_error err = { 0 };
 
-	/* What is missing is caught up at the next start. */
-	if (store_audit_add(g->store, index, json, n, &err) != 0)
+	if (store_audit_add(g->store, index, json, n, &err) != 0) {
+		atomic_store(&g->index_behind, true);
 		log_event(EV_store_failed, kv_err(&err));
+	}
 }
 
 static int
@@ -169,6 +176,16 @@ catch_up_index(struct gate *g, struct gg_error *err)
 	uint64_t n = 0;
 	int rc = store_audit_indexed(g->store, &n, err);
 
+	/* Entries are durable before the index hears of them: so the log was
+	 * cut or an older copy was put back. Writing on would hide it. */
+	if (rc == 0 && n > auditlog_size(g->log))
+		return gg_fail(err, GG_E_CORRUPT,
+		    "the audit log has %llu entries, but the database has "
+		    "seen %llu: the log is an older copy, or its end was "
+		    "lost; put back the log of the same moment "
+		    "(docs/operations.md, \"The log does not fit\")",
+		    (unsigned long long)auditlog_size(g->log),
+		    (unsigned long long)n);
 	for (; rc == 0 && n < auditlog_size(g->log); n++) {
 		buf_clear(&entry);
 		if ((rc = auditlog_read(g->log, n, &entry, err)) == 0)
@@ -259,6 +276,55 @@ drain(struct gate *g)
 	web_tick();
 }
 
+/* Entries that the store could not take when they were logged. */
+static void
+heal_index(struct gate *g)
+{
+	struct gg_error err = { 0 };
+
+	if (!atomic_exchange(&g->index_behind, false) ||
+	    catch_up_index(g, &err) == 0)
+		return;
+	atomic_store(&g->index_behind, true);
+}
+
+/* Is there room for what a start writes, and may we write there? */
+static bool
+has_room(struct gate *g)
+{
+	GG_AUTO_SNAPSHOT snap = gate_snapshot(g);
+	GG_AUTO_MEM char *path = path_f("%s/log/.room",
+	    snap->config->state_dir);
+	struct gg_error err = { 0 };
+	struct statvfs st;
+	bool ok = !FAILPOINT_FAILS("log.write") &&
+	    statvfs(snap->config->state_dir, &st) == 0 &&
+	    (uint64_t)st.f_bavail * st.f_frsize >= ROOM_BYTES &&
+	    file_write(path, view_str("room\n"), 0600, true, &err) == 0;
+
+	(void)unlink(path);
+	return ok;
+}
+
+/*
+ * A log that could not be written takes nothing more, for what is on disk has
+ * to be read again to know where it stands. A fresh process does that: it is
+ * asked for once the disk takes writes. What is in hand is closed by recovery,
+ * as after a crash.
+ */
+static void
+heal_log(struct gate *g)
+{
+	if (auditlog_is_writable(g->log) || !has_room(g))
+		return;
+	log_event(EV_audit_failed,
+	    kv_str("what", "the disk takes writes: the gate starts afresh"));
+	atomic_store(&g->stopping, true);
+	waiters_stop(g);
+	http_server_stop(g->http, HEAL_GRACE_MS);
+	_exit(ROLE_EXIT_RESTART);
+}
+
 static void *
 tick(void *arg)
 {
@@ -268,7 +334,7 @@ tick(void *arg)
 
 	for (unsigned n = 0; !atomic_load(&g->stopping); n++) {
 		if (first || n % RECOVER_TICKS == 0)
-			(void)recover(g, first);
+			recover(g, first);
 		first = false;
 		atomic_store(&g->recovered, true);
 		waiters_tick(g);
@@ -278,6 +344,10 @@ tick(void *arg)
 		}
 		if (n % DRAIN_TICKS == 0)
 			drain(g);
+		if (n % HEAL_TICKS == 0) {
+			heal_log(g);
+			heal_index(g);
+		}
 		(void)nanosleep(&pause, NULL);
 	}
 	return NULL;
@@ -324,13 +394,36 @@ start(struct gate *g, struct gg_error *err)
 	    err);
 }
 
+struct patience {
+	struct gate *gate;
+	int64_t ms;
+};
+
+static void *
+lose_patience(void *arg)
+{
+	const struct patience *p = arg;
+	struct timespec t = { p->ms / 1000, (long)(p->ms % 1000) * 1000000 };
+
+	(void)nanosleep(&t, NULL);
+	courier_abandon(p->gate);
+	return NULL;
+}
+
 static void
 stop(struct gate *g, int64_t grace_ms)
 {
+	static struct patience patience; /* outlives this call */
+	pthread_t t;
+
 	atomic_store(&g->stopping, true);
 	log_event(EV_stopping, kv_u64("grace_ms", (uint64_t)grace_ms));
 	waiters_stop(g);
-	http_server_stop(g->http, grace_ms);
+	patience = (struct patience){ g, grace_ms };
+	if (pthread_create(&t, NULL, lose_patience, &patience) == 0)
+		(void)pthread_detach(t);
+	/* Who is let go then has something to say to its client. */
+	http_server_stop(g->http, grace_ms + LAST_WORDS_MS);
 	(void)pthread_join(g->ticker, NULL);
 	note_start(g, "log.stop");
 	auditlog_close(g->log);

@@ -56,6 +56,7 @@ struct push {
 	struct strv options; /* push options for upstream */
 	bool atomic;
 	bool has_pack;
+	bool admitted;   /* counts among the pushes in hand */
 	int64_t wait_ms; /* asked by option; -1: the rule's */
 	bool dry_run;    /* asked by option: only say what would be */
 	struct strv shallow;
@@ -69,6 +70,9 @@ struct push {
 	struct decision *decision;
 };
 void push_release(struct push *p);
+/* It no longer counts among the pushes in hand. Called before the client hears
+ * the end: who pushes one after the other never meets his own last push. */
+void push_leave(struct push *p);
 GG_DEFINE_AUTO_RELEASE(push);
 
 /* -- gate_judge.c -- */
@@ -123,6 +127,8 @@ struct forward {
 	bool atomic, has_pack;
 	void (*text)(void *ctx, struct view text);
 	void *ctx;
+	bool in_doubt; /* a relay of it may still be on its way: a ref at its
+	                * old value says nothing yet */
 };
 /*
  * Relay a recorded push and find out what happened, whatever goes wrong
@@ -135,7 +141,8 @@ enum forward_state forward_run(const struct forward *f,
  * is still in flight. */
 enum forward_state forward_compare(const struct forward *f, bool settle,
     struct ref_statuses *statuses, struct gg_error *message);
-/* {"state","message","refs":[{"ref","status","message"}]} */
+/* {"state","message","refs":[{"ref","status","message"}]}; of an unknown one
+ * also "since_ms", wall clock. */
 json_t *forward_outcome_json(enum forward_state state,
     const struct ref_statuses *s, const char *message);
 /* Forward an allowed push: log, store, relay, log, store, tell. */
@@ -158,6 +165,14 @@ gate_withdraw(void *ctx, const char *hold_id, const struct principal *who,
 /* The end of a hold without a forward: log, quarantine, waiting clients. */
 void hold_ended(struct gate *g, const struct stored_hold *h,
     enum hold_state state, const char *reason);
+/* Entry of a type with the fields of a hold; new reference. */
+json_t *audit_of_hold(const char *type, const struct stored_hold *h);
+/* gate_hold_recover.c: this review was logged and did not come to be. */
+void audit_void_review(struct gate *g, const struct stored_hold *h,
+    const char *reviewer);
+/* At start: take back, in the log, the reviews of pending holds that were
+ * logged and never stored. */
+void holds_void_reviews(struct gate *g);
 /* gate_hold_forward.c: forward an approved hold on a worker. */
 void hold_forward_later(struct gate *g, const char *hold_id);
 /* Every second: expiry, approved ones, stale ones, waiting clients. */
@@ -193,8 +208,9 @@ GG_MUST_USE int gate_preview(void *ctx, const struct stored_push *push,
     json_t **out, struct gg_error *err);
 
 /* -- gate_recover.c -- */
-/* Close what earlier processes left open; true when nothing is left. */
-bool recover(struct gate *g, bool at_start);
+/* Close what earlier processes left open; what upstream must be asked for
+ * on workers. Again and again: some answers come late. */
+void recover(struct gate *g, bool at_start);
 
 /* -- gate_audit.c -- */
 /* Text from anywhere as JSON, never NULL: bytes that are no UTF-8 are replaced,

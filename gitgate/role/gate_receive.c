@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define ADVERTISEMENT_TYPE "application/x-git-receive-pack-advertisement"
@@ -27,6 +28,8 @@
 #define REFS_FRESH_MS 10000
 /* The inspector hears of new bytes in such steps. */
 #define MORE_STEP_BYTES ((uint64_t)256 << 10)
+/* After so much more of a pack the disk's room is looked at again. */
+#define ROOM_STEP_BYTES ((uint64_t)1 << 20)
 
 /* -- the advertisement -- */
 
@@ -123,13 +126,15 @@ struct intake {
 	struct receive_request *parser;
 	struct digest_ctx *digest;
 	uint64_t max_bytes;
-	uint64_t n;    /* bytes of the pack so far */
-	uint64_t told; /* of which the inspector knows */
-	int inspector; /* socket, -1: not yet */
-	int fd;        /* the pack file */
-	bool parsed;   /* commands are complete */
-	bool refused;  /* stop writing: err says why */
-	bool quiet;    /* the handler wants no more bytes */
+	uint64_t reserve;   /* bytes of the disk that no pack may take */
+	uint64_t room_seen; /* n when the disk was last looked at */
+	uint64_t n;         /* bytes of the pack so far */
+	uint64_t told;      /* of which the inspector knows */
+	int inspector;      /* socket, -1: not yet */
+	int fd;             /* the pack file */
+	bool parsed;        /* commands are complete */
+	bool refused;       /* stop writing: err says why */
+	bool quiet;         /* the handler wants no more bytes */
 	bool ended, gone;
 	const char *limit;
 	struct gg_error err;
@@ -143,12 +148,29 @@ intake_refuse(struct intake *in, const char *limit)
 	pthread_cond_broadcast(&in->cond);
 }
 
+/* Room is kept for the log and the database: a push that fills the disk must
+ * not stop them. */
+static bool
+has_room(struct intake *in, struct gg_error *err)
+{
+	struct statvfs st;
+
+	in->room_seen = in->n;
+	if (fstatvfs(in->fd, &st) != 0 ||
+	    (uint64_t)st.f_bavail * st.f_frsize >= in->reserve)
+		return true;
+	(void)gg_fail(err, GG_E_LIMIT,
+	    "the gate's disk has less than %llu bytes left",
+	    (unsigned long long)in->reserve);
+	return false;
+}
+
 static void
 take_pack(struct intake *in, struct view piece)
 {
 	GG_AUTO_RELEASE(buf) body = BUF_INIT(16);
 
-	if (piece.n == 0 || in->refused || in->quiet)
+	if (piece.n == 0 || in->fd < 0 || in->refused || in->quiet)
 		return;
 	if (receive_request_check_tail(in->parser, in->n, piece, &in->err) !=
 	    0) {
@@ -160,6 +182,11 @@ take_pack(struct intake *in, struct view piece)
 		    "the pack is larger than %llu bytes",
 		    (unsigned long long)in->max_bytes);
 		intake_refuse(in, "pack-size");
+		return;
+	}
+	if (in->n - in->room_seen >= ROOM_STEP_BYTES &&
+	    !has_room(in, &in->err)) {
+		intake_refuse(in, "disk-reserve");
 		return;
 	}
 	if (fd_write_all(in->fd, piece, &in->err) != 0) {
@@ -270,6 +297,14 @@ push_release(struct push *p)
 	change_report_free(p->report);
 	decision_free(p->decision);
 	*p = (struct push){ .inspector = -1 };
+}
+
+void
+push_leave(struct push *p)
+{
+	if (p->admitted)
+		gate_leave_push(p->gate, p->rec.principal);
+	p->admitted = false;
 }
 
 /* Own options are taken out, claims kept, the rest goes to upstream. */
@@ -418,13 +453,12 @@ plain_updates(const struct ref_updates *u)
 	return a;
 }
 
-/* The push gets an id, a directory and a row; nothing is known of it yet. */
-static int
-open_record(struct push *p, struct gg_error *err)
+/* The push gets an id; nothing is known of it yet. */
+static void
+open_record(struct push *p)
 {
 	const char *state_dir = p->who.snap->config->state_dir;
 	char id[ULID_SIZE];
-	int rc;
 
 	ulid_new(id);
 	p->rec.id = path_f("%s", id);
@@ -446,11 +480,7 @@ open_record(struct push *p, struct gg_error *err)
 	p->rec.updates = json_array();
 	p->dir = path_f("%s/pushes/%s", state_dir, id);
 	p->quarantine = path_f("%s/quarantine/%s", state_dir, id);
-	if ((rc = dir_make(p->dir, 0700, err)) != 0)
-		return rc;
-	return gate_take_live(p->gate, id) ?
-	    0 :
-	    gg_fail(err, GG_E_EXISTS, "push id taken");
+	(void)gate_take_live(p->gate, id); /* it is ours: it was made now */
 }
 
 static void
@@ -590,6 +620,7 @@ refuse_unread(struct push *p, struct intake *in, struct http_request *rq)
 	log_event(EV_peer_malformed, kv_str("principal", p->rec.principal),
 	    kv_str("error", text));
 	intake_wait_end(in);
+	push_leave(p);
 	if (parser->report == REPORT_STATUS_NONE) {
 		http_reply_text(rq, 400, "gitgate: %s", text);
 		return;
@@ -600,7 +631,7 @@ refuse_unread(struct push *p, struct intake *in, struct http_request *rq)
 }
 
 static bool
-check_headers(struct gate *g, struct http_request *rq)
+check_headers(struct http_request *rq)
 {
 	const char *type = http_header(rq, "Content-Type");
 	const char *coding = http_header(rq, "Content-Encoding");
@@ -614,18 +645,11 @@ check_headers(struct gate *g, struct http_request *rq)
 		    "gitgate: a push may not have a content encoding");
 		return false;
 	}
-	if (!auditlog_is_writable(g->log)) {
-		http_reply_text(rq, 503,
-		    "gitgate: gate unavailable: the audit log cannot be "
-		    "written");
-		return false;
-	}
 	return true;
 }
 
-static int
-intake_init(struct intake *in, const struct push *p, const char *pack,
-    struct gg_error *err)
+static void
+intake_init(struct intake *in, const struct push *p)
 {
 	const struct limits *l = &p->who.snap->config->limits;
 	struct receive_limits rl = { l->ref_updates, l->command_bytes,
@@ -639,13 +663,10 @@ intake_init(struct intake *in, const struct push *p, const char *pack,
 	    "agent=gitgate/" GG_VERSION);
 	in->digest = digest_ctx_new();
 	in->max_bytes = l->pack_bytes;
+	in->reserve = l->disk_reserve;
 	in->inspector = -1;
 	pthread_mutex_init(&in->mutex, NULL);
 	pthread_cond_init(&in->cond, NULL);
-	in->fd = open(pack, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (in->fd < 0)
-		return gg_fail(err, GG_E_SYS, "recorded pack");
-	return 0;
 }
 
 static void
@@ -662,6 +683,7 @@ receive(struct push *p, struct intake *in, struct http_request *rq,
 	}
 	if (in->parser->probe) {
 		intake_wait_end(in);
+		push_leave(p);
 		http_reply(rq, 200, RESULT_TYPE, view_str(""), NULL);
 		return;
 	}
@@ -683,42 +705,57 @@ is_kept(enum push_state s)
 	return s != PUSH_RECEIVING && s != PUSH_INVALID && s != PUSH_ABORTED;
 }
 
+/*
+ * May it begin? What speaks against it is told when the body was read, as a
+ * refusal of each ref: git shows nothing of an HTTP error at this point.
+ */
+static int
+admit(struct push *p, struct intake *in, const char *pack, const char **limit,
+    struct gg_error *err)
+{
+	struct gate *g = p->gate;
+	int rc;
+
+	if (!auditlog_is_writable(g->log))
+		return gg_fail(err, GG_E_UNAVAILABLE,
+		    "the audit log cannot be written");
+	rc = gate_enter_push(g, &p->who.snap->config->limits, p->rec.principal,
+	    limit, err);
+	p->admitted = rc == 0;
+	if (rc != 0 || (rc = dir_make(p->dir, 0700, err)) != 0)
+		return rc;
+	in->fd = open(pack, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	return in->fd >= 0 ? 0 : gg_fail(err, GG_E_SYS, "recorded pack");
+}
+
 void
 gate_receive_pack(void *ctx, struct http_request *rq)
 {
 	struct gate *g = ctx;
 	GG_AUTO_RELEASE(push) p = { .gate = g, .inspector = -1 };
 	GG_AUTO_MEM char *pack = NULL;
-	struct gg_error err = { 0 }, full = { 0 };
+	struct gg_error why = { 0 }, err = { 0 };
 	struct intake in = { .fd = -1, .inspector = -1 };
 	const char *limit = "";
-	bool admitted;
+	bool probe;
+	int rc;
 
-	if (!git_request_open(g, rq, ACCESS_PUSH, &p.who) ||
-	    !check_headers(g, rq))
+	if (!git_request_open(g, rq, ACCESS_PUSH, &p.who) || !check_headers(rq))
 		return;
-	if (open_record(&p, &err) != 0) {
-		http_reply_text(rq, 503, "gitgate: gate unavailable: %s",
-		    err.msg);
-		return;
-	}
+	open_record(&p);
 	pack = path_f("%s/pack", p.dir);
-	admitted = gate_enter_push(g, &p.who.snap->config->limits,
-		       p.rec.principal, &limit, &full) == 0;
-	if (intake_init(&in, &p, pack, &err) != 0) {
-		http_reply_text(rq, 503, "gitgate: gate unavailable: %s",
-		    err.msg);
-	} else {
-		http_body_accept(rq, on_body, &in,
-		    p.who.snap->config->limits.pack_bytes);
-		intake_wait_parsed(&in);
-		receive(&p, &in, rq, pack, admitted ? NULL : &full, limit);
-	}
+	intake_init(&in, &p);
+	rc = admit(&p, &in, pack, &limit, &why);
+	http_body_accept(rq, on_body, &in,
+	    p.who.snap->config->limits.pack_bytes);
+	intake_wait_parsed(&in);
+	receive(&p, &in, rq, pack, rc == 0 ? NULL : &why, limit);
+	probe = in.parser->probe;
 	if (!is_kept(p.rec.state))
 		(void)dir_remove(p.dir, &err);
 	intake_release(&in);
-	if (admitted)
-		gate_leave_push(g, p.rec.principal);
+	push_leave(&p);
 	gate_drop_live(g, p.rec.id);
-	gate_count(g, METRIC_PUSHES);
+	if (!probe)
+		gate_count(g, METRIC_PUSHES);
 }

@@ -14,43 +14,16 @@
 #include <string.h>
 
 struct unfinished {
-	struct gate *gate;
-	struct stored_push *v;
-	size_t n, alloc;
+	struct strv receiving, forwarding; /* ids */
 };
 
 static int
 remember(void *ctx, const struct stored_push *p)
 {
 	struct unfinished *u = ctx;
-	struct stored_push *grown;
-	struct stored_push *to;
 
-	if (u->n == u->alloc) {
-		size_t want = u->alloc ? u->alloc * 2 : 16;
-
-		grown = reallocarray(u->v, want, sizeof(*grown));
-		if (grown == NULL)
-			return GG_E_NOMEM;
-		u->v = grown;
-		u->alloc = want;
-	}
-	to = &u->v[u->n++];
-	*to = (struct stored_push){ .state = p->state,
-		.created_ms = p->created_ms,
-		.decided_ms = p->decided_ms };
-	to->id = path_f("%s", p->id);
-	to->repository = path_f("%s", p->repository);
-	to->principal = path_f("%s", p->principal);
-	strv_copy(&to->groups, &p->groups);
-	to->auth_method = path_f("%s", p->auth_method);
-	to->credential_id = path_f("%s", p->credential_id);
-	to->client_addr = path_f("%s", p->client_addr);
-	to->client_agent = path_f("%s", p->client_agent);
-	to->policy_digest = path_f("%s", p->policy_digest);
-	to->report_digest = path_f("%s", p->report_digest);
-	to->request = json_incref(p->request);
-	to->updates = json_incref(p->updates);
+	strv_add(p->state == PUSH_FORWARDING ? &u->forwarding : &u->receiving,
+	    p->id);
 	return 0;
 }
 
@@ -105,6 +78,33 @@ log_outcome(struct gate *g, const struct stored_push *p,
 	return rc;
 }
 
+/*
+ * A relay that was cut off may still be applied: for as long as an exchange
+ * with upstream may be silent nothing but its being there is believed.
+ */
+static bool
+is_in_doubt(const struct snapshot *snap, const struct stored_push *p)
+{
+	json_t *since = json_object_get(p->outcome, "since_ms");
+
+	return since == NULL ||
+	    clock_wall_ms() < json_integer_value(since) +
+		(int64_t)snap->config->limits.upstream_idle_ms;
+}
+
+/* It is looked at again; a first time is remembered. */
+static bool
+leave_in_doubt(struct gate *g, struct stored_push *p,
+    const struct ref_statuses *s, const struct gg_error *why,
+    struct gg_error *err)
+{
+	if (json_object_get(p->outcome, "since_ms") != NULL)
+		return true;
+	json_decref(p->outcome);
+	p->outcome = forward_outcome_json(FORWARD_UNKNOWN, s, why->msg);
+	return store_push_update(g->store, p, PUSH_FORWARDING, err) == 0;
+}
+
 /* Intent is in the log, the outcome is not: upstream knows. */
 static bool
 close_forward(struct gate *g, struct stored_push *p, struct gg_error *err)
@@ -122,18 +122,17 @@ close_forward(struct gate *g, struct stored_push *p, struct gg_error *err)
 		err) != 0)
 		return false;
 	struct forward f = { g, snap, &repo, p->id, &u, &none, false, false,
-		NULL, NULL };
+		NULL, NULL, is_in_doubt(snap, p) };
 
 	ref_statuses_init(&s, &u);
 	st = forward_compare(&f, true, &s, &why);
-	if (st == FORWARD_UNKNOWN) {
-		*err = why;
-		return false;
-	}
+	if (st == FORWARD_UNKNOWN)
+		return leave_in_doubt(g, p, &s, &why, err);
 	if (log_outcome(g, p, &u, &s, err) != 0)
 		return false;
 	p->state = st == FORWARD_DONE ? PUSH_FORWARDED : PUSH_FAILED;
 	p->done_ms = clock_wall_ms();
+	json_decref(p->outcome);
 	p->outcome = forward_outcome_json(st, &s,
 	    st == FORWARD_DONE ? "" : "interrupted; upstream was compared");
 	if (store_push_update(g->store, p, PUSH_FORWARDING, err) != 0)
@@ -149,26 +148,58 @@ close_forward(struct gate *g, struct stored_push *p, struct gg_error *err)
 	return true;
 }
 
+/* The id is in hand; it is given back. */
 static bool
-close_one(struct gate *g, struct stored_push *p, bool at_start)
+close_one(struct gate *g, const char *id)
 {
+	GG_AUTO_RELEASE(stored_push) p = { 0 };
 	struct gg_error err = { 0 };
-	bool ok = true;
+	bool ok = store_push_get(g->store, id, &p, &err) == 0;
 
-	if (!gate_take_live(g, p->id))
-		return true; /* a thread has it in hand */
-	if (p->state == PUSH_FORWARDING)
-		ok = close_forward(g, p, &err);
-	else if (at_start)
-		ok = abort_push(g, p, &err);
-	gate_drop_live(g, p->id);
-	if (ok && p->done_ms != 0)
-		log_event(EV_recovered, kv_str("push", p->id),
-		    kv_str("state", push_state_name(p->state)));
-	else if (!ok)
-		log_event(EV_upstream_failed, kv_str("push", p->id),
-		    kv_err(&err));
+	if (ok && p.state == PUSH_FORWARDING)
+		ok = close_forward(g, &p, &err);
+	else if (ok && p.state == PUSH_RECEIVING)
+		ok = abort_push(g, &p, &err);
+	gate_drop_live(g, id);
+	if (!ok)
+		log_event(EV_upstream_failed, kv_str("push", id), kv_err(&err));
+	else if (p.done_ms != 0)
+		log_event(EV_recovered, kv_str("push", id),
+		    kv_str("state", push_state_name(p.state)));
 	return ok;
+}
+
+struct close_task {
+	struct gate *gate;
+	char id[ULID_SIZE];
+};
+
+static void
+run_close(void *arg)
+{
+	struct close_task *t = arg;
+
+	(void)close_one(t->gate, t->id);
+	free(t);
+}
+
+/* Upstream may take its time: holds and waiting clients must not. */
+static void
+close_later(struct gate *g, const char *id)
+{
+	struct close_task *t = calloc(1, sizeof(*t));
+	struct gg_error err = { 0 };
+
+	if (t == NULL || !gate_take_live(g, id)) {
+		free(t);
+		return; /* a thread has it in hand */
+	}
+	t->gate = g;
+	(void)snprintf(t->id, sizeof(t->id), "%s", id);
+	if (http_server_run(g->http, run_close, t, &err) != 0) {
+		gate_drop_live(g, id); /* the next round */
+		free(t);
+	}
 }
 
 /* What no hold and no push in hand needs. */
@@ -203,23 +234,24 @@ sweep_quarantine(struct gate *g)
 	recorded_sweep_refs(snap->config);
 }
 
-bool
+void
 recover(struct gate *g, bool at_start)
 {
-	struct unfinished u = { .gate = g };
+	struct unfinished u = { STRV_INIT, STRV_INIT };
 	struct gg_error err = { 0 };
-	bool all = true;
 
-	if (store_push_unfinished(g->store, remember, &u, &err) != 0) {
+	if (store_push_unfinished(g->store, remember, &u, &err) != 0)
 		log_event(EV_store_failed, kv_err(&err));
-		all = false;
-	}
-	for (size_t i = 0; i < u.n; i++) {
-		all = close_one(g, &u.v[i], at_start) && all;
-		stored_push_release(&u.v[i]);
-	}
-	free(u.v);
-	if (at_start)
+	/* What is being received now is in the hands of its thread. */
+	for (size_t i = 0; at_start && i < u.receiving.n; i++)
+		if (gate_take_live(g, u.receiving.v[i]))
+			(void)close_one(g, u.receiving.v[i]);
+	for (size_t i = 0; i < u.forwarding.n; i++)
+		close_later(g, u.forwarding.v[i]);
+	strv_release(&u.receiving);
+	strv_release(&u.forwarding);
+	if (at_start) {
 		sweep_quarantine(g);
-	return all;
+		holds_void_reviews(g);
+	}
 }

@@ -124,7 +124,9 @@ fill_refs(const struct inspection_order *o, struct push_job_refs *out,
 	oid_set_unique(&visible);
 	out->advertised = visible.v;
 	out->n_advertised = visible.n;
-	out->head = a->head_oid;
+	for (size_t i = 0; i < visible.n; i++)
+		if (oid_eq(&visible.v[i], &o->head))
+			out->head = o->head;
 	out->n_scopes = ruleset_n_scopes(o->ruleset);
 	for (size_t i = 0; i < out->n_scopes && rc == 0; i++)
 		rc = fill_scope(o, i, &out->scopes[i], err);

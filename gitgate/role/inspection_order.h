@@ -26,7 +26,9 @@ struct inspection_order {
 	const struct principal *principal;
 	const struct ref_updates *updates;
 	const struct advert
-	    *upstream;              /* receive-pack's view, hidden ones too */
+	    *upstream;   /* receive-pack's view, hidden ones too */
+	struct oid head; /* upstream's HEAD, which receive-pack does not tell:
+	                    a new ref is shown against it. Zero: not known */
 	const struct strv *shallow; /* the client's */
 	const char *push_id;
 	const char *quarantine; /* made by inspection_order_send() */

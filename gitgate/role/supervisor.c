@@ -22,6 +22,7 @@
 #define RESTART_QUICK_MS 2000
 #define STOP_SLACK_MS    10000
 #define WORKERS_MAX      256
+#define OWED_MAX         64
 
 struct child {
 	pid_t pid;          /* 0: not running */
@@ -38,6 +39,8 @@ struct supervisor {
 	bool own_run_dir;
 	struct child gate, courier;
 	pid_t workers[WORKERS_MAX];
+	uint32_t owed;     /* inspectors that the gate waits for */
+	int64_t owed_from; /* mono ms: not before */
 	uint32_t generation;
 	int signals;
 	struct notify notify;
@@ -136,6 +139,7 @@ start_gate(struct supervisor *s, struct gg_error *err)
 		sandbox_word(s->config), NULL };
 	int rc;
 
+	s->owed = 0; /* that was the last gate's */
 	if ((rc = start_child(s, &s->gate, args[0], args, SPAWN_ENV_STORE,
 		 err)) != 0 ||
 	    (rc = send_config(s, err)) != 0)
@@ -201,6 +205,24 @@ start_hook(struct supervisor *s, struct gg_error *err)
 	if (s->config->hooks_dir == NULL)
 		return gg_fail(err, GG_E_INPUT, "hooks-dir is not configured");
 	return start_worker(s, path, args, MSG_HOOK_RUNNER, err);
+}
+
+/* Start what is owed. One that fails now (no process, no file) is tried again:
+ * the gate asks once for each, and its pool would shrink for good. */
+static void
+pay_inspectors(struct supervisor *s)
+{
+	struct gg_error err = { 0 };
+
+	while (s->owed > 0 && s->gate.pid != 0 &&
+	    clock_mono_ms() >= s->owed_from) {
+		if (start_inspector(s, &err) != 0) {
+			log_event(EV_inspector_failed, kv_err(&err));
+			s->owed_from = clock_mono_ms() + RESTART_PAUSE_MS;
+			return;
+		}
+		s->owed--;
+	}
 }
 
 /* -- what ended -- */
@@ -403,19 +425,6 @@ on_config_taken(struct supervisor *s, const struct frame *f)
 }
 
 static void
-start_wanted(struct supervisor *s, const struct frame *f,
-    int (*start)(struct supervisor *, struct gg_error *))
-{
-	struct dec d = dec_of(f->body);
-	uint32_t n = dec_u32(&d);
-	struct gg_error err = { 0 };
-
-	for (uint32_t i = 0; i < n && i < 16; i++)
-		if (start(s, &err) != 0)
-			log_event(EV_inspector_failed, kv_err(&err));
-}
-
-static void
 on_gate(struct supervisor *s)
 {
 	GG_AUTO_RELEASE(frame) f = FRAME_INIT;
@@ -433,10 +442,15 @@ on_gate(struct supervisor *s)
 		notify_ready(&s->notify, "serving");
 	if (f.type == MSG_CONFIG_TAKEN)
 		on_config_taken(s, &f);
-	if (f.type == MSG_INSPECTOR_WANTED)
-		start_wanted(s, &f, start_inspector);
-	if (f.type == MSG_HOOK_WANTED)
-		start_wanted(s, &f, start_hook);
+	if (f.type == MSG_INSPECTOR_WANTED) {
+		struct dec d = dec_of(f.body);
+		uint32_t n = dec_u32(&d);
+
+		s->owed += n < OWED_MAX ? n : OWED_MAX;
+		pay_inspectors(s);
+	}
+	if (f.type == MSG_HOOK_WANTED && start_hook(s, &err) != 0)
+		log_event(EV_hook_failed, kv_err(&err));
 }
 
 static void
@@ -463,6 +477,7 @@ run(struct supervisor *s)
 
 	while (!s->stopping && !s->fatal) {
 		restart_missing(s);
+		pay_inspectors(s);
 		poll_once(s);
 	}
 	stop(s);

@@ -2,6 +2,7 @@
  * Landlock (landlock(7)), by raw system calls: the wrappers that libraries
  * offer lag behind the kernel, and the numbers below are its stable ABI.
  */
+#include "base/failpoint.h"
 #include "base/fd.h"
 #include "sandbox/sandbox.h"
 
@@ -77,8 +78,10 @@ static const struct sandbox_path always[] = {
 int
 sandbox_landlock_abi(void)
 {
-	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0,
-	    LANDLOCK_CREATE_RULESET_VERSION);
+	long abi = FAILPOINT_FAILS("sandbox.landlock") ?
+	    -1 :
+	    syscall(SYS_landlock_create_ruleset, NULL, 0,
+		LANDLOCK_CREATE_RULESET_VERSION);
 
 	return abi < 0 ? 0 : (int)abi;
 }

@@ -1,3 +1,4 @@
+#include "base/failpoint.h"
 #include "base/fd.h"
 #include "crypto/digest.h"
 #include "store/auditlog_priv.h"
@@ -80,7 +81,9 @@ journal_append(struct journal *j, uint64_t first, uint32_t n,
 
 	if ((rc = frame_make(&frame, first, n, entries, err)) != 0)
 		return rc;
-	rc = fd_write_all(j->fd, buf_view(&frame), err);
+	rc = FAILPOINT_FAILS("log.write") ?
+	    gg_fail(err, GG_E_SYS, "write") :
+	    fd_write_all(j->fd, buf_view(&frame), err);
 	if (rc == 0 && fdatasync(j->fd) != 0)
 		rc = gg_fail(err, GG_E_SYS, "sync");
 	if (rc != 0) {

@@ -267,6 +267,26 @@ find_pending(struct tx *t, const char *key, char existing[ULID_SIZE],
 	    existing);
 }
 
+static int
+move_push(struct tx *t, const char *hold_id, enum push_state to,
+    const char *outcome, int64_t now_ms, struct gg_error *err)
+{
+	GG_AUTO_RELEASE(rows) r = { 0 };
+	int rc;
+
+	rc = tx_run(t, &r, err,
+	    "UPDATE push SET state = $1,"
+	    " outcome = COALESCE($2, outcome), done_ms = $3"
+	    " WHERE id = (SELECT push_id FROM hold WHERE id = $4)"
+	    " AND state IN ('held', 'forwarding')",
+	    arg_s(push_state_name(to)), arg_null_or(outcome),
+	    arg_i(to == PUSH_FORWARDING ? 0 : now_ms), arg_s(hold_id));
+	if (rc == 0 && r.affected != 1)
+		return gg_fail(err, GG_E_REFUSED,
+		    "the push of hold %s is over already", hold_id);
+	return rc;
+}
+
 /* Older pending holds of the same pusher on one of these refs. */
 static int
 supersede(struct tx *t, const struct stored_hold *h, struct strv *ids,
@@ -300,9 +320,13 @@ supersede(struct tx *t, const struct stored_hold *h, struct strv *ids,
 		    arg_s(rows_s(&r, i, 0)));
 		if (rc != 0)
 			return rc;
-		/* else it was decided while we waited for its row */
-		if (done.affected == 1)
-			strv_add(ids, rows_s(&r, i, 0));
+		if (done.affected != 1)
+			continue; /* decided while we waited for its row */
+		strv_add(ids, rows_s(&r, i, 0));
+		rc = move_push(t, rows_s(&r, i, 0), PUSH_ABORTED, outcome,
+		    h->created_ms, err);
+		if (rc != 0)
+			return rc;
 	}
 	return strv_check(ids, err);
 }
@@ -476,27 +500,9 @@ store_hold_review(struct store *s, const char *id,
 	if (rc == 0 && next != HOLD_PENDING)
 		rc = move_hold(&t, id, HOLD_PENDING, next, outcome, now_ms,
 		    err);
+	if (rc == 0 && next == HOLD_REJECTED)
+		rc = move_push(&t, id, PUSH_DENIED, outcome, now_ms, err);
 	return rc != 0 ? rc : tx_commit(&t, err);
-}
-
-static int
-move_push(struct tx *t, const char *hold_id, enum push_state to,
-    const char *outcome, int64_t now_ms, struct gg_error *err)
-{
-	GG_AUTO_RELEASE(rows) r = { 0 };
-	int rc;
-
-	rc = tx_run(t, &r, err,
-	    "UPDATE push SET state = $1,"
-	    " outcome = COALESCE($2, outcome), done_ms = $3"
-	    " WHERE id = (SELECT push_id FROM hold WHERE id = $4)"
-	    " AND state IN ('held', 'forwarding')",
-	    arg_s(push_state_name(to)), arg_null_or(outcome),
-	    arg_i(to == PUSH_FORWARDING ? 0 : now_ms), arg_s(hold_id));
-	if (rc == 0 && r.affected != 1)
-		return gg_fail(err, GG_E_REFUSED,
-		    "the push of hold %s is over already", hold_id);
-	return rc;
 }
 
 int

@@ -11,7 +11,8 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
-#define BUSY_TIMEOUT_MS 10000
+#define BUSY_TIMEOUT_MS 5000
+#define BUSY_AGAIN_MS   250
 
 struct db {
 	sqlite3 *h;
@@ -129,6 +130,19 @@ lite_open(const char *where, struct db **out, struct gg_error *err)
 	return 0;
 }
 
+/*
+ * Whoever holds the database for as long as we wait is not about to let go:
+ * the next ones wait less, or each step of a push would wait as long again.
+ */
+static int
+begin_immediate(struct db *c, struct gg_error *err)
+{
+	int rc = lite_script(c, "BEGIN IMMEDIATE", err);
+
+	sqlite3_busy_timeout(c->h, rc == 0 ? BUSY_TIMEOUT_MS : BUSY_AGAIN_MS);
+	return rc;
+}
+
 static int
 lite_begin(struct db *c, enum db_mode mode, struct gg_error *err)
 {
@@ -145,7 +159,7 @@ lite_begin(struct db *c, enum db_mode mode, struct gg_error *err)
 			return rc;
 		c->full = full;
 	}
-	return lite_script(c, "BEGIN IMMEDIATE", err);
+	return begin_immediate(c, err);
 }
 
 static int

@@ -173,7 +173,8 @@ GG_DEFINE_AUTO_RELEASE(stored_hold);
 /*
  * Open a hold and mark its push PUSH_HELD (from PUSH_RECEIVING) in one
  * transaction. Pending holds of the same principal and repository that touch
- * one of the same refs become superseded; their ids go to superseded. A
+ * one of the same refs become superseded, their pushes aborted; their ids go
+ * to superseded. A
  * pending hold with the same key: GG_E_EXISTS, nothing changed, its id in
  * existing.
  */
@@ -190,7 +191,7 @@ GG_MUST_USE int store_hold_find_key(struct store *s, const char *key,
     struct stored_hold *out, struct gg_error *err);
 /*
  * Add a review and move pending -> next in one transaction (next may be
- * HOLD_PENDING: not enough yet). GG_E_REFUSED when it is no longer pending
+ * HOLD_PENDING: not enough yet; HOLD_REJECTED: the push is denied). GG_E_REFUSED when it is no longer pending
  * or n_reviews changed meanwhile (expected_reviews: the caller counted the
  * quorum on that many); GG_E_EXISTS when this reviewer has reviewed already.
  */

@@ -53,12 +53,13 @@ const char asset_css[] =
     "button.primary{background:var(--accent);border-color:var(--accent);color:#fff}\n"
     "button.danger{background:var(--danger);border-color:var(--danger);color:#fff}\n"
     ".who button{margin:0;padding:.2rem .8rem;min-height:2.2rem;font-weight:500}\n"
-    ".decide{display:grid;grid-template-columns:repeat(auto-fit,minmax(15rem,1fr));gap:1rem}\n"
+    ".decide{display:flex;flex-wrap:wrap;gap:0 1rem}\n"
     ".search{display:grid;grid-template-columns:repeat(auto-fit,minmax(11rem,1fr));gap:0 1rem;align-items:end;margin-bottom:1rem}\n"
     ".alert,.cut{background:var(--warn-bg);color:var(--warn);border:1px solid var(--warn);border-radius:.35rem;padding:.4rem .75rem}\n"
     "span.cut{padding:0 .4rem;margin-left:.5rem}\n"
     ".scroll{overflow-x:auto}\n"
     "table{border-collapse:collapse;width:100%}\n"
+    "td time{white-space:nowrap}\n"
     "th,td{text-align:left;padding:.4rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}\n"
     ".file{border:1px solid var(--line);border-radius:.35rem;margin:.75rem 0}\n"
     ".diff{line-height:1.45}\n"
@@ -71,7 +72,10 @@ const char asset_css[] =
     ".diff .del .sign{color:var(--del-sign)}\n"
     ".diff .hunk td{color:var(--dim);background:var(--bg)}\n"
     ".inv{background:var(--danger);color:#fff;border-radius:.2rem;padding:0 .25em;font-size:.8em;font-weight:600}\n"
-    "@media (max-width:40rem){dl{grid-template-columns:1fr}dt{margin-top:.4rem}main{padding:.75rem}.diff .n:first-child{display:none}.who{margin-left:0}}\n"
+    "@media (max-width:40rem){dl{grid-template-columns:1fr}dt{margin-top:.4rem}main{padding:.75rem}.diff .n:first-child{display:none}.who{margin-left:auto}"
+    ".scroll table:not(.diff),.scroll table:not(.diff) tbody{display:block}.scroll table:not(.diff) thead{display:none}"
+    ".scroll table:not(.diff) tr{display:block;border-bottom:1px solid var(--line);padding:.5rem 0}"
+    ".scroll table:not(.diff) td{display:block;border:0;padding:.05rem 0;overflow-wrap:anywhere}.decide button{flex:1}}\n"
     "@media print{header,form,.filters{display:none}}\n";
 
 /* Reloads the page of a hold when its state changed elsewhere. */

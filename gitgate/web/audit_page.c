@@ -38,6 +38,26 @@ search_form(struct web_call *c, struct buf *b)
 	html_lit(b, "<button class=\"primary\">Search</button></form>");
 }
 
+/* What an entry comes down to: a verdict and whose, a result, a state. */
+static void
+outcome(struct buf *b, const json_t *e)
+{
+	static const char *const keys[] = { "verdict", "result", "state" };
+	const char *by = json_get(e, "reviewer");
+
+	for (size_t i = 0; i < GG_COUNT(keys); i++) {
+		if (json_get(e, keys[i])[0] == '\0')
+			continue;
+		html_texts(b, json_get(e, keys[i]));
+		break;
+	}
+	if (by[0] != '\0') {
+		html_lit(b, " by <strong>");
+		html_texts(b, by);
+		html_lit(b, "</strong>");
+	}
+}
+
 static void
 entry_row(struct buf *b, const json_t *e)
 {
@@ -54,6 +74,8 @@ entry_row(struct buf *b, const json_t *e)
 	html_texts(b, json_get(e, "ref"));
 	html_lit(b, "</td><td>");
 	html_texts(b, json_get(e, "principal"));
+	html_lit(b, "</td><td>");
+	outcome(b, e);
 	html_lit(b, "</td><td><details><summary>entry</summary><pre>");
 	html_texts(b, all);
 	html_lit(b, "</pre></details>");
@@ -110,7 +132,7 @@ audit_page(struct web_call *c)
 	html_lit(&b,
 	    "<div class=\"scroll\"><table><thead><tr><th>Time</th>"
 	    "<th>Type</th><th>Repository and ref</th><th>Principal</th>"
-	    "<th>More</th></tr></thead><tbody>");
+	    "<th>Outcome</th><th>More</th></tr></thead><tbody>");
 	json_array_foreach(items, i, e) entry_row(&b, e);
 	html_lit(&b, "</tbody></table></div>");
 	if (json_array_size(items) == 0)

@@ -260,8 +260,23 @@ show_needs(struct buf *b, const json_t *needs)
 }
 
 static void
-act_form(const struct web_call *c, struct buf *b, const char *verb,
+act_button(const struct web_call *c, struct buf *b, const char *verb,
     const char *label, const char *look)
+{
+	html_lit(b, "<button class=\"");
+	html_attrs(b, look);
+	html_lit(b, "\" formaction=\"/-/holds/");
+	html_urls(b, c->id);
+	html_lit(b, "/");
+	html_urls(b, verb);
+	html_lit(b, "\">");
+	html_texts(b, label);
+	html_lit(b, "</button>");
+}
+
+/* Begins a form with its comment; buttons say what it does. */
+static void
+act_form(const struct web_call *c, struct buf *b, const char *verb)
 {
 	html_lit(b, "<form method=\"post\" action=\"/-/holds/");
 	html_urls(b, c->id);
@@ -275,11 +290,7 @@ act_form(const struct web_call *c, struct buf *b, const char *verb,
 	html_attrs(b, verb);
 	html_lit(b,
 	    "\" name=\"comment\" rows=\"2\" maxlength=\"4000\">"
-	    "</textarea><button class=\"");
-	html_attrs(b, look);
-	html_lit(b, "\">");
-	html_texts(b, label);
-	html_lit(b, "</button></form>");
+	    "</textarea><div class=\"decide\">");
 }
 
 static void
@@ -297,17 +308,20 @@ show_actions(const struct web_call *c, struct buf *b,
 		return;
 	}
 	if (access_may_review(c, h, &why)) {
-		html_lit(b, "<div class=\"decide\">");
-		act_form(c, b, "approve", "Approve", "primary");
-		act_form(c, b, "reject", "Reject", "danger");
-		html_lit(b, "</div>");
+		act_form(c, b, "approve");
+		act_button(c, b, "approve", "Approve", "primary");
+		act_button(c, b, "reject", "Reject", "danger");
+		html_lit(b, "</div></form>");
 	} else {
 		html_lit(b, "<p class=\"dim\">You cannot review this push: ");
 		html_texts(b, why.msg);
 		html_lit(b, ".</p>");
 	}
-	if (own || access_is_admin(&c->who))
-		act_form(c, b, "withdraw", "Withdraw", "quiet");
+	if (own || access_is_admin(&c->who)) {
+		act_form(c, b, "withdraw");
+		act_button(c, b, "withdraw", "Withdraw", "quiet");
+		html_lit(b, "</div></form>");
+	}
 	html_lit(b, "</section>");
 }
 

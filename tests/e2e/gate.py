@@ -189,7 +189,8 @@ def make_upstream(path, files=None, branches=()):
 
 
 class Gate:
-    def __init__(self, dir, repositories=None, rules=None, access=None, policy=None, config=None, env=None, start=True):
+    def __init__(self, dir, repositories=None, rules=None, access=None, policy=None, config=None, env=None, start=True, bin=BIN):
+        self.bin = Path(bin)
         self.dir = Path(dir) / "gate"
         self.dir.mkdir(parents=True, exist_ok=True)
         self.home = self.dir / "home"
@@ -251,7 +252,7 @@ class Gate:
         self.listen_file.unlink(missing_ok=True)
         log = open(self.log_file, "ab")
         self.process = subprocess.Popen(
-            [str(BIN / "gitgate"), "--config", str(self.config_file), "serve"],
+            [str(self.bin / "gitgate"), "--config", str(self.config_file), "serve"],
             stdout=log,
             stderr=log,
             stdin=subprocess.DEVNULL,
@@ -332,7 +333,7 @@ class Gate:
 
     def cli(self, *args, check=True, input=None, env=None, timeout=60):
         p = subprocess.run(
-            [str(BIN / "gitgate"), "--config", str(self.config_file), *map(str, args)],
+            [str(self.bin / "gitgate"), "--config", str(self.config_file), *map(str, args)],
             input=input,
             capture_output=True,
             text=True,

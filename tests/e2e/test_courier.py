@@ -3,8 +3,10 @@ real upstream servers and hostile ones."""
 
 import contextlib
 import os
+import shutil
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 import courier_frames as cf
 import upstreams as up
 from courier_frames import ZERO
+from gate import until
 
 BUILD = Path(os.environ.get("GITGATE_BUILD", cf.ROOT / "build"))
 EXECUTABLE = BUILD / "gitgate-courier"
@@ -31,8 +34,9 @@ class Failed(Exception):
 
 class Courier:
     def __init__(self, dir, repositories, **limits):
-        self.run_dir = Path(dir) / "run"
-        self.run_dir.mkdir(mode=0o700)
+        # short, whatever pytest's directory is: sockets of shared ssh
+        # connections lie in it, and their paths have at most 107 bytes
+        self.run_dir = Path(tempfile.mkdtemp(prefix="gg-", dir="/tmp"))
         self.log = Path(dir) / "courier.log"
         self.parent, child = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with open(self.log, "ab") as log:
@@ -65,6 +69,7 @@ class Courier:
             return self.process.wait(20)
         finally:
             self.process.kill()
+            shutil.rmtree(self.run_dir, ignore_errors=True)
 
     def ask(self, name, body, fds=()):
         self.ident += 1
@@ -441,7 +446,12 @@ def test_keep_alive(start, tmp_path):
         c.list("acme/app")
         c.relay("acme/app", [(main, new, "refs/heads/main")], pack(mine, [new], [main]))
         c.close()
-        time_of = [line.split() for line in (s.server.access_log).read_text().splitlines()]
+
+        def lines():  # written after the answer
+            return [line.split() for line in s.server.access_log.read_text().splitlines()]
+
+        until("apache logged both requests", lambda: len(lines()) >= 2)
+        time_of = lines()
         assert [(w[1], w[3], w[4]) for w in time_of] == [("GET", "200", "0"), ("POST", "200", "1")]
 
 

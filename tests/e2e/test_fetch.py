@@ -4,13 +4,12 @@ import gzip
 import os
 import subprocess
 import threading
-import time
 from pathlib import Path
 
 import pytest
 
 import pktline
-from gate import ACCESS, Gate, GateError, Git, http, make_upstream, ref, until
+from gate import ACCESS, Gate, Git, http, make_upstream, ref, until
 from pktline import DELIM, FETCH_TYPE, FLUSH, ZERO, pkt
 from upstreams import Hostile, git, http_answer, pkt as adv_pkt
 

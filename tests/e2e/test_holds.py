@@ -7,12 +7,12 @@ import signal
 import subprocess
 import threading
 import time
-import urllib.parse
 
 import pytest
 
 from gate import BIN, PROTECT_MAIN, SANITIZED, hold_id, http, ref, until, vkey
 from rawpush import RawPush, request_body
+from websession import Browserless
 
 EXPIRES_2S = {
     "name": "short-lived",
@@ -131,6 +131,8 @@ def test_same_push_joins_newer_supersedes(p):
     newer, second = p.hold()
     assert newer != id
     assert p.state(id) == "superseded"
+    push = p.g.api("GET", "/pushes/" + p.g.hold(id, p.ann)["push"], p.ann).json
+    assert push["state"] == "aborted" and push["outcome"]["state"] == "superseded"
     assert p.log_of(id) == [*OPENING, "hold.closed:superseded"]
     assert p.g.review(id, p.ann).status == 409
     # carl's is not touched by the bot's newer push
@@ -299,7 +301,7 @@ def test_never_by_the_pusher_nor_an_author(make_gate):
     # the same name by her account: the page refuses, and does not offer it
     web = Browserless(g, "mia", "correct horse battery")
     page = web.get(f"/-/holds/{id}")
-    assert 'action="/-/holds/' + id + '/approve"' not in page.text
+    assert f'action="/-/holds/{id}/approve"' not in page.text
     assert "nobody reviews their own push" in page.text
     assert web.post(f"/-/holds/{id}/approve", comment="me").status == 403
     assert p.state(id) == "pending"
@@ -331,39 +333,6 @@ def test_never_by_the_pusher_nor_an_author(make_gate):
     assert g.review(id, mia).status == 200
     g.wait_hold(id, p.ann, "forwarded")
     assert p.upstream("own/x") == new
-
-
-class Browserless:
-    """A web session without a browser: cookies, forms and their tokens."""
-
-    def __init__(self, g, user, password):
-        self.g, self.cookies = g, {}
-        form = self.get("/-/login")
-        a = self.post("/-/login", csrf=token_in(form.text), user=user, password=password)
-        assert a.status == 303, a.text
-        self.csrf = token_in(self.get("/-/holds").text)
-
-    def headers(self, more=None):
-        return {"Cookie": "; ".join(f"{k}={v}" for k, v in self.cookies.items()), **(more or {})}
-
-    def keep(self, a):
-        for c in a.headers.get_all("Set-Cookie") or []:
-            k, v = c.split(";")[0].split("=", 1)
-            self.cookies[k] = v
-        return a
-
-    def get(self, path, headers=None):
-        return self.keep(http("GET", self.g.url + path, headers=self.headers(headers)))
-
-    def post(self, path, headers=None, **fields):
-        fields.setdefault("csrf", getattr(self, "csrf", ""))
-        body = urllib.parse.urlencode({k: v for k, v in fields.items() if v is not None})
-        h = self.headers({"Content-Type": "application/x-www-form-urlencoded", **(headers or {})})
-        return self.keep(http("POST", self.g.url + path, body, h))
-
-
-def token_in(html):
-    return html.split('name="csrf" value="')[1].split('"')[0]
 
 
 def test_eight_reviewers_at_once(p):

@@ -210,31 +210,7 @@ def test_sysusers_and_tmpfiles_are_understood(tmp_path):
     assert stat.S_IMODE(etc.st_mode) == 0o750 and etc.st_uid == 0
 
 
-# -- manual pages --
-
-
-def commands():
-    """Every command of the table, as `gitgate help` lists them."""
-    out = subprocess.run([BIN / "gitgate", "help"], capture_output=True, text=True, check=True).stdout
-    names = []
-    for line in out.splitlines():
-        if line.startswith("  "):
-            words = []
-            for w in line.split():
-                if not re.fullmatch(r"[a-z]+", w):
-                    break
-                words.append(w)
-            names.append(" ".join(words))
-    assert "serve" in names and "holds approve" in names
-    return names
-
-
-def test_every_command_has_its_manual():
-    page = (ROOT / "man/gitgate.1").read_text()
-    flat = re.sub(r"\s+", " ", re.sub(r"^\.(It|Cm|Nm|Ar|Op|Fl|Ic)\b", "", page, flags=re.M))
-    flat = re.sub(r"\b(Cm|Ic|Nm)\s", "", flat)
-    missing = [c for c in commands() if not re.search(rf"\b{re.escape(c)}\b", flat)]
-    assert not missing
+# -- manual pages (that each command has one: test_cli_local.py) --
 
 
 @pytest.mark.skipif(not shutil.which("mandoc"), reason="mandoc is not here")

@@ -13,6 +13,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -167,7 +168,7 @@ LoadModule alias_module {modules}/mod_alias.so
 LoadModule env_module {modules}/mod_env.so
 LoadModule setenvif_module {modules}/mod_setenvif.so
 LoadModule cgid_module {modules}/mod_cgid.so
-ScriptSock {dir}/cgid.sock
+ScriptSock {sockets}/cgid.sock
 {user}
 LogFormat "%H %m %U%q %>s %k" short
 CustomLog {dir}/access.log short
@@ -183,6 +184,16 @@ ScriptAlias / /usr/lib/git-core/git-http-backend/
 </Location>
 {tls}
 """
+
+
+def short_directory():
+    """For sockets, whose paths have at most 107 bytes: pytest's own
+    directories may be longer."""
+    path = Path(tempfile.mkdtemp(prefix="gg-", dir="/tmp"))
+    path.chmod(0o755)
+    if os.geteuid() == 0:
+        shutil.chown(path, "www-data")
+    return path
 
 
 @contextlib.contextmanager
@@ -205,11 +216,18 @@ def apache(dir, tls=False, auth=True):
                  if auth else "Require all granted")
     user = "User www-data\nGroup www-data" if os.geteuid() == 0 else ""
     conf = dir / "apache.conf"
-    conf.write_text(APACHE.format(dir=dir, root=root, port=port, auth=auth_text, tls=tls_text, user=user,
+    sockets = short_directory()
+    conf.write_text(APACHE.format(dir=dir, sockets=sockets, root=root, port=port, auth=auth_text, tls=tls_text, user=user,
                                   modules="/usr/lib/apache2/modules"))
-    with running(["apache2", "-DFOREGROUND", "-f", str(conf)], port, dir / "out.log"):
-        scheme, host = ("https", "localhost") if tls else ("http", "127.0.0.1")
-        yield Server(root, f"{scheme}://{host}:{port}", ca=cert, access_log=dir / "access.log", dir=dir)
+    try:
+        with running(["apache2", "-DFOREGROUND", "-f", str(conf)], port, dir / "out.log"):
+            # Its CGI daemon starts beside it.
+            while not list(sockets.glob("cgid.sock*")):
+                time.sleep(0.01)
+            scheme, host = ("https", "localhost") if tls else ("http", "127.0.0.1")
+            yield Server(root, f"{scheme}://{host}:{port}", ca=cert, access_log=dir / "access.log", dir=dir)
+    finally:
+        shutil.rmtree(sockets, ignore_errors=True)
 
 
 NGINX = """
@@ -224,7 +242,7 @@ http {{
     listen 127.0.0.1:{port};
     client_max_body_size 0;
     location / {{
-      fastcgi_pass unix:{dir}/fcgi.sock;
+      fastcgi_pass unix:{sockets}/fcgi.sock;
       fastcgi_read_timeout 300s;
       fastcgi_param SCRIPT_FILENAME /usr/lib/git-core/git-http-backend;
       fastcgi_param PATH_INFO $uri;
@@ -254,13 +272,17 @@ def nginx(dir):
     open_up(root)
     port = free_port()
     user = "user root;" if os.geteuid() == 0 else ""
-    (dir / "nginx.conf").write_text(NGINX.format(dir=dir, root=root, port=port, user=user))
-    with running(["fcgiwrap", "-c", "4", "-f", "-s", f"unix:{dir}/fcgi.sock"], None, dir / "fcgi.log"):
-        while not (dir / "fcgi.sock").exists():
-            time.sleep(0.01)
-        with running(["nginx", "-p", str(dir), "-e", str(dir / "error.log"), "-c", str(dir / "nginx.conf")],
-                     port, dir / "out.log"):
-            yield Server(root, f"http://127.0.0.1:{port}", dir=dir, access_log=dir / "access.log")
+    sockets = short_directory()
+    (dir / "nginx.conf").write_text(NGINX.format(dir=dir, sockets=sockets, root=root, port=port, user=user))
+    try:
+        with running(["fcgiwrap", "-c", "4", "-f", "-s", f"unix:{sockets}/fcgi.sock"], None, dir / "fcgi.log"):
+            while not (sockets / "fcgi.sock").exists():
+                time.sleep(0.01)
+            with running(["nginx", "-p", str(dir), "-e", str(dir / "error.log"), "-c", str(dir / "nginx.conf")],
+                         port, dir / "out.log"):
+                yield Server(root, f"http://127.0.0.1:{port}", dir=dir, access_log=dir / "access.log")
+    finally:
+        shutil.rmtree(sockets, ignore_errors=True)
 
 
 @contextlib.contextmanager

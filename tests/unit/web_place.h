@@ -9,12 +9,11 @@
 #include "crypto/password.h"
 #include "hold/quorum.h"
 #include "identity/token.h"
+#include "ipc/codec.h"
 #include "model/diff.h"
 #include "model/report.h"
 #include "rawhttp.h"
 #include "web/web.h"
-
-#include <ipc/codec.h>
 
 #define PASSWORD "correct horse"
 
