@@ -182,12 +182,13 @@ def judge(tmp_path_factory):
     subprocess.run(cmd, check=True)
     count = iter(range(10**6))
 
-    def run(text, cases, **env):
+    def run(text, cases, signers=SIGNER, secrets=True, **env):
         policy = tmp / ("%d" % next(count))
         policy.mkdir()
         (policy / "a.yaml").write_text(text)
-        (policy / "allowed_signers").write_text(SIGNER)
-        (policy / "secrets.toml").write_text("")
+        (policy / "allowed_signers").write_text(signers)
+        if secrets:
+            (policy / "secrets.toml").write_text("")
         done = subprocess.run([str(program), str(policy)],
                               input=json.dumps(cases), text=True,
                               stdout=subprocess.PIPE, check=True,
@@ -277,3 +278,33 @@ def test_hook_input_is_as_documented(judge, tmp_path):
     assert said["principal"]["groups"] == ["agents"]
     # nothing is said that is not documented
     assert set(said) == set(schema["properties"])
+
+
+def test_signed_commit(judge, tmp_path):
+    """The one recipe whose other side needs a key."""
+    key = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f",
+                    str(key)], check=True)
+    payload = "tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904\n\nx\n"
+    (tmp_path / "p").write_text(payload)
+    subprocess.run(["ssh-keygen", "-q", "-Y", "sign", "-n", "git", "-f",
+                    str(key), str(tmp_path / "p")], check=True)
+    good = commit(signature=(tmp_path / "p.sig").read_text(), payload=payload)
+    other = commit(signature=good["commits"][0]["signature"],
+                   payload=payload + "y")
+    public = key.with_suffix(".pub").read_text()
+    text = RECIPES["Commits on main are signed"]
+    signers = "ann@corp.example " + public
+    verdicts = [a["verdict"] for a in
+                judge(text, [good, other, commit()], signers=signers)]
+    assert verdicts == ["allow", "deny", "deny"]
+    assert judge(text, [good])[0]["verdict"] == "deny"
+    both = {"commits": good["commits"] + commit()["commits"]}
+    assert judge(text, [both], signers=signers)[0]["verdict"] == "deny"
+
+
+def test_broken_keys_and_no_secret_rules(judge):
+    with pytest.raises(subprocess.CalledProcessError):
+        judge(RECIPES["Commits on main are signed"], [], signers="nonsense")
+    with pytest.raises(subprocess.CalledProcessError):
+        judge(RECIPES["No secrets"], [], secrets=False)

@@ -1,5 +1,6 @@
 #include "base/auto.h"
 #include "base/fd.h"
+#include "model/job.h"
 #include "policy/policy.h"
 
 #include <setjmp.h>
@@ -230,6 +231,280 @@ test_conditions(void **state)
 		assert_string_equal(d->refs[0].reasons[0].rule, "r");
 		assert_string_equal(d->refs[0].reasons[0].message, "stop");
 		assert_int_equal(d->n_needs, 0);
+	}
+}
+
+/*
+ * Two commits: ann@corp.example adds a/x of 100 bytes with 7 lines, and
+ * Bob@Evil.example changes b/y of 5000 bytes with 40 lines; "key" is found in
+ * b/y. Judged on Friday, 2026-11-20, noon.
+ */
+static struct change_report *
+rich_report(const struct ruleset *rs)
+{
+	static const char *const emails[] = { "ann@corp.example",
+		"Bob@Evil.example" };
+	static const char *const messages[] = { "PROJ-1: a\n\nlong/x\ny\n",
+		"fixup! b" };
+	static const char *const paths[] = { "a/x", "b/y" };
+	struct change_report *r = change_report_new(1, ruleset_n_scopes(rs));
+	struct finding *f = change_report_add_finding(r);
+
+	r->updates[0].kind = UPDATE_FAST_FORWARD;
+	for (uint32_t i = 0; i < 2; i++) {
+		struct commit_info *c = change_report_add_commit(r);
+		struct path_change *p = path_changes_add(&c->paths,
+		    view_str(paths[i]));
+
+		c->oid = oid_of((unsigned char)(7 + i));
+		c->author_email = strdup(emails[i]);
+		c->committer_email = strdup("ann@corp.example");
+		c->message = strdup(messages[i]);
+		p->kinds = i == 0 ? CHANGE_ADD : CHANGE_MODIFY;
+		p->new_mode = 0100644;
+		p->new_bytes = i == 0 ? 100 : 5000;
+		p->lines_added = i == 0 ? 7 : 40;
+		for (size_t s = 0; s < r->n_scopes; s++)
+			commit_list_add(&r->updates[0].scopes[s], i);
+	}
+	f->rule = strdup("key");
+	f->path = strdup("b/y");
+	f->fingerprint = strdup("print");
+	f->line = 3;
+	f->masked = strdup("AKIA...");
+	f->commit = 1;
+	return r;
+}
+
+static struct decision *
+judge_rich(const struct ruleset *rs, const struct change_report *report,
+    const struct strv *allowed, json_t *trace)
+{
+	GG_AUTO_RELEASE(ref_updates) updates = { 0 };
+	struct principal who = { .method = AUTH_ANONYMOUS };
+	struct oid one = oid_of(1), two = oid_of(2);
+	struct policy_input in = { .repository = "acme/app",
+		.principal = &who,
+		.updates = &updates,
+		.report = report,
+		.now_wall_ms = INT64_C(1795176000000),
+		.allowed_findings = allowed,
+		.trace = trace };
+	struct decision *d = NULL;
+	struct gg_error err = { 0 };
+
+	assert_int_equal(ref_updates_add(&updates, &one, &two, view_str(MAIN),
+			     1, NULL),
+	    0);
+	if (policy_evaluate(rs, &in, &d, &err) < 0)
+		fail_msg("%s", err.msg);
+	return d;
+}
+
+static const struct {
+	const char *why, *when;
+	bool want;
+} contents[] = {
+	{ "a larger blob", "blob-larger-than: 4999", true },
+	{ "as large", "blob-larger-than: 5000", false },
+	{ "a larger blob of that path",
+	    "blob-larger-than: 1kB, paths: [\"b/**\"]", true },
+	{ "the larger blob is another path's",
+	    "blob-larger-than: 1kB, paths: [\"a/**\"]", false },
+	{ "the larger blob is changed another way",
+	    "blob-larger-than: 1kB, changes: [add]", false },
+	{ "a secret", "secrets: true", true },
+	{ "a secret, and a path of another commit",
+	    "secrets: true, paths: [\"a/**\"]", true },
+	{ "a secret, but no such path", "secrets: true, paths: [\"c/**\"]",
+	    false },
+	{ "an author", "commits: {author-email: [\"ann@*\"]}", true },
+	{ "an author in other letters",
+	    "commits: {author-email: [\"BOB@evil.EXAMPLE\"]}", true },
+	{ "no such author", "commits: {author-email: [\"eve@*\"]}", false },
+	{ "an author that is not one of ours",
+	    "commits: {author-email: [\"!*@corp.example\"]}", true },
+	{ "all authors are some of ours",
+	    "commits: {author-email: [\"!*@corp.example\", \"!*@evil.example\"]}",
+	    false },
+	{ "a committer", "commits: {committer-email: [\"ann@*\"]}", true },
+	{ "no such committer", "commits: {committer-email: [\"bob@*\"]}",
+	    false },
+	{ "a message over lines", "commits: {message: [\"PROJ**long**y**\"]}", true },
+	{ "a message with a slash", "commits: {message: [\"**long/x**\"]}",
+	    true },
+	{ "no such message", "commits: {message: [\"**Y**\"]}", false },
+	{ "a subject", "commits: {subject: [\"PROJ-[0-9]: a\"]}", true },
+	{ "a subject ends with its line", "commits: {subject: [\"**long**\"]}",
+	    false },
+	{ "of one commit",
+	    "commits: {author-email: [\"bob@*\"], subject: [\"fixup*\"]}",
+	    true },
+	{ "of two commits",
+	    "commits: {author-email: [\"ann@*\"], subject: [\"fixup*\"]}",
+	    false },
+	{ "not signed", "commits: {signed-by: {openpgp: k}}", true },
+	{ "signed", "commits: {signed-by: {openpgp: k, require: false}}",
+	    false },
+	{ "more commits", "more-than: {commits: 1}", true },
+	{ "as many commits", "more-than: {commits: 2}", false },
+	{ "more files", "more-than: {files: 1}", true },
+	{ "as many files", "more-than: {files: 2}", false },
+	{ "more lines", "more-than: {lines: 46}", true },
+	{ "as many lines", "more-than: {lines: 47}", false },
+	{ "any of them", "more-than: {commits: 9, lines: 9}", true },
+	{ "none of them", "more-than: {commits: 9, files: 9, lines: 99}",
+	    false },
+	{ "during", "during: [{days: [fri]}]", true },
+	{ "not during", "during: [{days: [sat]}]", false },
+	{ "outside", "outside: [{days: [sat]}]", true },
+	{ "not outside", "outside: [{days: [sat]}, {days: [fri]}]", false },
+	{ "during and outside",
+	    "during: [{days: [fri]}], outside: [{to: \"13:00\"}]", false },
+	{ "all of them",
+	    "blob-larger-than: 1kB, secrets: true, commits: {subject: [\"fixup*\"]}, more-than: {files: 1}, during: [{days: [fri]}]",
+	    true },
+	{ "all but one",
+	    "blob-larger-than: 1kB, secrets: true, commits: {subject: [\"nope*\"]}, more-than: {files: 1}, during: [{days: [fri]}]",
+	    false },
+};
+
+/* And the trace says the same, condition by condition. */
+static void
+test_contents(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < GG_COUNT(contents); i++) {
+		GG_AUTO_MEM char *text =
+		    path_f("rules: [{name: r, then: deny, when: {%s}}]",
+			contents[i].when);
+		GG_AUTO(ruleset) rs = parse(text);
+		GG_AUTO(change_report) report = rich_report(rs);
+		GG_AUTO(decision) d = NULL;
+		json_t *trace = json_array(), *c;
+		bool all = true;
+		size_t k;
+
+		d = judge_rich(rs, report, NULL, trace);
+		if ((d->verdict == VERDICT_DENY) != contents[i].want)
+			fail_msg("%s", contents[i].why);
+		json_array_foreach(json_object_get(json_array_get(trace, 0),
+				       "conditions"),
+		    k, c)
+		{
+			all = all &&
+			    json_is_true(json_object_get(c, "matched"));
+			assert_string_not_equal(
+			    json_string_value(json_object_get(c, "why")), "");
+		}
+		if (all != contents[i].want || json_array_size(trace) != 1)
+			fail_msg("the trace of %s", contents[i].why);
+		json_decref(trace);
+	}
+}
+
+static void
+test_findings(void **state)
+{
+	GG_AUTO(ruleset) rs =
+	    parse("rules: [{name: r, then: deny, when: {secrets: true}}]");
+	GG_AUTO(ruleset) hold = parse(
+	    "rules: [{name: r, then: hold, approvals: {from: [sec]}, when: {secrets: true}}]");
+	GG_AUTO(change_report) report = rich_report(rs);
+	GG_AUTO_RELEASE(strv) allowed = STRV_INIT;
+	GG_AUTO(decision) d = judge_rich(rs, report, &allowed, NULL);
+	GG_AUTO(decision) e = NULL;
+	GG_AUTO(decision) f = NULL;
+	GG_AUTO(decision) g = NULL;
+	GG_AUTO(decision) h = NULL;
+
+	(void)state;
+	assert_int_equal(d->refs[0].reasons[0].n_matches, 1);
+	assert_string_equal(d->refs[0].reasons[0].matches[0].path, "b/y");
+	assert_string_equal(d->refs[0].reasons[0].matches[0].change,
+	    "secret key, line 3: AKIA...");
+	/* a reviewer has allowed it */
+	strv_add(&allowed, "print");
+	e = judge_rich(rs, report, &allowed, NULL);
+	assert_int_equal(e->verdict, VERDICT_ALLOW);
+	/* but there was more than is listed */
+	report->findings_all = 2;
+	f = judge_rich(rs, report, &allowed, NULL);
+	assert_int_equal(f->verdict, VERDICT_HOLD);
+	assert_int_equal(f->n_needs, 1);
+	assert_int_equal(f->needs[0].from.n, 0);
+	report->findings_all = 1;
+	/* or not everything was scanned */
+	free(report->scan_incomplete);
+	report->scan_incomplete = strdup("time");
+	g = judge_rich(rs, report, &allowed, NULL);
+	assert_int_equal(g->verdict, VERDICT_HOLD);
+	assert_string_equal(g->refs[0].reasons[0].message,
+	    "not everything could be looked at: time");
+	h = judge_rich(hold, report, &allowed, NULL);
+	assert_int_equal(h->verdict, VERDICT_HOLD);
+	assert_int_equal(h->n_needs, 1);
+	assert_string_equal(h->needs[0].from.v[0], "sec");
+}
+
+/* A size that nobody knows may be any; a message that was cut too. */
+static void
+test_unknown_parts(void **state)
+{
+	GG_AUTO(ruleset) rs = parse(
+	    "rules: [{name: b, then: deny, when: {blob-larger-than: 1GiB}}, {name: m, then: deny, when: {commits: {message: [nope]}}}]");
+	GG_AUTO(change_report) report = rich_report(rs);
+	GG_AUTO(decision) d = judge_rich(rs, report, NULL, NULL);
+	GG_AUTO(decision) e = NULL;
+	char *message = calloc(1, 65537);
+
+	(void)state;
+	assert_int_equal(d->verdict, VERDICT_ALLOW);
+	assert_non_null(message);
+	memset(message, 'a', 65536);
+	report->commits[0].paths.v[0].new_bytes = 0;
+	free(report->commits[0].message);
+	report->commits[0].message = message;
+	e = judge_rich(rs, report, NULL, NULL);
+	assert_int_equal(e->refs[0].n_reasons, 2);
+}
+
+static void
+test_wants(void **state)
+{
+	static const struct {
+		const char *rule;
+		unsigned want;
+	} wants[] = {
+		{ "{name: r, then: deny}", 0 },
+		{ "{name: r, then: deny, when: {secrets: true}}",
+		    JOB_WANT_SECRETS },
+		{ "{name: r, then: deny, when: {more-than: {files: 1}}}", 0 },
+		{ "{name: r, then: deny, when: {more-than: {lines: 1}}}",
+		    JOB_WANT_LINES },
+		{ "{name: r, then: deny, when: {commits: {subject: [x]}}}", 0 },
+		{ "{name: r, then: deny, when: {commits: {signed-by: {openpgp: k}}}}",
+		    JOB_WANT_SIGNATURES },
+		{ "{name: r, then: hold, approvals: {from-codeowners: true}}",
+		    JOB_WANT_OWNERS },
+		{ "{name: r, then: deny, when: {secrets: true, repositories: [x]}}",
+		    0 },
+		{ "{name: r, then: deny, when: {secrets: true, principals: {groups: [x]}}}",
+		    0 },
+	};
+	static const struct principal who = { .method = AUTH_ANONYMOUS };
+
+	(void)state;
+	for (size_t i = 0; i < GG_COUNT(wants); i++) {
+		GG_AUTO_MEM char *text = path_f("rules: [%s]", wants[i].rule);
+		GG_AUTO(ruleset) rs = parse(text);
+
+		if (ruleset_wants(rs, &who, "acme/app") != wants[i].want)
+			fail_msg("%s", wants[i].rule);
+		/* what it needs of a scope is computed */
+		if (wants[i].want != 0)
+			assert_true(ruleset_scope_needed(rs, 0, &who,
+			    "acme/app"));
 	}
 }
 
@@ -500,6 +775,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_contents),
+		cmocka_unit_test(test_findings),
+		cmocka_unit_test(test_unknown_parts),
+		cmocka_unit_test(test_wants),
 		cmocka_unit_test(test_conditions),
 		cmocka_unit_test(test_combined),
 		cmocka_unit_test(test_too_large_need),

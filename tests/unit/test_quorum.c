@@ -84,6 +84,47 @@ who_may(void **state)
 	}
 }
 
+/* People that a need names count beside its groups, and nobody else does. */
+static void
+test_people(void **state)
+{
+	static const struct {
+		const char *reviewer, *group, *alias;
+		bool want;
+	} who[] = {
+		{ "ann", "", "", true },
+		{ "ANN", "", "", true },
+		{ "x", "dba", "", true },
+		{ "x", "", "ann@b.c", true },
+		{ "x", "dev", "y@b.c", false },
+	};
+	const struct quorum_push push = { "bot", NULL };
+	struct need need = { .required = 1 };
+
+	(void)state;
+	strv_add(&need.from, "dba");
+	strv_add(&need.people, "ann");
+	strv_add(&need.people, "ann@b.c");
+	for (int without_groups = 0; without_groups < 2; without_groups++) {
+		for (size_t i = 0; i < GG_COUNT(who); i++) {
+			GG_AUTO_RELEASE(strv) groups = STRV_INIT;
+			GG_AUTO_RELEASE(strv) aliases = STRV_INIT;
+			struct quorum_review r = { who[i].reviewer, &groups,
+				&aliases, true };
+			bool want = who[i].want &&
+			    !(without_groups && *who[i].group);
+
+			split(who[i].group, &groups);
+			split(who[i].alias, &aliases);
+			if (quorum_counts_for(&need, &push, &r) != want)
+				fail_msg("%s %s", who[i].reviewer,
+				    who[i].alias);
+		}
+		strv_release(&need.from);
+	}
+	strv_release(&need.people);
+}
+
 /* The push of "bot" needs one approval of dba and two of dev. Reviews are
  * given as "name:group:+" or "-". */
 static const struct {
@@ -308,6 +349,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_people),
 		cmocka_unit_test(who_may),
 		cmocka_unit_test(when_enough),
 		cmocka_unit_test(never_by_nobody),
