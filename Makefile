@@ -21,7 +21,7 @@ PREFIX ?= /usr/local
 VERSION := 0.1.0
 
 PKGS := libgit2 libmicrohttpd libcrypto jansson libcurl sqlite3 libpq \
-	yaml-0.1 librnp libseccomp libargon2 zlib
+	yaml-0.1 librnp libseccomp libargon2 zlib libhs libpcre2-8
 
 probe = $(shell echo 'extern int p; int p;' | $(CC) -Werror -Wall $(1) -O2 \
 	-x c -c - -o /dev/null 2>/dev/null && echo $(1))
@@ -64,7 +64,7 @@ CPPFLAGS += -D_GNU_SOURCE -Igitgate -DGG_VERSION='"$(VERSION)"' \
 	$(if $(FAILPOINTS),-DGG_FAILPOINTS) $(if $(SAN)$(FUZZ),-DGG_SANITIZE) \
 	-include base/banned.h
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lunistring
+PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lunistring -lm
 CFLAGS += -std=gnu17 -g -pthread $(PROBED) $(if $(WERROR),-Werror) \
 	$(if $(SAN)$(FUZZ),-O1 -fsanitize=$(SANITIZERS) \
 	-fno-sanitize-recover=all -fno-omit-frame-pointer, \
@@ -75,7 +75,7 @@ LDFLAGS += -pie -pthread -Wl,-z,relro,-z,now,-z,noexecstack \
 	$(if $(SAN)$(FUZZ),-fsanitize=$(SANITIZERS))
 
 FOLDERS := base config crypto ipc sandbox model proto policy hold audit \
-	identity pack mirror store upstream http web role cli
+	identity scan pack mirror store upstream http web role cli
 MAINS := gitgate/cli/gitgate.c gitgate/role/gate_main.c \
 	gitgate/role/inspector_main.c gitgate/role/courier_main.c \
 	gitgate/role/hook_main.c

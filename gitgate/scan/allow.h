@@ -1,0 +1,20 @@
+/* Allowlists: what is found but shall not be reported. */
+#ifndef GITGATE_SCAN_ALLOW_H
+#define GITGATE_SCAN_ALLOW_H
+
+#include "scan/rules.h"
+
+/* What an allowlist may ask about. Empty views never match. */
+struct allow_subject {
+	struct view secret, match, line, path;
+	const char *commit;
+};
+
+/* Does one of them hold? */
+bool allows_hold(struct scan_allows *a, const struct allow_subject *s);
+/* Compile if need be and look; a pattern that is not there: false. */
+bool pattern_matches(struct scan_pattern *p, struct view v);
+/* The compiled form; dies where it does not compile, which was checked. */
+struct regex *pattern_regex(struct scan_pattern *p);
+
+#endif
