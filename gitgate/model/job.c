@@ -47,6 +47,7 @@ enc_limits(struct buf *b, const struct job_limits *l)
 	enc_u64(b, l->wall_ms);
 	enc_u64(b, l->cpu_ms);
 	enc_u64(b, l->memory_bytes);
+	enc_u64(b, l->scan_blob_bytes);
 }
 
 static void
@@ -64,6 +65,7 @@ read_limits(struct dec *d, struct job_limits *l)
 	l->wall_ms = dec_u64(d);
 	l->cpu_ms = dec_u64(d);
 	l->memory_bytes = dec_u64(d);
+	l->scan_blob_bytes = dec_u64(d);
 }
 
 void
@@ -87,6 +89,7 @@ push_job_encode(const struct push_job *j, struct buf *out)
 	enc_u8(out, j->mirror_clean);
 	enc_u8(out, j->sandbox_required);
 	enc_u8(out, j->wants);
+	buf_add(out, j->salt, sizeof(j->salt));
 	enc_strv(out, &j->fsck);
 	enc_strv(out, &j->shallow);
 	enc_limits(out, &j->limits);
@@ -108,6 +111,8 @@ push_job_decode(struct view v, struct push_job *out, struct gg_error *err)
 	j.wants = dec_u8(&d);
 	if (j.wants > JOB_WANT_ALL)
 		d.failed = true;
+	for (size_t i = 0; i < sizeof(j.salt); i++)
+		j.salt[i] = dec_u8(&d);
 	dec_strv(&d, &j.fsck, JOB_STRINGS_MAX);
 	dec_strv(&d, &j.shallow, JOB_STRINGS_MAX);
 	read_limits(&d, &j.limits);

@@ -21,6 +21,7 @@ struct job_limits {
 	uint64_t path_bytes, tree_depth;
 	uint64_t walk_commits, walk_entries, listed_paths;
 	uint64_t wall_ms, cpu_ms, memory_bytes;
+	uint64_t scan_blob_bytes; /* larger blobs are not scanned */
 };
 
 /* What the change report shall hold beside the paths: only what some rule
@@ -33,6 +34,10 @@ enum {
 	JOB_WANT_ALL = 15
 };
 
+/* The key that findings are named with: of this installation, so that nobody
+ * can try out what a low-entropy secret was from its fingerprint. */
+#define JOB_SALT_BYTES 32
+
 struct push_job {
 	char *push_id;
 	char *mirror;      /* absolute path of the bare mirror */
@@ -42,7 +47,8 @@ struct push_job {
 	bool mirror_clean; /* every object in the mirror is reachable from
 	                          upstream's refs that clients may see */
 	bool sandbox_required;
-	uint8_t wants;       /* JOB_WANT_* */
+	uint8_t wants; /* JOB_WANT_* */
+	unsigned char salt[JOB_SALT_BYTES];
 	struct strv fsck;    /* "msg-id=severity" overrides */
 	struct strv shallow; /* hex oids of the client's shallow lines */
 	struct job_limits limits;

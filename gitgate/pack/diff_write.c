@@ -24,6 +24,7 @@ struct writer {
 	uint64_t written;
 	struct buf out;        /* whole records, not written yet */
 	struct buf body;       /* the record being made */
+	struct buf masked;     /* a text without the secrets in it */
 	bool full;             /* nothing more fits */
 	uint64_t files, lines; /* that are not shown */
 	int failed;
@@ -35,6 +36,7 @@ writer_release(struct writer *w)
 {
 	buf_release(&w->out);
 	buf_release(&w->body);
+	buf_release(&w->masked);
 }
 GG_DEFINE_AUTO_RELEASE(writer);
 
@@ -77,6 +79,15 @@ record(struct writer *w, enum diff_kind kind)
 	return put(w, kind, CUT_ROOM);
 }
 
+/* Without what was found in the push; borrowed until the next call. */
+static struct view
+shown(struct writer *w, struct view text)
+{
+	return masks_apply(&w->in->masks, text, &w->masked) ?
+	    buf_view(&w->masked) :
+	    text;
+}
+
 /* ---- one file ---- */
 
 static int
@@ -101,7 +112,7 @@ on_hunk(const git_diff_delta *delta, const git_diff_hunk *h, void *ctx)
 	enc_u32(&w->body, (uint32_t)h->old_lines);
 	enc_u32(&w->body, (uint32_t)h->new_start);
 	enc_u32(&w->body, (uint32_t)h->new_lines);
-	enc_bytes(&w->body, part);
+	enc_bytes(&w->body, shown(w, part));
 	return w->failed = record(w, DIFF_HUNK);
 }
 
@@ -124,7 +135,7 @@ on_line(const git_diff_delta *delta, const git_diff_hunk *h,
 	if (kind != DIFF_NO_NEWLINE) {
 		if (v.n > 0 && v.p[v.n - 1] == '\n')
 			v.n--;
-		buf_addv(&w->body, v);
+		buf_addv(&w->body, shown(w, v));
 		w->lines += w->full;
 	}
 	w->failed = record(w, kind);
@@ -156,8 +167,11 @@ static int
 file_record(struct writer *w, const struct path_change *p, uint64_t old_bytes,
     uint64_t new_bytes, unsigned flags)
 {
-	enc_str(&w->body, p->old_mode != 0 ? p->path : "");
-	enc_str(&w->body, p->new_mode != 0 ? p->path : "");
+	const struct view path = shown(w, view_str(p->path));
+	const struct view none = view_of(NULL, 0);
+
+	enc_bytes(&w->body, p->old_mode != 0 ? path : none);
+	enc_bytes(&w->body, p->new_mode != 0 ? path : none);
 	enc_u32(&w->body, p->old_mode);
 	enc_u32(&w->body, p->new_mode);
 	enc_u64(&w->body, old_bytes);
@@ -357,7 +371,7 @@ commit_head(struct writer *w, const struct oid *oid)
 	oid_format(oid, hex);
 	enc_str(&w->body, hex);
 	/* strings have no NUL, and nor do commits that were checked */
-	enc_bytes(&w->body, subject);
+	enc_bytes(&w->body, shown(w, subject));
 	return record(w, DIFF_COMMIT);
 }
 
@@ -431,6 +445,7 @@ inspection_diff(struct inspection *in, int fd, uint64_t max_bytes,
 		.left = max_bytes < CUT_ROOM ? CUT_ROOM : max_bytes,
 		.out = BUF_INIT(RECORD_MAX + FLUSH_AT),
 		.body = BUF_INIT(RECORD_MAX),
+		.masked = BUF_INIT(RECORD_MAX),
 		.err = err,
 	};
 	const struct ref_updates *u = &in->refs->updates;

@@ -139,6 +139,12 @@ inspection_begin(const struct push_job *job, const struct push_job_refs *refs,
 	return 0;
 }
 
+void
+inspection_secrets(struct inspection *in, struct scanner *s)
+{
+	in->scanner = s;
+}
+
 int
 inspection_feed(struct inspection *in, struct view piece, struct gg_error *err)
 {
@@ -184,6 +190,7 @@ inspection_free(struct inspection *in)
 	oidmap_release(&in->listed);
 	free(in->cut);
 	free(in->plans);
+	masks_release(&in->masks);
 	change_report_free(in->report);
 	free(in->idx);
 	if (in->git)

@@ -18,6 +18,7 @@
 #include "model/report.h"
 
 struct inspection;
+struct scanner;
 
 /*
  * job and refs are borrowed until inspection_free(). *limit points to a
@@ -26,6 +27,8 @@ struct inspection;
 GG_MUST_USE int
 inspection_begin(const struct push_job *job, const struct push_job_refs *refs,
     struct inspection **out, const char **limit, struct gg_error *err);
+/* Before the report: look for secrets with s, borrowed until the end. */
+void inspection_secrets(struct inspection *in, struct scanner *s);
 /* The next bytes of the pack, in order: scanned against the limits before
  * the child gets them. */
 GG_MUST_USE int

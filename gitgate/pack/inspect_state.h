@@ -11,6 +11,7 @@
 #include "pack/objects.h"
 #include "pack/oidmap.h"
 #include "pack/pack_scan.h"
+#include "pack/secrets.h"
 
 enum inspect_state {
 	INSPECT_NEW,
@@ -51,6 +52,8 @@ struct inspection {
 	const char **cut;
 	size_t cut_alloc;
 	struct diff_plan *plans; /* one per update */
+	struct scanner *scanner; /* borrowed; NULL: secrets are not wanted */
+	struct masks masks;      /* what was found */
 };
 
 GG_MUST_USE int diff_plan_make(struct inspection *in,

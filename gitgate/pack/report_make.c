@@ -435,7 +435,8 @@ inspection_report(struct inspection *in, struct change_report **out,
 	if (in->state != INSPECT_INDEXED)
 		gg_die("inspection_report out of order");
 	if ((rc = open_objects(in, err)) != 0 || (rc = check(in, err)) != 0 ||
-	    (rc = make_report(in, err)) != 0)
+	    (rc = make_report(in, err)) != 0 ||
+	    (rc = secrets_scan(in, err)) != 0)
 		/* what is missing is missing from the push */
 		return rc == GG_E_NOTFOUND ?
 		    gg_wrap(err, GG_E_PEER, "incomplete push") :

@@ -4,6 +4,7 @@
  *	gate_main.c        start, frames of the supervisor, routes, stop
  *	gate_state.c       config and policy in force, repositories, admission
  *	gate_inspector.c   the pool of idle inspectors, talking to one
+ *	gate_rules.c       secret rules: compiled when config is loaded
  *	gate_courier.c     requests to the courier
  *	gate_mirror.c      keeping mirrors up to date
  *	gate_fetch.c       clone and fetch
@@ -58,6 +59,8 @@ struct snapshot {
 	struct snapshot *next; /* all that somebody still holds */
 	struct config *config;
 	struct ruleset *ruleset;
+	int rules_fd; /* compiled secret rules, 0: none (gate_rules.c) */
+	char rules_digest[65];
 };
 
 /* An upstream advertisement, shared and immutable. */
@@ -130,6 +133,9 @@ struct gate {
 	struct inspectors *inspectors;
 	struct inspectors *hooks; /* runners on their way to whoever asked */
 	struct waiters *waiters;
+	unsigned char salt[JOB_SALT_BYTES]; /* of fingerprints */
+	/* A frame that had to wait until the secret rules were compiled. */
+	struct frame late;
 	pthread_mutex_t review_mutex; /* one change of a hold at a time */
 	pthread_t ticker;
 	atomic_bool stopping;
@@ -186,6 +192,21 @@ gate_count(struct gate *g, enum metric m)
 	atomic_fetch_add(&g->metrics[m], 1);
 }
 
+/* -- secret rules (gate_rules.c) -- */
+/*
+ * Compile what the snapshot's rule set names, or share what `old` (may be
+ * NULL) has. On the main thread: reads the supervisor's frames meanwhile.
+ * GG_E_INPUT with file and line.
+ */
+GG_MUST_USE int gate_rules_load(struct gate *g, struct snapshot *fresh,
+    const struct snapshot *old, struct gg_error *err);
+/* Once, before the first of them: the key, and what an earlier gate left. */
+GG_MUST_USE int
+gate_rules_begin(struct gate *g, const char *state_dir, struct gg_error *err);
+/* A socket that the supervisor passes: INSPECTOR, HOOK_RUNNER, COURIER.
+ * False: the frame is another one. */
+bool gate_take_socket(struct gate *g, struct frame *f);
+
 /* -- inspectors -- */
 GG_MUST_USE int inspectors_new(struct inspectors **out, struct gg_error *err);
 void inspectors_free(struct inspectors *in);
@@ -194,6 +215,8 @@ void inspectors_add(struct inspectors *in, int fd);
 /* An idle inspector's socket (the caller closes it: that ends it). Asks the
  * supervisor for its successor. GG_E_UNAVAILABLE after 15 s. */
 GG_MUST_USE int inspectors_take(struct gate *g, int *fd, struct gg_error *err);
+/* Is one idle? Then inspectors_take() does not wait. */
+bool inspectors_idle(struct gate *g);
 /* A fresh hook runner's socket, for one job; the caller closes it. */
 GG_MUST_USE int hook_runner_take(struct gate *g, int *fd, struct gg_error *err);
 

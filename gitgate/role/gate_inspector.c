@@ -120,6 +120,18 @@ inspectors_take(struct gate *g, int *fd, struct gg_error *err)
 	return 0;
 }
 
+bool
+inspectors_idle(struct gate *g)
+{
+	struct inspectors *in = g->inspectors;
+	bool idle;
+
+	pthread_mutex_lock(&in->mutex);
+	idle = in->n > 0;
+	pthread_mutex_unlock(&in->mutex);
+	return idle;
+}
+
 /* Hooks are rare: none is kept idle. */
 int
 hook_runner_take(struct gate *g, int *fd, struct gg_error *err)

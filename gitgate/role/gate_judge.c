@@ -73,6 +73,8 @@ order_of(const struct push *p)
 		.has_pack = p->has_pack,
 		.mirror_clean = mirror_is_clean(p),
 		.sandbox_required = p->gate->sandbox_required,
+		.rules_fd = p->who.snap->rules_fd,
+		.salt = p->gate->salt,
 	};
 }
 

@@ -382,7 +382,9 @@ start(struct gate *g, struct gg_error *err)
 	    (rc = inspectors_new(&g->hooks, err)) != 0 ||
 	    (rc = waiters_new(&g->waiters, err)) != 0 ||
 	    (rc = courier_new(g, err)) != 0 ||
-	    (rc = ask_for_inspectors(g, c, err)) != 0)
+	    (rc = ask_for_inspectors(g, c, err)) != 0 ||
+	    (rc = gate_rules_begin(g, c->state_dir, err)) != 0 ||
+	    (rc = gate_rules_load(g, snap, NULL, err)) != 0)
 		return rc;
 	fill_web(g);
 	note_start(g, "log.start");
@@ -484,16 +486,10 @@ on_frame(struct gate *g, struct frame *f, bool *started)
 		code = on_config(g, f, started);
 		return code == 0 ? 0 : code + 1;
 	case MSG_INSPECTOR:
-		if (*started && f->n_fds == 1)
-			inspectors_add(g->inspectors, frame_take_fd(f, 0));
-		return 0;
 	case MSG_HOOK_RUNNER:
-		if (*started && f->n_fds == 1)
-			inspectors_add(g->hooks, frame_take_fd(f, 0));
-		return 0;
 	case MSG_COURIER:
-		if (*started && f->n_fds == 1)
-			courier_connected(g, frame_take_fd(f, 0));
+		if (*started)
+			(void)gate_take_socket(g, f);
 		return 0;
 	case MSG_SHUTDOWN:
 		if (*started)
@@ -504,10 +500,22 @@ on_frame(struct gate *g, struct frame *f, bool *started)
 	}
 }
 
+static int
+next_frame(struct gate *g, struct frame *f, struct gg_error *err)
+{
+	if (g->late.type == MSG_NONE)
+		return frame_recv(g->supervisor, ROLE_SUPERVISOR, ROLE_GATE, f,
+		    err);
+	frame_release(f);
+	*f = g->late;
+	g->late = FRAME_INIT;
+	return 1;
+}
+
 int
 main(int argc, char **argv)
 {
-	struct gate g = { .supervisor = FRAME_PARENT_FD };
+	struct gate g = { .supervisor = FRAME_PARENT_FD, .late = FRAME_INIT };
 	GG_AUTO_RELEASE(frame) f = FRAME_INIT;
 	struct gg_error err = { 0 };
 	bool started = false;
@@ -524,8 +532,7 @@ main(int argc, char **argv)
 	pthread_mutex_init(&g.mutex, NULL);
 	pthread_mutex_init(&g.review_mutex, NULL);
 	(void)fcntl(FRAME_PARENT_FD, F_SETFD, FD_CLOEXEC);
-	while (code == 0 &&
-	    frame_recv(g.supervisor, ROLE_SUPERVISOR, ROLE_GATE, &f, &err) > 0)
+	while (code == 0 && next_frame(&g, &f, &err) > 0)
 		code = on_frame(&g, &f, &started);
 	/* Without a supervisor there is no gate: at once, as after a crash. */
 	_exit(code == 0 ? 1 : code - 1);

@@ -40,6 +40,8 @@ snapshot_unref(struct snapshot *s)
 	pthread_mutex_unlock(&g->mutex);
 	config_free(s->config);
 	ruleset_free(s->ruleset);
+	if (s->rules_fd > 0)
+		fd_close(s->rules_fd);
 	free(s);
 }
 
@@ -78,6 +80,12 @@ gate_load(struct gate *g, int config_fd, struct gg_error *err)
 	fresh->config = gg_take(config);
 	fresh->ruleset = gg_take(ruleset);
 	fresh->gate = g;
+	/* At the start there is nobody yet who could compile. */
+	if (g->inspectors != NULL &&
+	    (rc = gate_rules_load(g, fresh, g->snap, err)) != 0) {
+		snapshot_unref(fresh);
+		return rc;
+	}
 	pthread_mutex_lock(&g->mutex);
 	old = g->snap;
 	fresh->next = old;

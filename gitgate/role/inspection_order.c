@@ -168,6 +168,10 @@ fill_job(const struct inspection_order *o, struct push_job *job)
 		    conf->fsck[i].severity);
 	strv_copy(&job->shallow, o->shallow);
 	gate_job_limits(&o->config->limits, &job->limits);
+	job->wants = (uint8_t)ruleset_wants(o->ruleset, o->principal,
+	    o->repo->name);
+	if (o->salt != NULL)
+		memcpy(job->salt, o->salt, sizeof(job->salt));
 }
 
 int
@@ -177,6 +181,7 @@ inspection_order_send(const struct inspection_order *o, int sock, int pack_fd,
 	GG_AUTO_RELEASE(push_job) job = { 0 };
 	GG_AUTO_RELEASE(buf) body = BUF_INIT(16384);
 	GG_AUTO_FD refs = refs_file(o, err);
+	bool secrets;
 	int rc;
 
 	if (refs < 0)
@@ -184,12 +189,17 @@ inspection_order_send(const struct inspection_order *o, int sock, int pack_fd,
 	if ((rc = dir_make(o->quarantine, 0700, err)) != 0)
 		return rc;
 	fill_job(o, &job);
+	secrets = (job.wants & JOB_WANT_SECRETS) != 0;
+	if (secrets && (o->rules_fd <= 0 || o->salt == NULL))
+		return gg_fail(err, GG_E_UNAVAILABLE,
+		    "the secret rules are not compiled");
 	push_job_encode(&job, &body);
 	if ((rc = buf_check(&body, err)) != 0)
 		return rc;
-	int fds[3] = { refs, pack_fd, report_fd };
+	int fds[4] = { refs, pack_fd, report_fd, o->rules_fd };
 
-	return frame_send(sock, MSG_JOB_PUSH, 0, buf_view(&body), fds, 3, err);
+	return frame_send(sock, MSG_JOB_PUSH, 0, buf_view(&body), fds,
+	    secrets ? 4 : 3, err);
 }
 
 /* -- what comes back -- */
@@ -210,6 +220,7 @@ gate_job_limits(const struct limits *l, struct job_limits *out)
 		.wall_ms = l->inspection_ms,
 		.cpu_ms = l->inspection_cpu_ms,
 		.memory_bytes = l->inspection_memory,
+		.scan_blob_bytes = l->scan_blob_bytes,
 	};
 }
 

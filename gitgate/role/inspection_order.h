@@ -35,6 +35,11 @@ struct inspection_order {
 	bool has_pack;
 	bool mirror_clean;
 	bool sandbox_required;
+	/* The compiled secret rules, open for reading, and the key of
+	 * fingerprints (role/secret_rules.h); needed where the rule set
+	 * wants secrets looked for. rules_fd 0 or less: there are none. */
+	int rules_fd;
+	const unsigned char *salt;
 };
 
 /*

@@ -27,6 +27,8 @@ GG_MUST_USE int inspector_mirror(int sock, struct frame *f, const char **limit,
     struct gg_error *err);
 GG_MUST_USE int inspector_repack(int sock, struct frame *f, const char **limit,
     struct gg_error *err);
+GG_MUST_USE int inspector_rules(int sock, struct frame *f, const char **limit,
+    struct gg_error *err);
 /* Does not return where all went well: it becomes git upload-pack. */
 GG_MUST_USE int inspector_serve(int sock, struct frame *f, const char **limit,
     struct gg_error *err);

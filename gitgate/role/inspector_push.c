@@ -6,6 +6,7 @@
 #include "pack/inspect.h"
 #include "role/inspector.h"
 #include "role/inspector_walls.h"
+#include "scan/scanner.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -22,6 +23,7 @@ struct work {
 	int pack_fd, report_fd;
 	uint64_t wall_ms; /* what one answer may take */
 	struct inspection *in;
+	struct scanner *scanner; /* NULL: secrets are not wanted */
 };
 
 /* How far the pack file may be read, and whether it will grow. */
@@ -200,6 +202,8 @@ inspect(struct work *w, const struct push_job *job,
 
 	w->in = in;
 	if (rc == 0)
+		inspection_secrets(in, w->scanner);
+	if (rc == 0)
 		rc = walls_no_exec(job->sandbox_required, err);
 	if (rc == 0 && job->has_pack)
 		rc = feed_all(w, err);
@@ -222,6 +226,18 @@ start_clock(struct work *w, struct push_job *job, struct gg_error *err)
 	return inspector_deadline(w->sock, w->wall_ms, err);
 }
 
+static int
+load_rules(const struct push_job *job, int rules_fd, struct scanner **out,
+    struct gg_error *err)
+{
+	if (!(job->wants & JOB_WANT_SECRETS))
+		return 0;
+	if (rules_fd < 0)
+		return gg_fail(err, GG_E_PEER,
+		    "a push job without its secret rules");
+	return scanner_open(rules_fd, out, err);
+}
+
 int
 inspector_push(int sock, struct frame *f, const char **limit,
     struct gg_error *err)
@@ -232,7 +248,11 @@ inspector_push(int sock, struct frame *f, const char **limit,
 	GG_AUTO_FD refs_fd = frame_take_fd(f, 0);
 	GG_AUTO_FD pack_fd = frame_take_fd(f, 1);
 	GG_AUTO_FD report_fd = frame_take_fd(f, 2);
-	struct work w = { sock, f, pack_fd, report_fd, 0, NULL };
+	GG_AUTO_FD rules_fd = frame_take_fd(f, 3);
+	GG_AUTO(scanner) scanner = NULL;
+	struct work w = {
+		.sock = sock, .f = f, .pack_fd = pack_fd, .report_fd = report_fd
+	};
 	int rc = push_job_decode(f->body, &job, err);
 
 	if (rc == 0 && (pack_fd < 0 || report_fd < 0))
@@ -246,6 +266,9 @@ inspector_push(int sock, struct frame *f, const char **limit,
 	if (rc == 0)
 		rc = push_job_refs_decode(buf_view(&text), &refs, err);
 	buf_release(&text);
+	if (rc == 0)
+		rc = load_rules(&job, rules_fd, &scanner, err);
+	w.scanner = scanner;
 	FAILPOINT("inspector.job");
 	return rc == 0 ? inspect(&w, &job, &refs, limit, err) : rc;
 }

@@ -8,6 +8,9 @@
 
 #define MAX_PATHS      16
 #define MAX_OPEN_FILES 1024
+/* Compiling 222 rules takes 150 MiB and a second. */
+#define RULES_MEMORY_BYTES ((uint64_t)2 << 30)
+#define RULES_CPU_SECONDS  60
 
 struct paths {
 	struct sandbox_path v[MAX_PATHS];
@@ -134,6 +137,23 @@ walls_serve(const struct serve_job *job, struct gg_error *err)
 	if ((rc = sandbox_limits(&limits, err)) != 0)
 		return rc;
 	return sandbox_files(p.v, p.n, true, job->sandbox_required, err);
+}
+
+int
+walls_rules(uint64_t file_bytes, bool required, struct gg_error *err)
+{
+	struct sandbox_rlimits limits = {
+		.memory_bytes = RULES_MEMORY_BYTES,
+		.cpu_seconds = RULES_CPU_SECONDS,
+		.file_bytes = file_bytes,
+	};
+	struct paths none = { 0 };
+	int rc;
+
+	if ((rc = sandbox_limits(&limits, err)) != 0 ||
+	    (rc = sandbox_files(none.v, 0, true, required, err)) != 0)
+		return rc;
+	return walls_no_exec(required, err);
 }
 
 int

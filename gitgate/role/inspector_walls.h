@@ -25,6 +25,9 @@ GG_MUST_USE int
 walls_mirror(const struct mirror_job *job, struct gg_error *err);
 /* Read one mirror. */
 GG_MUST_USE int walls_serve(const struct serve_job *job, struct gg_error *err);
+/* Nothing but the two files that were passed along: no file, no program. */
+GG_MUST_USE int
+walls_rules(uint64_t file_bytes, bool required, struct gg_error *err);
 /* No new program, process or executable memory from here on. */
 GG_MUST_USE int walls_no_exec(bool required, struct gg_error *err);
 

@@ -158,12 +158,13 @@ class Peer:
 def limits(**over):
     names = ["pack_bytes", "pack_objects", "object_bytes", "delta_depth",
              "path_bytes", "tree_depth", "walk_commits", "walk_entries",
-             "listed_paths", "wall_ms", "cpu_ms", "memory_bytes"]
+             "listed_paths", "wall_ms", "cpu_ms", "memory_bytes",
+             "scan_blob_bytes"]
     values = dict(pack_bytes=2 << 30, pack_objects=2000000,
                   object_bytes=1 << 30, delta_depth=4095, path_bytes=4096,
                   tree_depth=512, walk_commits=100000, walk_entries=20000000,
                   listed_paths=50000, wall_ms=600000, cpu_ms=900000,
-                  memory_bytes=1 << 30)
+                  memory_bytes=1 << 30, scan_blob_bytes=32 << 20)
     values.update(over)
     return b"".join(u64(values[n]) for n in names)
 
@@ -178,10 +179,11 @@ def serve_job(mirror, advertise=False, protocol="", hide=(), wants=(),
             strv(wants) + u8(clean) + u8(1) + limits(**over))
 
 
-def push_job(mirror, quarantine, has_pack=True, **over):
+def push_job(mirror, quarantine, has_pack=True, wants=0, salt=bytes(32),
+             **over):
     return (bytes_("01TEST") + bytes_(mirror) + bytes_(quarantine) +
-            u8(has_pack) + u8(1) + u8(1) + strv([]) + strv([]) +
-            limits(**over))
+            u8(has_pack) + u8(1) + u8(1) + u8(wants) + salt + strv([]) +
+            strv([]) + limits(**over))
 
 
 def push_job_refs(updates, advertised, head="0" * 40):

@@ -1,0 +1,605 @@
+/*
+ * The scan of a push. What lies in the pack and not upstream is looked at
+ * once: blobs under the path of the oldest listed commit that brings them,
+ * then the messages, then whatever of the pack no list named (lists end at
+ * limits; what is scanned does not).
+ */
+#include "pack/secrets.h"
+
+#include "base/fd.h"
+#include "base/sha256.h"
+#include "base/text.h"
+#include "pack/blob_stream.h"
+#include "pack/inspect_state.h"
+#include "pack/obj_check.h"
+#include "scan/scanner.h"
+
+#include <fcntl.h>
+#include <stdarg.h>
+
+enum {
+	BLOCK = 1 << 20,
+	BINARY_LOOK = 8192,
+	/* Of a secret of several lines, shorter ones give nothing away. */
+	MASK_LINE_MIN = 8,
+	MASK_LINES_MAX = 20000,
+	TAG_CHAIN_MAX = 32,
+};
+
+/* How an object of the pack was met. */
+enum { NOT_MET, MET_ALLOWED, MET_SCANNED };
+
+/* Where the bytes under the scanner come from. */
+struct place {
+	enum finding_place kind;
+	struct view path;
+	uint32_t commit, update;
+	char hex[OID_HEX + 1]; /* of the commit; "" */
+};
+
+struct scan {
+	struct inspection *in;
+	unsigned char *met; /* per object of the pack */
+	uint64_t sent_end;  /* behind it stand bases from the mirror */
+	int pack_fd;
+	const struct place *at;
+	/* the block being filled */
+	char *block;
+	size_t n;
+	bool first, binary, looked;
+	uint64_t lines; /* newlines before the block */
+	bool last;
+};
+
+static void
+scan_release(struct scan *s)
+{
+	free(s->met);
+	free(s->block);
+	fd_close(s->pack_fd);
+}
+GG_DEFINE_AUTO_RELEASE(scan);
+
+static char *
+keep(char *s)
+{
+	if (s == NULL)
+		gg_die("no memory for a finding");
+	return s;
+}
+
+static void
+set(char **at, char *with)
+{
+	free(*at);
+	*at = keep(with);
+}
+
+__attribute__((format(printf, 2, 3))) static void
+incomplete(struct inspection *in, const char *fmt, ...)
+{
+	char text[200];
+	va_list ap;
+
+	if (*in->report->scan_incomplete != '\0')
+		return;
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	set(&in->report->scan_incomplete, strdup(text));
+}
+
+/* ---- what was found ---- */
+
+static void
+add_mask(struct masks *m, struct view line)
+{
+	for (size_t i = 0; i < m->n; i++)
+		if (view_eq(view_of(m->v[i].secret, m->v[i].n), line))
+			return;
+	if (m->n == MASK_LINES_MAX) {
+		m->everything = true;
+		return;
+	}
+	if (m->n == m->alloc) {
+		size_t want = m->alloc ? 2 * m->alloc : 16;
+		void *p = reallocarray(m->v, want, sizeof(*m->v));
+
+		if (p == NULL)
+			gg_die("no memory for %zu masks", want);
+		m->v = p;
+		m->alloc = want;
+	}
+	m->v[m->n++] = (struct mask){ .secret = keep(view_dup(line)),
+		.n = line.n,
+		.shown = secret_shown(line) };
+}
+
+static void
+add_masks(struct masks *m, struct view secret)
+{
+	struct view line;
+
+	if (memchr(secret.p, '\n', secret.n) == NULL) {
+		add_mask(m, secret);
+		return;
+	}
+	while (secret.n > 0) {
+		if (!view_cut(&secret, '\n', &line)) {
+			line = secret;
+			secret.n = 0;
+		}
+		if (line.n > 0 && line.p[line.n - 1] == '\r')
+			line.n--;
+		if (line.n >= MASK_LINE_MIN)
+			add_mask(m, line);
+	}
+}
+
+/* HMAC-SHA-256 under the installation's key of "gitgate-finding-v1", the
+ * rule, the path and the secret, each ended by a NUL but the last. */
+static void
+fingerprint(const struct scan *s, const char *rule, struct view secret,
+    char hex[2 * SHA256_BYTES + 1])
+{
+	unsigned char digest[SHA256_BYTES];
+	struct hmac_sha256 m;
+
+	hmac_sha256_begin(&m,
+	    view_of(s->in->job->salt, sizeof(s->in->job->salt)));
+	hmac_sha256_add(&m, view_of("gitgate-finding-v1", 19));
+	hmac_sha256_add(&m, view_of(rule, strlen(rule) + 1));
+	hmac_sha256_add(&m, s->at->path);
+	hmac_sha256_add(&m, view_of("", 1));
+	hmac_sha256_add(&m, secret);
+	hmac_sha256_end(&m, digest);
+	hex_encode(digest, sizeof(digest), hex);
+}
+
+static bool
+is_known(const struct change_report *r, const char *hex)
+{
+	for (size_t i = 0; i < r->n_findings; i++)
+		if (strcmp(r->findings[i].fingerprint, hex) == 0)
+			return true;
+	return false;
+}
+
+static char *
+description(const struct scan_rule *rule, enum checksum sum)
+{
+	return path_f("%s%s", rule->description,
+	    sum == CHECKSUM_RIGHT     ? " (its checksum is right)" :
+		sum == CHECKSUM_WRONG ? " (its checksum is wrong)" :
+					"");
+}
+
+/* A path, without the secret if it stands there. */
+static char *
+shown_path(const struct scan *s)
+{
+	GG_AUTO_RELEASE(buf) b = BUF_INIT((size_t)1 << 20);
+
+	if (masks_apply(&s->in->masks, s->at->path, &b))
+		return keep(buf_take(&b));
+	return keep(view_dup(s->at->path));
+}
+
+static int
+add_finding(struct scan *s, const struct scan_rule *rule, enum checksum sum,
+    struct view secret, uint64_t line, struct gg_error *err)
+{
+	struct change_report *r = s->in->report;
+	char hex[2 * SHA256_BYTES + 1];
+	struct finding *f;
+
+	fingerprint(s, rule->id, secret, hex);
+	if (is_known(r, hex))
+		return 0;
+	if ((f = change_report_add_finding(r)) == NULL) {
+		s->in->masks.everything = true;
+		incomplete(s->in, "there are more than %d secrets",
+		    REPORT_MAX_FINDINGS);
+		return gg_fail(err, GG_E_EXISTS, "enough was found");
+	}
+	if (rule->regex.text != NULL)
+		add_masks(&s->in->masks, secret);
+	f->place = s->at->kind;
+	f->commit = s->at->commit;
+	f->update = s->at->update;
+	f->line = s->at->kind == FINDING_PATH ? 0 :
+	    line > UINT32_MAX                 ? UINT32_MAX :
+						(uint32_t)line;
+	set(&f->rule, strdup(rule->id));
+	set(&f->description, description(rule, sum));
+	set(&f->path, shown_path(s));
+	set(&f->masked,
+	    rule->regex.text != NULL ? secret_shown(secret) : strdup("..."));
+	set(&f->fingerprint, strdup(hex));
+	return 0;
+}
+
+static uint64_t
+count_lines(struct view v)
+{
+	uint64_t n = 0;
+	struct view line;
+
+	while (view_cut(&v, '\n', &line))
+		n++;
+	return n;
+}
+
+static int
+on_hit(void *ctx, const struct scan_hit *hit, struct gg_error *err)
+{
+	struct scan *s = ctx;
+	uint64_t line;
+
+	/* Cut off here, whole in the next block; and what the block before
+	 * has told already. */
+	if ((!s->last && hit->match.end == s->n) ||
+	    (!s->first && hit->match.end < SCAN_OVERLAP))
+		return 0;
+	line = s->lines + count_lines(view_of(s->block, hit->secret.begin)) + 1;
+	return add_finding(s, hit->rule, hit->checksum,
+	    view_of(s->block + hit->secret.begin,
+		hit->secret.end - hit->secret.begin),
+	    line, err);
+}
+
+/* ---- bytes, block by block ---- */
+
+static bool
+is_binary(struct view v)
+{
+	if (v.n > BINARY_LOOK)
+		v.n = BINARY_LOOK;
+	return v.n > 0 && memchr(v.p, '\0', v.n) != NULL &&
+	    memmem(v.p, v.n, "-----BEGIN", 10) == NULL;
+}
+
+static int
+scan_block(struct scan *s, bool last, struct gg_error *err)
+{
+	const struct scan_fragment f = {
+		.text = view_of(s->block, s->n),
+		.path = s->at->kind == FINDING_PATH ? view_of(NULL, 0) :
+						      s->at->path,
+		.commit = s->at->hex,
+		.first = s->first,
+		.last = last,
+	};
+	int rc;
+
+	if (!s->looked)
+		s->binary = s->at->kind == FINDING_BLOB && is_binary(f.text);
+	s->looked = true;
+	if (s->binary)
+		return 0;
+	s->last = last;
+	rc = scanner_scan(s->in->scanner, &f, on_hit, s, err);
+	if (rc != GG_E_LIMIT)
+		return rc;
+	incomplete(s->in, "a secret rule takes too many steps");
+	return 0;
+}
+
+static int
+feed(void *ctx, struct view v, struct gg_error *err)
+{
+	struct scan *s = ctx;
+	size_t take, drop;
+	int rc;
+
+	s->in->report->scanned_bytes += v.n;
+	while (v.n > 0) {
+		if (s->n == BLOCK) {
+			if ((rc = scan_block(s, false, err)) != 0)
+				return rc;
+			drop = s->n - SCAN_OVERLAP;
+			s->lines += count_lines(view_of(s->block, drop));
+			memmove(s->block, s->block + drop, SCAN_OVERLAP);
+			s->n = SCAN_OVERLAP;
+			s->first = false;
+		}
+		take = v.n < BLOCK - s->n ? v.n : BLOCK - s->n;
+		memcpy(s->block + s->n, v.p, take);
+		s->n += take;
+		view_skip(&v, take);
+	}
+	return 0;
+}
+
+static void
+begin(struct scan *s, const struct place *at)
+{
+	s->at = at;
+	s->n = 0;
+	s->lines = 0;
+	s->first = true;
+	s->looked = s->binary = false;
+}
+
+static int
+scan_text(struct scan *s, const struct place *at, struct view text,
+    struct gg_error *err)
+{
+	int rc;
+
+	begin(s, at);
+	if ((rc = feed(s, text, err)) != 0)
+		return rc;
+	return scan_block(s, true, err);
+}
+
+/* ---- objects ---- */
+
+/* Its place in the pack, if the push brings it: bases that complete a thin
+ * pack, and what upstream has, are no news. */
+static bool
+is_news(struct scan *s, const struct oid *oid, uint32_t *i)
+{
+	struct objects *o = s->in->objects;
+
+	*i = objects_find(o, oid);
+	if (*i == NOT_IN_PACK || s->met[*i] == MET_SCANNED)
+		return false;
+	return objects_offset(o, *i) < s->sent_end &&
+	    !(s->in->job->mirror_clean && objects_in_mirror(o, oid));
+}
+
+static int
+scan_blob(struct scan *s, const struct place *at, const struct oid *oid,
+    struct gg_error *err)
+{
+	uint64_t limit = s->in->job->limits.scan_blob_bytes, size = 0;
+	enum object_kind kind;
+	char hex[OID_HEX + 1];
+	uint32_t i;
+	int rc;
+
+	if (!is_news(s, oid, &i))
+		return 0;
+	if (scanner_skips_path(s->in->scanner, at->path, at->hex)) {
+		s->met[i] = MET_ALLOWED;
+		return 0;
+	}
+	s->met[i] = MET_SCANNED;
+	rc = objects_header(s->in->objects, oid, &kind, &size, err);
+	if (rc != 0 || kind != OBJECT_BLOB)
+		return rc;
+	if (limit != 0 && size > limit) {
+		oid_format(oid, hex);
+		incomplete(s->in,
+		    "blob %.12s is larger than limit scan-blob-size", hex);
+		return 0;
+	}
+	begin(s, at);
+	rc = blob_stream(s->in->objects, s->pack_fd, i, size, feed, s, err);
+	return rc == 0 ? scan_block(s, true, err) : rc;
+}
+
+static struct view
+tag_message(struct view raw)
+{
+	const char *at = raw.n > 0 ? memmem(raw.p, raw.n, "\n\n", 2) : NULL;
+
+	if (at != NULL)
+		view_skip(&raw, (size_t)(at - raw.p) + 2);
+	return raw;
+}
+
+/* A commit or a tag. */
+static int
+scan_message(struct scan *s, struct place *at, const struct oid *oid,
+    enum object_kind kind, struct gg_error *err)
+{
+	GG_AUTO_RELEASE(object) obj = { 0 };
+	struct commit_fields f;
+	uint32_t i;
+	int rc;
+
+	if (!is_news(s, oid, &i))
+		return 0;
+	s->met[i] = MET_SCANNED;
+	if ((rc = objects_read_as(s->in->objects, oid, kind, &obj, err)) != 0)
+		return rc;
+	at->path = view_of("", 0);
+	if (kind == OBJECT_TAG) {
+		at->kind = FINDING_TAG_MESSAGE;
+		return scan_text(s, at, tag_message(obj.data), err);
+	}
+	at->kind = FINDING_COMMIT_MESSAGE;
+	if ((rc = commit_parse(obj.data, &f, err)) != 0)
+		return rc;
+	return scan_text(s, at, f.message, err);
+}
+
+static int
+scan_name(struct scan *s, struct place *at, struct gg_error *err)
+{
+	const struct scan_rule *rule;
+	size_t next = 0;
+	int rc;
+
+	at->kind = FINDING_PATH;
+	if ((rc = scan_text(s, at, at->path, err)) != 0)
+		return rc;
+	while ((rule = scanner_path_rule(s->in->scanner, at->path, at->hex,
+		    &next)) != NULL)
+		if ((rc = add_finding(s, rule, CHECKSUM_NONE, at->path, 0,
+			 err)) != 0)
+			return rc;
+	return 0;
+}
+
+static int
+scan_paths(struct scan *s, struct place *at, const struct path_changes *p,
+    struct gg_error *err)
+{
+	int rc;
+
+	for (size_t i = 0; i < p->n; i++) {
+		const struct path_change *c = &p->v[i];
+
+		if (c->new_mode == 0 ||
+		    (c->new_mode & MODE_TYPE) == MODE_GITLINK)
+			continue;
+		at->path = view_str(c->path);
+		if ((c->kinds & CHANGE_ADD) &&
+		    (rc = scan_name(s, at, err)) != 0)
+			return rc;
+		at->kind = FINDING_BLOB;
+		if ((rc = scan_blob(s, at, &c->new_oid, err)) != 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int
+scan_commit(struct scan *s, uint32_t index, struct gg_error *err)
+{
+	struct commit_info *c = &s->in->report->commits[index];
+	struct place at = { .commit = index };
+	int rc;
+
+	oid_format(&c->oid, at.hex);
+	if ((rc = scan_paths(s, &at, &c->paths, err)) != 0)
+		return rc;
+	return scan_message(s, &at, &c->oid, OBJECT_COMMIT, err);
+}
+
+static int
+scan_update(struct scan *s, uint32_t index, struct gg_error *err)
+{
+	struct place at = { .commit = UINT32_MAX, .update = index };
+	struct oid oid = s->in->refs->updates.v[index].new_oid;
+	enum object_kind kind;
+	struct tag_fields tag;
+	uint64_t size;
+	int rc;
+
+	rc = scan_paths(s, &at, &s->in->report->updates[index].net, err);
+	for (int i = 0; rc == 0 && i < TAG_CHAIN_MAX && !oid_is_zero(&oid);
+	     i++) {
+		GG_AUTO_RELEASE(object) obj = { 0 };
+
+		if ((rc = objects_header(s->in->objects, &oid, &kind, &size,
+			 err)) != 0 ||
+		    kind != OBJECT_TAG)
+			return rc;
+		if ((rc = scan_message(s, &at, &oid, kind, err)) != 0 ||
+		    (rc = objects_read_as(s->in->objects, &oid, kind, &obj,
+			 err)) != 0 ||
+		    (rc = tag_parse(obj.data, &tag, err)) != 0)
+			return rc;
+		oid = tag.target;
+	}
+	return rc;
+}
+
+/* What no list names. */
+static int
+scan_rest(struct scan *s, struct gg_error *err)
+{
+	enum object_kind kind;
+	uint64_t size;
+	struct oid oid;
+	int rc = 0;
+
+	for (uint32_t i = 0; rc == 0 && i < objects_count(s->in->objects);
+	     i++) {
+		struct place at = { .commit = UINT32_MAX };
+
+		if (s->met[i] != NOT_MET)
+			continue;
+		objects_oid_at(s->in->objects, i, &oid);
+		rc = objects_header(s->in->objects, &oid, &kind, &size, err);
+		if (rc != 0)
+			return rc;
+		at.kind = FINDING_BLOB;
+		at.path = view_of("", 0);
+		if (kind == OBJECT_BLOB)
+			rc = scan_blob(s, &at, &oid, err);
+		else if (kind == OBJECT_COMMIT || kind == OBJECT_TAG)
+			rc = scan_message(s, &at, &oid, kind, err);
+	}
+	return rc;
+}
+
+/* ---- the whole ---- */
+
+/* Messages travel with the report: without what was found in them. The
+ * bytes that were signed go too, so such a commit counts as unsigned. */
+static void
+mask_messages(struct inspection *in)
+{
+	GG_AUTO_RELEASE(buf) b = BUF_INIT((size_t)1 << 20);
+
+	for (size_t i = 0; i < in->report->n_commits; i++) {
+		struct commit_info *c = &in->report->commits[i];
+
+		if (masks_apply(&in->masks, view_str(c->message), &b))
+			set(&c->message, strdup(buf_str(&b)));
+		if (c->payload_n > 0 &&
+		    masks_apply(&in->masks, view_of(c->payload, c->payload_n),
+			&b)) {
+			set(&c->signature, strdup(""));
+			set(&c->payload, strdup(""));
+			c->payload_n = 0;
+		}
+	}
+}
+
+static int
+open_pack(struct inspection *in, struct gg_error *err)
+{
+	GG_AUTO_MEM char *path = NULL;
+	size_t n;
+	int fd;
+
+	if (in->idx == NULL || (n = strlen(in->idx)) < 4)
+		return -1;
+	path = path_f("%.*s.pack", (int)(n - 4), in->idx);
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)) < 0)
+		gg_fail(err, GG_E_SYS, "pack");
+	return fd;
+}
+
+static int
+scan_all(struct scan *s, struct gg_error *err)
+{
+	const struct change_report *r = s->in->report;
+	int rc = 0;
+
+	/* lists are newest first */
+	for (size_t i = r->n_commits; rc == 0 && i-- > 0;)
+		rc = scan_commit(s, (uint32_t)i, err);
+	for (size_t i = 0; rc == 0 && i < r->n_updates; i++)
+		rc = scan_update(s, (uint32_t)i, err);
+	return rc == 0 ? scan_rest(s, err) : rc;
+}
+
+int
+secrets_scan(struct inspection *in, struct gg_error *err)
+{
+	GG_AUTO_RELEASE(scan) s = { .in = in, .pack_fd = -1 };
+	int rc;
+
+	if (in->scanner == NULL)
+		return 0;
+	s.met = calloc((size_t)objects_count(in->objects) + 1, 1);
+	s.block = malloc(BLOCK);
+	if (s.met == NULL || s.block == NULL)
+		return gg_fail(err, GG_E_NOMEM, "secrets");
+	s.sent_end = in->scan != NULL ? pack_scan_bytes(in->scan) - OID_BYTES :
+					0;
+	if (in->idx != NULL && (s.pack_fd = open_pack(in, err)) < 0)
+		return err->code;
+	rc = scan_all(&s, err);
+	if (rc != 0 && rc != GG_E_EXISTS) /* that: enough was found */
+		return rc;
+	mask_messages(in);
+	return 0;
+}
