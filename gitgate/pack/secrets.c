@@ -26,14 +26,17 @@ enum {
 	TAG_CHAIN_MAX = 32,
 };
 
-/* How an object of the pack was met. */
-enum { NOT_MET, MET_ALLOWED, MET_SCANNED };
+/* How an object of the pack was met: passed over for its path; with nothing in
+ * it, under whatever path; with something, so that it has to be looked at
+ * again for each path and commit that has it, since rules judge those. */
+enum { NOT_MET, MET_ALLOWED, MET_CLEAN, MET_AGAIN };
 
 /* Where the bytes under the scanner come from. */
 struct place {
 	enum finding_place kind;
 	struct view path;
-	uint32_t commit, update;
+	uint32_t commit;       /* UINT32_MAX: none, then update counts */
+	uint32_t update;       /* UINT32_MAX: any of them */
 	char hex[OID_HEX + 1]; /* of the commit; "" */
 };
 
@@ -42,6 +45,8 @@ struct scan {
 	unsigned char *met; /* per object of the pack */
 	uint64_t sent_end;  /* behind it stand bases from the mirror */
 	int pack_fd;
+	uint64_t *lists; /* per listed commit: a digest of the lists that
+	                    have it */
 	const struct place *at;
 	/* the block being filled */
 	char *block;
@@ -49,12 +54,14 @@ struct scan {
 	bool first, binary, looked;
 	uint64_t lines; /* newlines before the block */
 	bool last;
+	bool again; /* see MET_AGAIN */
 };
 
 static void
 scan_release(struct scan *s)
 {
 	free(s->met);
+	free(s->lists);
 	free(s->block);
 	fd_close(s->pack_fd);
 }
@@ -156,11 +163,25 @@ fingerprint(const struct scan *s, const char *rule, struct view secret,
 	hex_encode(digest, sizeof(digest), hex);
 }
 
+/* To rules, commits that stand in the same lists are alike: one of them is
+ * enough. */
 static bool
-is_known(const struct change_report *r, const char *hex)
+same_lists(const struct scan *s, const struct finding *f, uint32_t commit,
+    uint32_t update)
 {
+	if (f->commit == UINT32_MAX || commit == UINT32_MAX)
+		return f->commit == commit && f->update == update;
+	return s->lists[f->commit] == s->lists[commit];
+}
+
+static bool
+is_known(const struct scan *s, const char *hex, uint32_t update)
+{
+	const struct change_report *r = s->in->report;
+
 	for (size_t i = 0; i < r->n_findings; i++)
-		if (strcmp(r->findings[i].fingerprint, hex) == 0)
+		if (strcmp(r->findings[i].fingerprint, hex) == 0 &&
+		    same_lists(s, &r->findings[i], s->at->commit, update))
 			return true;
 	return false;
 }
@@ -185,28 +206,13 @@ shown_path(const struct scan *s)
 	return keep(view_dup(s->at->path));
 }
 
-static int
-add_finding(struct scan *s, const struct scan_rule *rule, enum checksum sum,
-    struct view secret, uint64_t line, struct gg_error *err)
+static void
+fill_finding(const struct scan *s, struct finding *f,
+    const struct scan_rule *rule, enum checksum sum, struct view secret,
+    uint64_t line)
 {
-	struct change_report *r = s->in->report;
-	char hex[2 * SHA256_BYTES + 1];
-	struct finding *f;
-
-	fingerprint(s, rule->id, secret, hex);
-	if (is_known(r, hex))
-		return 0;
-	if ((f = change_report_add_finding(r)) == NULL) {
-		s->in->masks.everything = true;
-		incomplete(s->in, "there are more than %d secrets",
-		    REPORT_MAX_FINDINGS);
-		return gg_fail(err, GG_E_EXISTS, "enough was found");
-	}
-	if (rule->regex.text != NULL)
-		add_masks(&s->in->masks, secret);
 	f->place = s->at->kind;
 	f->commit = s->at->commit;
-	f->update = s->at->update;
 	f->line = s->at->kind == FINDING_PATH ? 0 :
 	    line > UINT32_MAX                 ? UINT32_MAX :
 						(uint32_t)line;
@@ -215,7 +221,40 @@ add_finding(struct scan *s, const struct scan_rule *rule, enum checksum sum,
 	set(&f->path, shown_path(s));
 	set(&f->masked,
 	    rule->regex.text != NULL ? secret_shown(secret) : strdup("..."));
-	set(&f->fingerprint, strdup(hex));
+}
+
+static int
+enough(struct scan *s, struct gg_error *err)
+{
+	s->in->masks.everything = true;
+	incomplete(s->in, "there are more than %d secrets",
+	    REPORT_MAX_FINDINGS);
+	return gg_fail(err, GG_E_EXISTS, "enough was found");
+}
+
+static int
+add_finding(struct scan *s, const struct scan_rule *rule, enum checksum sum,
+    struct view secret, uint64_t line, struct gg_error *err)
+{
+	struct change_report *r = s->in->report;
+	bool any = s->at->update == UINT32_MAX;
+	uint32_t u = any ? 0 : s->at->update;
+	char hex[2 * SHA256_BYTES + 1];
+	struct finding *f;
+
+	s->again = true;
+	fingerprint(s, rule->id, secret, hex);
+	if (rule->regex.text != NULL)
+		add_masks(&s->in->masks, secret);
+	do {
+		if (is_known(s, hex, u))
+			continue;
+		if ((f = change_report_add_finding(r)) == NULL)
+			return enough(s, err);
+		f->update = u;
+		set(&f->fingerprint, strdup(hex));
+		fill_finding(s, f, rule, sum, secret, line);
+	} while (any && ++u < r->n_updates);
 	return 0;
 }
 
@@ -279,6 +318,8 @@ scan_block(struct scan *s, bool last, struct gg_error *err)
 		return 0;
 	s->last = last;
 	rc = scanner_scan(s->in->scanner, &f, on_hit, s, err);
+	if (scanner_path_mattered(s->in->scanner))
+		s->again = true;
 	if (rc != GG_E_LIMIT)
 		return rc;
 	incomplete(s->in, "a secret rule takes too many steps");
@@ -318,7 +359,7 @@ begin(struct scan *s, const struct place *at)
 	s->n = 0;
 	s->lines = 0;
 	s->first = true;
-	s->looked = s->binary = false;
+	s->looked = s->binary = s->again = false;
 }
 
 static int
@@ -343,7 +384,7 @@ is_news(struct scan *s, const struct oid *oid, uint32_t *i)
 	struct objects *o = s->in->objects;
 
 	*i = objects_find(o, oid);
-	if (*i == NOT_IN_PACK || s->met[*i] == MET_SCANNED)
+	if (*i == NOT_IN_PACK || s->met[*i] == MET_CLEAN)
 		return false;
 	return objects_offset(o, *i) < s->sent_end &&
 	    !(s->in->job->mirror_clean && objects_in_mirror(o, oid));
@@ -365,7 +406,7 @@ scan_blob(struct scan *s, const struct place *at, const struct oid *oid,
 		s->met[i] = MET_ALLOWED;
 		return 0;
 	}
-	s->met[i] = MET_SCANNED;
+	s->met[i] = MET_AGAIN;
 	rc = objects_header(s->in->objects, oid, &kind, &size, err);
 	if (rc != 0 || kind != OBJECT_BLOB)
 		return rc;
@@ -377,7 +418,11 @@ scan_blob(struct scan *s, const struct place *at, const struct oid *oid,
 	}
 	begin(s, at);
 	rc = blob_stream(s->in->objects, s->pack_fd, i, size, feed, s, err);
-	return rc == 0 ? scan_block(s, true, err) : rc;
+	if (rc == 0)
+		rc = scan_block(s, true, err);
+	if (!s->again)
+		s->met[i] = MET_CLEAN;
+	return rc;
 }
 
 static struct view
@@ -392,28 +437,42 @@ tag_message(struct view raw)
 
 /* A commit or a tag. */
 static int
+scan_tag(struct scan *s, struct place *at, struct view raw,
+    struct gg_error *err)
+{
+	at->kind = FINDING_TAG_MESSAGE;
+	return scan_text(s, at, tag_message(raw), err);
+}
+
+static int
+scan_commit_text(struct scan *s, struct place *at, struct view raw,
+    struct gg_error *err)
+{
+	struct commit_fields f;
+	int rc = commit_parse(raw, &f, err);
+
+	at->kind = FINDING_COMMIT_MESSAGE;
+	return rc == 0 ? scan_text(s, at, f.message, err) : rc;
+}
+
+/* A commit or a tag. */
+static int
 scan_message(struct scan *s, struct place *at, const struct oid *oid,
     enum object_kind kind, struct gg_error *err)
 {
 	GG_AUTO_RELEASE(object) obj = { 0 };
-	struct commit_fields f;
 	uint32_t i;
 	int rc;
 
 	if (!is_news(s, oid, &i))
 		return 0;
-	s->met[i] = MET_SCANNED;
 	if ((rc = objects_read_as(s->in->objects, oid, kind, &obj, err)) != 0)
 		return rc;
 	at->path = view_of("", 0);
-	if (kind == OBJECT_TAG) {
-		at->kind = FINDING_TAG_MESSAGE;
-		return scan_text(s, at, tag_message(obj.data), err);
-	}
-	at->kind = FINDING_COMMIT_MESSAGE;
-	if ((rc = commit_parse(obj.data, &f, err)) != 0)
-		return rc;
-	return scan_text(s, at, f.message, err);
+	rc = kind == OBJECT_TAG ? scan_tag(s, at, obj.data, err) :
+				  scan_commit_text(s, at, obj.data, err);
+	s->met[i] = s->again ? MET_AGAIN : MET_CLEAN;
+	return rc;
 }
 
 static int
@@ -510,7 +569,8 @@ scan_rest(struct scan *s, struct gg_error *err)
 
 	for (uint32_t i = 0; rc == 0 && i < objects_count(s->in->objects);
 	     i++) {
-		struct place at = { .commit = UINT32_MAX };
+		struct place at = { .commit = UINT32_MAX,
+			.update = UINT32_MAX };
 
 		if (s->met[i] != NOT_MET)
 			continue;
@@ -567,6 +627,29 @@ open_pack(struct inspection *in, struct gg_error *err)
 	return fd;
 }
 
+static void
+note_list(struct scan *s, const struct commit_list *l, uint64_t id)
+{
+	/* odd, and unlike for each list: sums of them tell sets apart */
+	uint64_t mark = (id + 1) * 0x9e3779b97f4a7c15ULL | 1;
+
+	mark ^= mark >> 29;
+	mark *= 0xbf58476d1ce4e5b9ULL;
+	for (size_t i = 0; i < l->n; i++)
+		s->lists[l->v[i]] += mark;
+}
+
+static void
+note_lists(struct scan *s)
+{
+	const struct change_report *r = s->in->report;
+
+	for (size_t u = 0; u < r->n_updates; u++)
+		for (size_t k = 0; k < r->n_scopes; k++)
+			note_list(s, &r->updates[u].scopes[k],
+			    (uint64_t)u * REPORT_MAX_SCOPES + k);
+}
+
 static int
 scan_all(struct scan *s, struct gg_error *err)
 {
@@ -590,9 +673,11 @@ secrets_scan(struct inspection *in, struct gg_error *err)
 	if (in->scanner == NULL)
 		return 0;
 	s.met = calloc((size_t)objects_count(in->objects) + 1, 1);
+	s.lists = calloc(in->report->n_commits + 1, sizeof(*s.lists));
 	s.block = malloc(BLOCK);
-	if (s.met == NULL || s.block == NULL)
+	if (s.met == NULL || s.lists == NULL || s.block == NULL)
 		return gg_fail(err, GG_E_NOMEM, "secrets");
+	note_lists(&s);
 	s.sent_end = in->scan != NULL ? pack_scan_bytes(in->scan) - OID_BYTES :
 					0;
 	if (in->idx != NULL && (s.pack_fd = open_pack(in, err)) < 0)

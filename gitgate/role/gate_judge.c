@@ -199,8 +199,13 @@ say_reason(struct client *c, const struct reason *r)
 
 		oid_format(&m->commit, hex);
 		hex[7] = '\0';
-		if (*m->path == '\0')
+		if (*m->path == '\0' && oid_is_zero(&m->commit))
+			client_say(c, "gitgate:     %s", m->change);
+		else if (*m->path == '\0' && *m->change == '\0')
 			client_say(c, "gitgate:     commit %s", hex);
+		else if (*m->path == '\0')
+			client_say(c, "gitgate:     commit %s (%s)", hex,
+			    m->change);
 		else if (oid_is_zero(&m->commit))
 			client_say(c, "gitgate:     %s (%s)", m->path,
 			    m->change);

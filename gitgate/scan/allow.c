@@ -82,10 +82,14 @@ holds(struct scan_allow *a, const struct allow_subject *s)
 }
 
 bool
-allows_hold(struct scan_allows *a, const struct allow_subject *s)
+allows_hold(struct scan_allows *a, const struct allow_subject *s, bool *by_path)
 {
-	for (size_t i = 0; i < a->n; i++)
-		if (holds(&a->v[i], s))
-			return true;
+	for (size_t i = 0; i < a->n; i++) {
+		if (!holds(&a->v[i], s))
+			continue;
+		if (by_path != NULL && a->v[i].paths.n + a->v[i].commits.n > 0)
+			*by_path = true;
+		return true;
+	}
 	return false;
 }

@@ -10,8 +10,10 @@ struct allow_subject {
 	const char *commit;
 };
 
-/* Does one of them hold? */
-bool allows_hold(struct scan_allows *a, const struct allow_subject *s);
+/* Does one of them hold? *by_path, if not NULL, becomes true where one that
+ * names paths did: under another path it might not. */
+bool allows_hold(struct scan_allows *a, const struct allow_subject *s,
+    bool *by_path);
 /* Compile if need be and look; a pattern that is not there: false. */
 bool pattern_matches(struct scan_pattern *p, struct view v);
 /* The compiled form; dies where it does not compile, which was checked. */

@@ -29,6 +29,7 @@ struct scanner {
 	char *lower;             /* the fragment, for keywords */
 	size_t lower_alloc;
 	bool lower_made;
+	bool path_mattered;
 };
 
 /* ---- open ---- */
@@ -298,8 +299,9 @@ judge(struct scanner *s, const struct scan_fragment *f, struct scan_rule *rule,
 	if (rule->entropy > 0 && hit->checksum != CHECKSUM_RIGHT &&
 	    entropy_of(secret) <= rule->entropy)
 		return false;
-	return !allows_hold(&s->rules.files[rule->file].allows, &subject) &&
-	    !allows_hold(&rule->allows, &subject);
+	return !allows_hold(&s->rules.files[rule->file].allows, &subject,
+		   &s->path_mattered) &&
+	    !allows_hold(&rule->allows, &subject, &s->path_mattered);
 }
 
 struct confirm {
@@ -387,8 +389,10 @@ confirm_rule(struct confirm *c, struct scan_rule *rule, struct windows *w)
 	int rc = 0;
 
 	if (rule->path.text != NULL &&
-	    !pattern_matches(&rule->path, c->f->path))
+	    !pattern_matches(&rule->path, c->f->path)) {
+		c->s->path_mattered = true;
 		return 0;
+	}
 	if (!has_keyword(c->s, rule, c->f->text))
 		return 0;
 	qsort(w->v, w->n, sizeof(*w->v), by_begin);
@@ -404,7 +408,7 @@ scanner_scan(struct scanner *s, const struct scan_fragment *f, scan_found found,
 	struct confirm c = { s, f, found, ctx, err };
 	int rc, late = 0;
 
-	s->lower_made = false;
+	s->lower_made = s->path_mattered = false;
 	if ((rc = find_candidates(s, f->text, err)) != 0)
 		return rc;
 	for (size_t i = 0; i < s->rules.n; i++) {
@@ -420,6 +424,12 @@ scanner_scan(struct scanner *s, const struct scan_fragment *f, scan_found found,
 	return late;
 }
 
+bool
+scanner_path_mattered(const struct scanner *s)
+{
+	return s->path_mattered;
+}
+
 /* ---- paths ---- */
 
 const struct scan_rule *
@@ -433,9 +443,9 @@ scanner_path_rule(struct scanner *s, struct view path, const char *commit,
 
 		if (rule->regex.text == NULL &&
 		    pattern_matches(&rule->path, path) &&
-		    !allows_hold(&s->rules.files[rule->file].allows,
-			&subject) &&
-		    !allows_hold(&rule->allows, &subject))
+		    !allows_hold(&s->rules.files[rule->file].allows, &subject,
+			NULL) &&
+		    !allows_hold(&rule->allows, &subject, NULL))
 			return rule;
 	}
 	return NULL;
@@ -447,7 +457,7 @@ scanner_skips_path(struct scanner *s, struct view path, const char *commit)
 	struct allow_subject subject = { .path = path, .commit = commit };
 
 	for (size_t i = 0; i < s->rules.n_files; i++)
-		if (!allows_hold(&s->rules.files[i].allows, &subject))
+		if (!allows_hold(&s->rules.files[i].allows, &subject, NULL))
 			return false;
 	return s->rules.n_files > 0;
 }

@@ -59,6 +59,10 @@ typedef int (*scan_found)(void *ctx, const struct scan_hit *hit,
 GG_MUST_USE int scanner_scan(struct scanner *s, const struct scan_fragment *f,
     scan_found found, void *ctx, struct gg_error *err);
 
+/* Was something passed over in the last scan only because of its path or
+ * commit? */
+bool scanner_path_mattered(const struct scanner *s);
+
 /* Rules that look at nothing but the path: the next after *at (begin with
  * 0) that this path matches, or NULL. */
 const struct scan_rule *scanner_path_rule(struct scanner *s, struct view path,

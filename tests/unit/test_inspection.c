@@ -95,6 +95,7 @@ set_limit(struct job_limits *l, struct view key, uint64_t x)
 		{ "inspection-time", &l->wall_ms },
 		{ "inspection-cpu", &l->cpu_ms },
 		{ "inspection-memory", &l->memory_bytes },
+		{ "scan-blob-size", &l->scan_blob_bytes },
 	};
 
 	for (size_t i = 0; i < GG_COUNT(all); i++)
