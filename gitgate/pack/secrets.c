@@ -88,7 +88,8 @@ incomplete(struct inspection *in, const char *fmt, ...)
 	char text[200];
 	va_list ap;
 
-	if (*in->report->scan_incomplete != '\0')
+	if (in->report->scan_incomplete != NULL &&
+	    *in->report->scan_incomplete != '\0')
 		return;
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);

@@ -326,7 +326,7 @@ class Gate:
         self.process.send_signal(signal.SIGHUP)
         new = until(
             "the reload was answered",
-            lambda: [x for x in self.log()[len(before) :].splitlines() if "event=reloaded" in x or "event=reload_failed" in x],
+            lambda: [x for x in self.log()[len(before) :].splitlines() if "role=supervisor" in x and ("event=reloaded" in x or "event=reload_failed" in x)],
             log=self.log,
         )
         return "event=reloaded" in new[-1]
