@@ -85,8 +85,9 @@ file_read(const char *path, struct buf *out, struct gg_error *err)
 	int rc;
 
 	if (fd < 0)
-		return gg_fail(err, errno == ENOENT ? GG_E_NOTFOUND : GG_E_SYS,
-		    "%s", path);
+		return errno == ENOENT ?
+		    gg_fail(err, GG_E_NOTFOUND, "%s: no such file", path) :
+		    gg_fail(err, GG_E_SYS, "%s", path);
 	if ((rc = fd_read_all(fd, out, err)) != 0)
 		return gg_wrap(err, rc, "%s", path);
 	return 0;
