@@ -252,3 +252,25 @@ def test_nothing_makes_code_at_run_time(tmp_path):
         assert ref(g.upstream, "refs/heads/main") == wanted
     finally:
         g.stop(check=False)
+
+
+def test_credentials_of_the_service_manager(tmp_path):
+    """The unit's example of LoadCredential=, as systemd hands it over."""
+    unit = (ROOT / "systemd/gitgate.service").read_text()
+    name = re.search(r"^# ssh-key: (\$CREDENTIALS_DIRECTORY/[\w-]+)$", unit, re.M).group(1)
+    assert f"LoadCredential={name.split('/')[1]}:" in unit
+    g = Gate(tmp_path, repositories=[
+        {"path": "acme/app", "upstream": "ssh://git@git.example.com/acme/app.git",
+         "credential": {"ssh-key": name, "known-hosts": str(tmp_path / "known_hosts")}},
+    ])
+    g.write_config()
+    (tmp_path / "known_hosts").write_text("")
+    key = tmp_path / "credentials" / name.split("/")[1]
+    key.parent.mkdir()
+    key.write_text("secret\n")
+    key.chmod(0o400)
+    env = {"CREDENTIALS_DIRECTORY": str(key.parent)}
+    assert g.cli("check", env=env).returncode == 0
+    assert str(key) in g.cli("doctor", env=env).stdout
+    key.chmod(0o644)
+    assert "open to others" in g.cli("doctor", env=env, check=False).stdout
