@@ -2,6 +2,9 @@
 # The main job on this machine: a gate on 127.0.0.1:8080 over a bare
 # repository made on the spot. Leaves the gate running; `make demo-stop`
 # ends it. Everything lies in build/demo.
+#
+# GITGATE_DEMO_PORT, GITGATE_DEMO_DIR and GITGATE_BUILD name another port,
+# directory and build.
 set -eu
 cd "$(dirname "$0")/.."
 demo=${GITGATE_DEMO_DIR:-$PWD/build/demo}

@@ -104,7 +104,7 @@ take_shutdown(struct courier *c, const struct frame *f, struct gg_error *err)
 
 	if (rc != 0)
 		return rc;
-	log_event(EV_stopping, kv_u64("grace-ms", grace_ms));
+	log_event(EV_stopping, kv_u64("grace_ms", grace_ms));
 	courier_drain(c, 0, clock_mono_ms() + grace_ms);
 	return 0;
 }

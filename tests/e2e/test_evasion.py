@@ -640,6 +640,30 @@ def test_denied_objects_sent_again_in_two_halves(world):
     lands(world, w, f"{m}:refs/heads/{w.branch}")
 
 
+def test_what_upstream_refused_of_a_push_is_no_base(world):
+    """Of two refs upstream takes one: the other's objects are gone."""
+    hook = world.bare / "hooks" / "update"
+    hook.write_text('#!/bin/sh\ncase $1 in *-no) echo no >&2; exit 1;; esac\n')
+    hook.chmod(0o755)
+    try:
+        w = world.clone()
+        good = w.commit({"src/a.c": "int good;\n"})
+        bad = w.commit({"src/a.c": "int bad;\n"})
+        p = w.push(f"{good}:refs/heads/{w.branch}", f"{bad}:refs/heads/{w.branch}-no", ok=False)
+        assert "upstream refused" in p.stderr, p.stderr
+        assert ref(world.bare, f"refs/heads/{w.branch}") == good
+        assert ref(world.bare, f"refs/heads/{w.branch}-no") is None
+        name = f"refs/heads/{w.branch}-again"
+        r = raw_push.push(world.gate, world.other, [(make.ZERO, bad, name)], make.pack())
+        assert r.reasons and r.reasons[0].startswith("invalid push: "), r
+        # the one that was taken is one, for everybody
+        other = world.clone(world.other)
+        other.run("fetch", "-q", "origin")
+        lands(world, other, f"{good}:{name}")
+    finally:
+        hook.unlink()
+
+
 # -- names of repositories --
 
 

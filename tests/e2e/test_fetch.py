@@ -282,6 +282,8 @@ def test_hidden_head(place):
     for version in (0, 2):
         seen = place.git().out("-c", f"protocol.version={version}", "ls-remote", "--symref", place.url("hh", "hide"))
         assert secret not in seen and "secret" not in seen
+    told = place.fetch_v2("hh", f"want {ref(bare, 'refs/heads/main')}", "deepen-not HEAD", "done", folder="hide")
+    assert "no such ref" in told.text and b"PACK" not in told.body
 
 
 def test_wants_outside_of_what_is_advertised(place):

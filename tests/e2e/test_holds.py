@@ -11,7 +11,7 @@ import time
 import pytest
 
 from gate import BIN, PROTECT_MAIN, SANITIZED, hold_id, http, ref, until, vkey
-from rawpush import RawPush, request_body
+from streamed_push import StreamedPush, request_body
 from websession import Browserless
 
 EXPIRES_2S = {
@@ -462,7 +462,7 @@ def test_keepalive_while_waiting(p):
     """Twelve seconds of nothing: the line is never silent for long."""
     new = p.work.commit({"w": "w"}, "waits")
     body = request_body(p.work, "refs/heads/main", p.first, new, ["gitgate.wait=12s"])
-    raw = RawPush(p.g, p.bot, body)
+    raw = StreamedPush(p.g, p.bot, body)
     begin = time.monotonic()
     raw.read_all()
     took = time.monotonic() - begin
@@ -500,17 +500,17 @@ def test_waiting_clients_cost_no_thread(make_gate):
     new = p.work.commit({"w": "w"}, "waits")
     body = request_body(p.work, "refs/heads/main", p.first, new, ["gitgate.wait=10m"])
     (pid,) = p.g.pids("gate")
-    first = RawPush(p.g, p.bot, body)
+    first = StreamedPush(p.g, p.bot, body)
     first.read_until(b"waiting up to 600 s")
     before = threads(pid)
     clients = [first]
     for _ in range(n - 1):
-        clients.append(RawPush(p.g, p.bot, body))
+        clients.append(StreamedPush(p.g, p.bot, body))
         clients[-1].read_until(b"waiting up to 600 s")
     until("all wait", lambda: waiting(p.g) == n)
     assert threads(pid) <= before + 2, (before, threads(pid))
     # one more is too many: told so by the ordinary answer, at once
-    late = RawPush(p.g, p.bot, body)
+    late = StreamedPush(p.g, p.bot, body)
     late.read_all()
     assert b"ng refs/heads/main held for approval: http" in late.raw
     assert waiting(p.g) == n
@@ -604,7 +604,7 @@ def test_words_that_are_no_utf8(p):
     """Bytes from outside stay readable in the log; no field is dropped."""
     new = p.work.commit({"x": "x"}, "bytes")
     body = request_body(p.work, b"refs/heads/\xff", "0" * 40, new)
-    answer = RawPush(p.g, p.bot, body).read_all()
+    answer = StreamedPush(p.g, p.bot, body).read_all()
     assert b"invalid push" in answer
     refused = p.g.audit(p.auditor, type="push.refused")
     assert refused[-1]["reason"].startswith("invalid push")
@@ -617,7 +617,7 @@ def test_words_that_are_no_utf8(p):
     long = [b"agent.prompt%d=" % i + b"\xc3\xa9" * 2000 for i in range(40)]
     options = [b"agent.session=a\xff", *long, b"gitgate.wait=0s"]
     body = request_body(p.work, "refs/heads/main", p.first, new, options)
-    answer = RawPush(p.g, p.bot, body).read_all()
+    answer = StreamedPush(p.g, p.bot, body).read_all()
     assert b"/-/holds/" in answer, answer
     id = answer.split(b"/-/holds/")[1][:26].decode()
     h = p.g.hold(id, p.ann)

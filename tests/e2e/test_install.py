@@ -1,5 +1,6 @@
 """make install, the systemd unit and the manual pages."""
 
+import ctypes
 import os
 import re
 import shutil
@@ -10,7 +11,7 @@ import subprocess
 
 import pytest
 
-from gate import BIN, ROOT, SANITIZED, Gate, http, until
+from gate import BIN, PROTECT_MAIN, ROOT, SANITIZED, Gate, hold_id, http, ref, until
 
 PROGRAMS = ("gitgate-gate", "gitgate-inspector", "gitgate-courier")
 
@@ -218,3 +219,58 @@ def test_sysusers_and_tmpfiles_are_understood(tmp_path):
 def test_manual_pages_are_clean(page):
     p = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", page], capture_output=True, text=True)
     assert p.returncode == 0, p.stdout
+
+
+@pytest.mark.skipif(SANITIZED, reason="the sanitizers' own memory")
+def test_nothing_makes_code_at_run_time(tmp_path):
+    """MemoryDenyWriteExecute of the unit, as the kernel can do it too: the
+    whole job works where no memory may become executable."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    PR_SET_MDWE, REFUSE_EXEC_GAIN = 65, 1
+
+    def refuse():
+        if libc.prctl(PR_SET_MDWE, REFUSE_EXEC_GAIN, 0, 0, 0) != 0:
+            os._exit(99)
+
+    if subprocess.run(["true"], preexec_fn=refuse).returncode == 99:
+        pytest.skip("this kernel has no PR_SET_MDWE")
+    g = Gate(tmp_path, rules=[PROTECT_MAIN])
+    g.write_config()
+    with open(g.log_file, "wb") as log:
+        g.process = subprocess.Popen(
+            [BIN / "gitgate", "--config", g.config_file, "serve"],
+            stdin=subprocess.DEVNULL, stderr=log, start_new_session=True, preexec_fn=refuse,
+        )
+    try:
+        g.wait_ready()
+        bot, ann = g.token("bot", "agents"), g.token("ann", "maintainers")
+        work = g.clone(bot)
+        wanted = work.commit({"a": "a\n" * 1000})
+        id = hold_id(work.push("main", ok=False))
+        assert g.review(id, ann).status == 200
+        g.wait_hold(id, ann, "forwarded")
+        assert ref(g.upstream, "refs/heads/main") == wanted
+    finally:
+        g.stop(check=False)
+
+
+def test_credentials_of_the_service_manager(tmp_path):
+    """The unit's example of LoadCredential=, as systemd hands it over."""
+    unit = (ROOT / "systemd/gitgate.service").read_text()
+    name = re.search(r"^# ssh-key: (\$CREDENTIALS_DIRECTORY/[\w-]+)$", unit, re.M).group(1)
+    assert f"LoadCredential={name.split('/')[1]}:" in unit
+    g = Gate(tmp_path, repositories=[
+        {"path": "acme/app", "upstream": "ssh://git@git.example.com/acme/app.git",
+         "credential": {"ssh-key": name, "known-hosts": str(tmp_path / "known_hosts")}},
+    ])
+    g.write_config()
+    (tmp_path / "known_hosts").write_text("")
+    key = tmp_path / "credentials" / name.split("/")[1]
+    key.parent.mkdir()
+    key.write_text("secret\n")
+    key.chmod(0o400)
+    env = {"CREDENTIALS_DIRECTORY": str(key.parent)}
+    assert g.cli("check", env=env).returncode == 0
+    assert str(key) in g.cli("doctor", env=env).stdout
+    key.chmod(0o644)
+    assert "open to others" in g.cli("doctor", env=env, check=False).stdout

@@ -8,14 +8,13 @@ set of refs holds whatever it touches, and says which paths."""
 import itertools
 import os
 import random
-import subprocess
 import time
 
 import make
 import pytest
-from gate import Gate, Git, hold_id, make_upstream, ref, until
+from gate import Gate, hold_id, make_upstream, ref
 
-SECONDS = float(os.environ.get("GITGATE_PROPERTY_SECONDS", 25))
+SECONDS = float(os.environ.get("GITGATE_PROPERTY_SECONDS", 15))
 SEED = int(os.environ.get("GITGATE_PROPERTY_SEED", 20240611))
 PATHS = ["m", "m/a", "m/b", "m/d/c", "s/a", "s/b", "t"]
 PROTECTED = ("m",)
@@ -43,8 +42,8 @@ def covers(scope, name):
 class History:
     """Commits made from scratch: each is a map of path to content."""
 
-    def __init__(self, work, rng):
-        self.work, self.rng = work, rng
+    def __init__(self, work, rng, honest):
+        self.work, self.rng, self.honest = work, rng, honest
         self.trees, self.parents, self.order = {}, {}, []
         self.serial = itertools.count()
 
@@ -54,7 +53,8 @@ class History:
         lines = "".join(f"{mode} {self.blob(text)}\t{path}\n" for path, (mode, text) in sorted(tree.items()))
         self.work.run("update-index", "--index-info", input=lines, env=env)
         oid = self.work.out("write-tree", env=env)
-        date = {"GIT_COMMITTER_DATE": f"@{self.rng.randrange(1, 2000000000)} +0000"}
+        now = 2000000000 + len(self.order) if self.honest else self.rng.randrange(1, 2000000000)
+        date = {"GIT_COMMITTER_DATE": f"@{now} +0000"}
         args = [x for p in parents for x in ("-p", p)]
         new = self.work.out("commit-tree", "-m", f"c{next(self.serial)}", *args, oid, env=date)
         self.trees[new], self.parents[new] = tree, parents
@@ -200,16 +200,19 @@ def found(g, push):
     return got
 
 
-def test_the_gate_agrees_with_the_reference(world, tmp_path):
-    g, rng = world, random.Random(SEED)
+@pytest.mark.parametrize("clock", ["honest", "lying"])
+def test_the_gate_agrees_with_the_reference(world, clock):
+    """With dates that lie it may look at more than it has to, never at less:
+    it does not walk all of history to find out that it need not."""
+    g, rng, honest = world, random.Random(SEED), clock == "honest"
     work = g.clone(g.bot)
-    h = History(work, rng)
+    h = History(work, rng, honest)
     h.trees[work.head()], h.parents[work.head()] = {"t": ("100644", "a")}, ()
     h.order.append(work.head())
     refs = {"refs/heads/main": work.head()}
     end = time.monotonic() + SECONDS
     held = landed = 0
-    while time.monotonic() < end:
+    while time.monotonic() < end or held < 3 or landed < 2:
         for _ in range(rng.randrange(1, 5)):
             h.grow()
         names = rng.sample(["refs/heads/main", "refs/heads/x", "refs/heads/r/1", "refs/heads/r/2"], rng.choice([1, 1, 2]))
@@ -227,16 +230,18 @@ def test_the_gate_agrees_with_the_reference(world, tmp_path):
         if want:
             held += 1
             assert p.returncode == 1 and "held for approval" in p.stderr, (want, note)
-            assert found(g, p) == want, note
+            got = found(g, p)
+            assert got == want if honest else all(want[k] <= got.get(k, set()) for k in want), (got, want, note)
             if rng.random() < 0.5:
                 continue
             # so that what is vetted differs between branches and scopes
             work.run("push", "-q", str(g.bare), *[f"+{new}:{n}" for n, new in updates.items()])
-        else:
+        elif honest or p.returncode == 0:
             landed += 1
             assert p.returncode == 0, note
+        else:
+            continue
         refs.update(updates)
         for n, new in updates.items():
             assert ref(g.bare, n) == new
     print(f"held {held}, landed {landed}")
-    assert held > 5 and landed > 2, (held, landed)

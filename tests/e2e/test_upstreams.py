@@ -9,6 +9,7 @@ import contextlib
 import os
 import shutil
 import urllib.parse
+import uuid
 from pathlib import Path
 
 import pytest
@@ -319,7 +320,8 @@ class Backend:
 
 @pytest.fixture
 def backend(tmp_path):
-    bare = up.make_bare(tmp_path / "upstream" / "app.git")
+    # A name of its own: who had this port before may still send requests.
+    bare = up.make_bare(tmp_path / "upstream" / f"{uuid.uuid4().hex}.git")
     first = up.commit(bare, {"README": "hello\n"}, ref="refs/heads/main")
     up.git("symbolic-ref", "HEAD", "refs/heads/main", cwd=bare)
     b = Backend(bare, {})
@@ -332,7 +334,7 @@ def backend(tmp_path):
 @pytest.fixture
 def job(make_gate, backend):
     class Here:
-        entry = {"path": "demo/app", "upstream": f"{backend.server.base}/app.git"}
+        entry = {"path": "demo/app", "upstream": f"{backend.server.base}/{backend.bare.name}"}
         secrets = []
 
         @staticmethod

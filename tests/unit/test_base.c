@@ -138,6 +138,44 @@ base64(void **state)
 }
 
 static void
+utf8_replacing(void **state)
+{
+	static const struct {
+		const char *what, *in;
+		size_t max;
+		const char *out;
+	} rows[] = {
+		{ "nothing", "", 10, "" },
+		{ "good text", "gr\xc3\xbc\xc3\x9f", 99, "gr\xc3\xbc\xc3\x9f" },
+		{ "a lone byte",
+		    "a\xff"
+		    "b",
+		    99,
+		    "a\xef\xbf\xbd"
+		    "b" },
+		{ "half a character", "a\xc3", 99, "a\xef\xbf\xbd" },
+		{ "a surrogate", "\xed\xa0\x80", 99,
+		    "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" },
+		{ "cut before a character", "ab\xc3\xbc", 3, "ab" },
+		{ "cut behind it",
+		    "ab\xc3\xbc"
+		    "c",
+		    4, "ab\xc3\xbc" },
+		{ "the mark does not fit", "ab\xff", 4, "ab" },
+		{ "no room at all", "ab", 0, "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		GG_AUTO_RELEASE(buf) b = BUF_INIT(200);
+
+		utf8_replace(&b, view_str(rows[i].in), rows[i].max);
+		if (strcmp(buf_str(&b), rows[i].out) != 0)
+			fail_msg("%s: %s", rows[i].what, buf_str(&b));
+	}
+}
+
+static void
 utf8(void **state)
 {
 	static const struct {
@@ -338,6 +376,7 @@ main(void)
 		cmocka_unit_test(hex),
 		cmocka_unit_test(base64),
 		cmocka_unit_test(utf8),
+		cmocka_unit_test(utf8_replacing),
 		cmocka_unit_test(ulids),
 		cmocka_unit_test(numbers),
 		cmocka_unit_test(sizes_and_durations),

@@ -1,4 +1,5 @@
-"""A push spoken by hand: what git does not show (packets, times, sockets)."""
+"""A push spoken by hand whose answer is read as it comes: packets and times,
+which git does not show."""
 
 import base64
 import socket
@@ -27,7 +28,7 @@ def request_body(work, ref, old, new, options=()):
     return body
 
 
-class RawPush:
+class StreamedPush:
     """One POST to git-receive-pack whose answer is read as it comes."""
 
     def __init__(self, g, token, body, repository="demo/app"):
