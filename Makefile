@@ -196,7 +196,7 @@ install: all
 	    $B/gitgate-courier $B/gitgate-hook $(LIBEXEC)/
 	install -m 644 man/*.1 $(SHARE)/man/man1/
 	install -m 644 man/*.5 $(SHARE)/man/man5/
-	install -m 644 policy.d/*.yaml policy.d/*.json \
+	install -m 644 policy.d/*.yaml policy.d/*.toml policy.d/*.json \
 	    $(SHARE)/doc/gitgate/policy.d/
 	install -m 644 examples/* $(SHARE)/doc/gitgate/examples/
 	install -m 644 README.md $(SHARE)/doc/gitgate/

@@ -64,7 +64,7 @@ repositories:
   - path: demo/app
     upstream: $demo/upstream.git
 EOF
-cp policy.d/*.yaml "$demo/policy.d/"
+cp policy.d/*.yaml policy.d/*.toml "$demo/policy.d/"
 cat >"$demo/policy.d/00-access.yaml" <<'EOF'
 access:
   - principals: {groups: [agents, maintainers, dba]}
