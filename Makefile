@@ -189,6 +189,7 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(LIBEXEC) $(SHARE)/man/man1 \
 	    $(SHARE)/man/man5 $(SHARE)/doc/gitgate/policy.d \
 	    $(SHARE)/doc/gitgate/examples $(SHARE)/doc/gitgate/docs \
+	    $(SHARE)/gitgate/hooks \
 	    $(DESTDIR)$(UNITDIR) $(DESTDIR)$(PREFIX)/lib/sysusers.d \
 	    $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
 	install -m 755 $B/gitgate $(DESTDIR)$(PREFIX)/bin/
@@ -199,6 +200,7 @@ install: all
 	install -m 644 policy.d/*.yaml policy.d/*.toml policy.d/*.json \
 	    $(SHARE)/doc/gitgate/policy.d/
 	install -m 644 examples/* $(SHARE)/doc/gitgate/examples/
+	install -m 755 hooks/* $(SHARE)/gitgate/hooks/
 	install -m 644 README.md $(SHARE)/doc/gitgate/
 	install -m 644 docs/* $(SHARE)/doc/gitgate/docs/
 	sed 's,@BINDIR@,$(PREFIX)/bin,' systemd/gitgate.service \

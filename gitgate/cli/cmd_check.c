@@ -3,6 +3,7 @@
 
 #include "config/limits.h"
 #include "policy/policy.h"
+#include "role/hook_check.h"
 
 static void
 limit_row(const struct limit_info *i, void *arg)
@@ -51,7 +52,8 @@ cmd_check(struct cli *cli, int argc, char **argv)
 	if (limits)
 		return print_limits();
 	if (cli_config(cli, &c, &err) != 0 ||
-	    load_rules(c->policy_dir, &rs, &err) != 0)
+	    load_rules(c->policy_dir, &rs, &err) != 0 ||
+	    hooks_check(c, rs, &err) != 0)
 		return cli_fail(&err);
 	say("ok: %zu repositories, %zu rules in %zu files\n", c->n_repositories,
 	    ruleset_n_rules(rs), ruleset_n_files(rs));

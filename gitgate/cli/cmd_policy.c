@@ -67,7 +67,8 @@ rejudge(const struct judge *j, const struct stored_push *p, json_t *trace,
 	if ((rc = spawn_role(path, args, SPAWN_ENV_LEAST, &pid, &sock, err)) !=
 	    0)
 		return rc;
-	rc = recorded_rejudge(j->config, j->store, j->rs, p, sock, trace, out, err);
+	rc = recorded_rejudge(j->config, j->store, j->rs, p, sock, trace, out,
+	    err);
 	fd_close(fd_take(&sock));
 	(void)waitpid(pid, NULL, 0);
 	return rc;

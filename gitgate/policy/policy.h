@@ -70,6 +70,9 @@ unsigned ruleset_wants(const struct ruleset *rs, const struct principal *p,
  * one), as full paths in the policy directory; borrowed. */
 const struct strv *ruleset_secret_files(const struct ruleset *rs);
 
+/* The programs that rules ask (`hook:`), each once, added to out. */
+void ruleset_hooks(const struct ruleset *rs, struct strv *out);
+
 /*
  * An external decision (`hook:`). program: a name without '/' in the hooks
  * directory; input: borrowed. Returns 0 with the answer, or an error, which

@@ -108,6 +108,15 @@ ruleset_n_files(const struct ruleset *rs)
 	return rs->n_files;
 }
 
+void
+ruleset_hooks(const struct ruleset *rs, struct strv *out)
+{
+	for (size_t i = 0; i < rs->n_rules; i++)
+		if (rs->rules[i].hook != NULL &&
+		    !strv_has(out, rs->rules[i].hook))
+			strv_add(out, rs->rules[i].hook);
+}
+
 size_t
 ruleset_n_scopes(const struct ruleset *rs)
 {

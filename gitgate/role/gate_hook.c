@@ -70,7 +70,8 @@ wait_done(const struct snapshot *snap, int sock, struct gg_error *err)
 	if ((rc = dec_end(&d, err)) != 0)
 		return rc;
 	if (late)
-		return gg_fail(err, GG_E_LIMIT, "limit hook-time: no answer");
+		return gg_fail(err, GG_E_LIMIT,
+		    "limit hook-time: no answer in time");
 	if (bytes > l->hook_bytes)
 		return gg_fail(err, GG_E_LIMIT,
 		    "limit hook-output: it says too much");

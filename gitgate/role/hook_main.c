@@ -20,6 +20,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -53,6 +55,12 @@ read_job(struct frame *f, struct job *j, struct gg_error *err)
 	return dec_end(&d, err);
 }
 
+static void
+complain(const char *why)
+{
+	(void)!write(STDERR_FILENO, why, strlen(why));
+}
+
 /* Between fork and exec: async-signal-safe calls only. */
 _Noreturn static void
 become(const struct job *j, int out, int words)
@@ -62,13 +70,16 @@ become(const struct job *j, int out, int words)
 		(char *)(uintptr_t) "HOME=/nonexistent", NULL };
 	char *const args[] = { j->program, NULL };
 
-	(void)setpgid(0, 0);
+	(void)setsid();
 	if (dup2(j->input, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
 	    dup2(words, STDERR_FILENO) < 0 ||
 	    close_range(STDERR_FILENO + 1, UINT_MAX, 0) != 0 || chdir("/") != 0)
 		_exit(126);
 	(void)signal(SIGPIPE, SIG_DFL);
 	(void)execve(j->program, args, env);
+	complain(errno == ENOENT ? "it, or its interpreter, is not there" :
+		errno == EACCES  ? "it is not executable" :
+				   "the system cannot execute it");
 	_exit(127);
 }
 
@@ -97,34 +108,94 @@ drain(int fd, struct result *r, const struct job *j, bool is_output)
 	return true;
 }
 
+/*
+ * End the program and all that it began, also what has left its process group
+ * or closed our pipes: this process is the reaper of its orphans, so sooner or
+ * later each of them is our child.
+ */
 static void
-watch(pid_t pid, int out, int words, const struct job *j, struct result *r)
+end_all(int children)
+{
+	char text[4096];
+
+	do {
+		ssize_t n = pread(children, text, sizeof(text), 0);
+		pid_t pid = 0;
+
+		/* each pid is followed by a space; one that is cut is not */
+		for (ssize_t i = 0; i < n; i++) {
+			if (text[i] >= '0' && text[i] <= '9') {
+				pid = pid * 10 + (text[i] - '0');
+				continue;
+			}
+			if (pid > 1)
+				(void)kill(pid, SIGKILL);
+			pid = 0;
+		}
+	} while (waitpid(-1, NULL, 0) >= 0 || errno == EINTR);
+}
+
+enum { AT_OUT, AT_WORDS, AT_END, N_WATCHED };
+
+/* Until the program has ended, or is to be ended. */
+static void
+watch(struct pollfd *p, const struct job *j, struct result *r)
 {
 	int64_t deadline = clock_mono_ms() + (int64_t)j->wall_ms;
-	struct pollfd p[2] = { { .fd = out, .events = POLLIN },
-		{ .fd = words, .events = POLLIN } };
 
-	while (p[0].fd >= 0 || p[1].fd >= 0) {
+	for (;;) {
 		int64_t left = deadline - clock_mono_ms();
 
 		if (left <= 0 || r->out_bytes > j->out_max) {
 			r->timed_out = left <= 0;
-			(void)kill(-pid, SIGKILL);
 			return;
 		}
-		if (poll(p, 2, left < INT_MAX ? (int)left : INT_MAX) <= 0)
+		if (poll(p, N_WATCHED, left < INT_MAX ? (int)left : INT_MAX) <=
+		    0)
 			continue;
-		for (int i = 0; i < 2; i++)
+		for (int i = AT_OUT; i <= AT_WORDS; i++)
 			if (p[i].fd >= 0 && p[i].revents != 0 &&
-			    !drain(p[i].fd, r, j, i == 0))
+			    !drain(p[i].fd, r, j, i == AT_OUT))
 				p[i].fd = -1;
+		if (p[AT_END].revents != 0)
+			return;
 	}
 }
 
-static int
-run(const struct job *j, struct result *r, struct gg_error *err)
+/* The program has ended, and all of its writers: what the pipes still hold. */
+static void
+drain_rest(struct pollfd *p, const struct job *j, struct result *r)
 {
-	int out[2], words[2], status = 0;
+	for (int i = AT_OUT; i <= AT_WORDS; i++)
+		while (p[i].fd >= 0 && drain(p[i].fd, r, j, i == AT_OUT))
+			continue;
+}
+
+static int
+start(const struct job *j, int out, int words, pid_t *pid, struct gg_error *err)
+{
+	if ((*pid = fork()) < 0)
+		return gg_fail(err, GG_E_SYS, "fork");
+	if (*pid == 0)
+		become(j, out, words);
+	return 0;
+}
+
+static void
+note_end(pid_t pid, struct result *r)
+{
+	int status = 0;
+
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		continue;
+	r->code = WIFSIGNALED(status) ? 128 + (uint32_t)WTERMSIG(status) :
+					(uint32_t)WEXITSTATUS(status);
+}
+
+static int
+run(const struct job *j, int children, struct result *r, struct gg_error *err)
+{
+	int out[2], words[2], rc;
 	pid_t pid;
 
 	if (pipe2(out, O_CLOEXEC) != 0)
@@ -135,20 +206,23 @@ run(const struct job *j, struct result *r, struct gg_error *err)
 		return gg_fail(err, GG_E_SYS, "pipe");
 	GG_AUTO_FD words_r = words[0], words_w = words[1];
 
-	if ((pid = fork()) < 0)
-		return gg_fail(err, GG_E_SYS, "fork");
-	if (pid == 0)
-		become(j, out_w, words_w);
-	(void)setpgid(pid, pid);
+	if ((rc = start(j, out_w, words_w, &pid, err)) != 0)
+		return rc;
+	GG_AUTO_FD end = (int)syscall(SYS_pidfd_open, pid, 0);
+	struct pollfd p[N_WATCHED] = { { .fd = out_r, .events = POLLIN },
+		{ .fd = words_r, .events = POLLIN },
+		{ .fd = end, .events = POLLIN } };
+
 	fd_close(fd_take(&out_w));
 	fd_close(fd_take(&words_w));
-	watch(pid, out_r, words_r, j, r);
-	/* What it left running in its group ends with it. */
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		continue;
-	(void)kill(-pid, SIGKILL);
-	r->code = WIFSIGNALED(status) ? 128 + (uint32_t)WTERMSIG(status) :
-					(uint32_t)WEXITSTATUS(status);
+	if (end >= 0)
+		watch(p, j, r);
+	(void)kill(pid, SIGKILL);
+	note_end(pid, r);
+	end_all(children);
+	if (end < 0)
+		return gg_fail(err, GG_E_UNAVAILABLE, "pidfd_open");
+	drain_rest(p, j, r);
 	return 0;
 }
 
@@ -168,6 +242,21 @@ answer(const struct result *r, struct gg_error *err)
 	    NULL, 0, err);
 }
 
+/* The list of our children, which stays readable behind the walls. */
+static int
+open_children(struct gg_error *err)
+{
+	GG_AUTO_MEM char *path = path_f("/proc/self/task/%d/children",
+	    (int)getpid());
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) {
+		fd_close(fd);
+		return gg_fail(err, GG_E_SYS, "%s", path);
+	}
+	return fd;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -181,10 +270,13 @@ main(int argc, char **argv)
 	log_setup("hook", LOG_INFO);
 	(void)fcntl(FRAME_PARENT_FD, F_SETFD, FD_CLOEXEC);
 	(void)signal(SIGPIPE, SIG_IGN);
-	if (hook_walls(argv[1], strcmp(argv[2], "best-effort") != 0, &err) !=
+	GG_AUTO_FD children = open_children(&err);
+
+	if (children < 0 ||
+	    hook_walls(argv[1], strcmp(argv[2], "best-effort") != 0, &err) !=
 		0 ||
 	    frame_recv(FRAME_PARENT_FD, ROLE_GATE, ROLE_HOOK, &f, &err) <= 0 ||
-	    read_job(&f, &j, &err) != 0 || run(&j, &r, &err) != 0 ||
+	    read_job(&f, &j, &err) != 0 || run(&j, children, &r, &err) != 0 ||
 	    answer(&r, &err) != 0) {
 		if (err.code != 0)
 			log_event(EV_hook_failed, kv_err(&err));

@@ -7,6 +7,7 @@
 #include "ipc/codec.h"
 #include "ipc/frame.h"
 #include "policy/policy.h"
+#include "role/hook_check.h"
 #include "role/notify.h"
 #include "role/spawn.h"
 #include "sandbox/sandbox.h"
@@ -297,7 +298,9 @@ check_policy(const struct config *c, struct gg_error *err)
 {
 	GG_AUTO(ruleset) rs = NULL;
 
-	return ruleset_load(c->policy_dir, &rs, NULL, err);
+	int rc = ruleset_load(c->policy_dir, &rs, NULL, err);
+
+	return rc != 0 ? rc : hooks_check(c, rs, err);
 }
 
 static bool

@@ -13,7 +13,7 @@ import pytest
 
 from gate import BIN, PROTECT_MAIN, ROOT, SANITIZED, Gate, hold_id, http, ref, until
 
-PROGRAMS = ("gitgate-gate", "gitgate-inspector", "gitgate-courier")
+PROGRAMS = ("gitgate-gate", "gitgate-inspector", "gitgate-courier", "gitgate-hook")
 
 
 def make_install(dest, prefix):
@@ -38,6 +38,8 @@ def test_install_puts_every_file_in_its_place(tmp_path):
     assert found.pop("/usr/bin/gitgate") == 0o755
     for name in PROGRAMS:
         assert found.pop(f"/usr/lib/gitgate/{name}") == 0o755
+    for name in ("opa", "ticket"):
+        assert found.pop(f"/usr/share/gitgate/hooks/{name}") == 0o755
     assert set(found.values()) == {0o644}
     wanted = {
         "/usr/lib/systemd/system/gitgate.service",
