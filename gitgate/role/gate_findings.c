@@ -66,6 +66,10 @@ push_say_findings(struct push *p)
 
 		if (!is_named(p->decision, f))
 			continue;
+		if (n == FINDINGS_SHOWN) {
+			client_say(&p->client, "gitgate:   and more");
+			break;
+		}
 		client_say(&p->client, "gitgate:   finding %s: %s in %s:%u",
 		    f->fingerprint, f->rule,
 		    *f->path != '\0' ? f->path : "a message",

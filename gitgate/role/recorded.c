@@ -291,16 +291,52 @@ inspect_again(const struct rerun *r, int inspector, struct change_report **out,
 	return rc;
 }
 
+/* The reason that this rule gave for this ref when the push was judged. */
+static const json_t *
+reason_then(const struct stored_push *push, const char *ref, const char *rule)
+{
+	const json_t *u, *r;
+	const char *s;
+	size_t i, k;
+
+	json_array_foreach(push->updates, i, u)
+	{
+		s = json_string_value(json_object_get(u, "ref"));
+		if (s == NULL || strcmp(s, ref) != 0)
+			continue;
+		json_array_foreach(json_object_get(u, "reasons"), k, r)
+		{
+			s = json_string_value(json_object_get(r, "rule"));
+			if (s != NULL && strcmp(s, rule) == 0)
+				return r;
+		}
+	}
+	return NULL;
+}
+
+/* A program's answer belongs to its time: what it said then counts. */
 static int
 not_asked(void *ctx, const char *program, const json_t *input,
     struct hook_answer *out, struct gg_error *err)
 {
-	(void)ctx;
+	const char *ref = "", *rule = "", *word = NULL, *message = "";
+	const json_t *then;
+
 	(void)program;
-	(void)input;
 	(void)err;
+	(void)json_unpack((json_t *)(uintptr_t)input, "{s:s, s:{s:s}}", "rule",
+	    &rule, "update", "ref", &ref);
+	then = reason_then(ctx, ref, rule);
+	(void)json_unpack((json_t *)(uintptr_t)then, "{s:s, s?s}", "verdict",
+	    &word, "message", &message);
 	out->verdict = VERDICT_ALLOW;
-	out->message = path_f("the hook was not asked again");
+	for (enum verdict v = VERDICT_DENY; word != NULL && v <= VERDICT_ALLOW;
+	     v++)
+		if (strcmp(word, verdict_name(v)) == 0)
+			out->verdict = v;
+	out->message = word != NULL ? path_f("%s%sas it answered then", message,
+					  *message != '\0' ? "; " : "") :
+				      path_f("the hook was not asked again");
 	return 0;
 }
 
@@ -328,6 +364,7 @@ recorded_rejudge(const struct config *c, struct store *store,
 		.now_wall_ms = push->created_ms,
 		.allowed_findings = &allowed,
 		.hook = not_asked,
+		.hook_ctx = (void *)(uintptr_t)push,
 		.trace = trace,
 	};
 

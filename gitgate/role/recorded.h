@@ -37,7 +37,8 @@ GG_DEFINE_AUTO_RELEASE(rejudged);
 /*
  * Inspect and judge a recorded push by a rule set, as of the time when it
  * came: findings that were allowed then are. inspector: socket of an idle one;
- * used up. trace: as in policy_input, may be NULL. Hook programs are not asked (the trace says so).
+ * used up. trace: as in policy_input, may be NULL. Hook programs are not asked: what one said
+ * to the same rule and ref then counts, or allow where it was not asked.
  * GG_E_NOTFOUND when the push was recorded without what is needed, or its
  * pack is gone; GG_E_PEER / GG_E_LIMIT when inspection itself refuses it now.
  */
