@@ -3,11 +3,16 @@
 #include "base/text.h"
 
 #define NEEDS_MAX 1000
+/* Programs are asked once per ref: a push of many refs must not keep them
+ * busy for hours. */
+#define HOOK_CALLS_MAX 100
 
 struct evaluation {
 	const struct ruleset *rs;
 	const struct policy_input *in;
 	struct decision *decision;
+	unsigned n_hook_calls;
+	const char *failed_hook; /* it is not asked again */
 };
 
 static int
@@ -185,24 +190,38 @@ test_all(struct judging *j, const struct condition *c, json_t *trace)
 	return all;
 }
 
+static int
+call_hook(struct evaluation *e, struct judging *j, struct hook_answer *out,
+    struct gg_error *err)
+{
+	json_t *input;
+	int rc;
+
+	if (j->in->hook == NULL)
+		return gg_fail(err, GG_E_REFUSED, "hooks cannot be run here");
+	if (e->failed_hook != NULL && strcmp(e->failed_hook, j->r->hook) == 0)
+		return gg_fail(err, GG_E_REFUSED,
+		    "it failed for another ref of this push");
+	if (++e->n_hook_calls > HOOK_CALLS_MAX)
+		return gg_fail(err, GG_E_LIMIT, "a push may ask hooks %d times",
+		    HOOK_CALLS_MAX);
+	input = hook_input_json(j);
+	rc = j->in->hook(j->in->hook_ctx, j->r->hook, input, out, err);
+	json_decref(input);
+	if (rc < 0)
+		e->failed_hook = j->r->hook;
+	return rc;
+}
+
 /* Ask the program; whatever goes wrong denies. *message is the caller's. */
 static enum verdict
-ask_hook(struct judging *j, json_t *trace, char **message)
+ask_hook(struct evaluation *e, struct judging *j, json_t *trace, char **message)
 {
 	GG_AUTO_RELEASE(buf) why = BUF_INIT(WHY_MAX * 2);
 	struct hook_answer answer = { .verdict = VERDICT_DENY };
 	struct gg_error err = { 0 };
-	json_t *input;
-	int rc;
+	int rc = call_hook(e, j, &answer, &err);
 
-	if (j->in->hook == NULL) {
-		rc = gg_fail(&err, GG_E_REFUSED, "hooks cannot be run here");
-	} else {
-		input = hook_input_json(j);
-		rc = j->in->hook(j->in->hook_ctx, j->r->hook, input, &answer,
-		    &err);
-		json_decref(input);
-	}
 	if (rc < 0) {
 		free(answer.message);
 		answer = (struct hook_answer){ .verdict = VERDICT_DENY };
@@ -272,7 +291,7 @@ apply_match(struct evaluation *e, struct judging *j, json_t *trace)
 	struct gg_error err = { 0 };
 
 	if (j->r->hook != NULL)
-		verdict = ask_hook(j, trace, &message);
+		verdict = ask_hook(e, j, trace, &message);
 	if (message == NULL || *message == '\0') {
 		free(message);
 		message = dup_or_die(j->r->message);

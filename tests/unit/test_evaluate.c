@@ -470,6 +470,73 @@ test_unknown_parts(void **state)
 	assert_int_equal(e->refs[0].n_reasons, 2);
 }
 
+struct asked {
+	unsigned n;
+	bool fails;
+};
+
+static int
+count_hook(void *ctx, const char *program, const json_t *input,
+    struct hook_answer *out, struct gg_error *err)
+{
+	struct asked *a = ctx;
+
+	assert_string_equal(program, "x");
+	assert_string_equal(json_string_value(json_object_get(input, "rule")),
+	    "r");
+	a->n++;
+	if (a->fails)
+		return gg_fail(err, GG_E_REFUSED, "late");
+	out->verdict = VERDICT_ALLOW;
+	return 0;
+}
+
+/* Asked once per ref, a hundred times in all, and not again once it failed. */
+static void
+test_hook_calls(void **state)
+{
+	GG_AUTO(ruleset) rs = parse(
+	    "rules: [{name: r, when: {hook: x, refs: [\"!refs/heads/0\"]}}]");
+	struct principal who = { .method = AUTH_ANONYMOUS };
+	struct oid one = oid_of(1), two = oid_of(2);
+
+	(void)state;
+	for (int fails = 0; fails < 2; fails++) {
+		GG_AUTO(change_report) report = change_report_new(103,
+		    ruleset_n_scopes(rs));
+		GG_AUTO_RELEASE(ref_updates) updates = { 0 };
+		GG_AUTO(decision) d = NULL;
+		struct asked asked = { 0, fails == 1 };
+		struct policy_input in = { .repository = "a",
+			.principal = &who,
+			.updates = &updates,
+			.report = report,
+			.hook = count_hook,
+			.hook_ctx = &asked };
+
+		for (size_t i = 0; i < 103; i++) {
+			char name[32];
+
+			(void)snprintf(name, sizeof(name), "refs/heads/%zu", i);
+			assert_int_equal(ref_updates_add(&updates, &one, &two,
+					     view_str(name), 200, NULL),
+			    0);
+			report->updates[i].kind = UPDATE_FAST_FORWARD;
+		}
+		assert_int_equal(policy_evaluate(rs, &in, &d, NULL), 0);
+		assert_int_equal(asked.n, fails ? 1 : 100);
+		assert_int_equal(d->refs[0].n_reasons, 0);
+		assert_int_equal(d->refs[1].verdict,
+		    fails ? VERDICT_DENY : VERDICT_ALLOW);
+		assert_int_equal(d->refs[100].verdict,
+		    fails ? VERDICT_DENY : VERDICT_ALLOW);
+		assert_int_equal(d->refs[101].verdict, VERDICT_DENY);
+		assert_string_equal(d->refs[102].reasons[0].message,
+		    fails ? "hook x: it failed for another ref of this push" :
+			    "hook x: a push may ask hooks 100 times");
+	}
+}
+
 static void
 test_wants(void **state)
 {
@@ -780,6 +847,7 @@ main(void)
 		cmocka_unit_test(test_findings),
 		cmocka_unit_test(test_unknown_parts),
 		cmocka_unit_test(test_wants),
+		cmocka_unit_test(test_hook_calls),
 		cmocka_unit_test(test_conditions),
 		cmocka_unit_test(test_combined),
 		cmocka_unit_test(test_too_large_need),
