@@ -9,7 +9,9 @@
 #include "base/fd.h"
 #include "policy/policy.h"
 #include "role/recorded.h"
+#include "role/secret_rules.h"
 #include "role/spawn.h"
+#include "scan/text.h"
 
 #include <signal.h>
 #include <string.h>
@@ -20,6 +22,7 @@ struct judge {
 	struct store *store;
 	struct ruleset *rs;
 	char *bin_dir;
+	int rules_fd; /* compiled secret rules; 0: none */
 };
 
 static void
@@ -29,8 +32,51 @@ judge_release(struct judge *j)
 	store_free(j->store);
 	config_free(j->config);
 	free(j->bin_dir);
+	if (j->rules_fd > 0)
+		fd_close(j->rules_fd);
 }
 GG_DEFINE_AUTO_RELEASE(judge);
+
+/* An inspector for one job; it ends when its socket closes. */
+static int
+start_inspector(const struct judge *j, pid_t *pid, int *sock,
+    struct gg_error *err)
+{
+	GG_AUTO_MEM char *path = path_f("%s/gitgate-inspector", j->bin_dir);
+	GG_AUTO_MEM char *mirrors = path_f("%s/mirrors", j->config->state_dir);
+	GG_AUTO_MEM char *quarantine = path_f("%s/quarantine",
+	    j->config->state_dir);
+	const char *const args[] = { "gitgate-inspector", mirrors, quarantine,
+		j->config->sandbox == SANDBOX_REQUIRED ? "required" :
+							 "best-effort",
+		NULL };
+
+	return spawn_role(path, args, SPAWN_ENV_LEAST, pid, sock, err);
+}
+
+static int
+compile_rules(struct judge *j, struct gg_error *err)
+{
+	const struct strv *files = ruleset_secret_files(j->rs);
+	GG_AUTO_RELEASE(buf) text = BUF_INIT(SCAN_TEXT_MAX);
+	GG_AUTO_FD sock = -1;
+	pid_t pid;
+	int rc;
+
+	if (files->n == 0)
+		return 0;
+	if ((rc = scan_rules_text(files, &text, err)) != 0 ||
+	    (rc = start_inspector(j, &pid, &sock, err)) != 0)
+		return rc;
+	if ((j->rules_fd = fd_memfile("rules", view_str(""), err)) < 0)
+		rc = err->code;
+	else
+		rc = secret_rules_compile(sock, buf_view(&text),
+		    j->config->sandbox == SANDBOX_REQUIRED, j->rules_fd, err);
+	fd_close(fd_take(&sock));
+	(void)waitpid(pid, NULL, 0);
+	return rc;
+}
 
 static int
 judge_open(struct cli *cli, const char *policy_dir, struct judge *j,
@@ -42,33 +88,24 @@ judge_open(struct cli *cli, const char *policy_dir, struct judge *j,
 	    (rc = spawn_find_dir(&j->bin_dir, err)) != 0)
 		return rc;
 	(void)signal(SIGPIPE, SIG_IGN);
-	return ruleset_load(policy_dir != NULL ? policy_dir :
-						 j->config->policy_dir,
+	rc = ruleset_load(policy_dir != NULL ? policy_dir :
+					       j->config->policy_dir,
 	    &j->rs, NULL, err);
+	return rc == 0 ? compile_rules(j, err) : rc;
 }
 
-/* An inspector for one push; it ends when its socket closes. */
 static int
 rejudge(const struct judge *j, const struct stored_push *p, json_t *trace,
     struct rejudged *out, struct gg_error *err)
 {
-	GG_AUTO_MEM char *path = path_f("%s/gitgate-inspector", j->bin_dir);
-	GG_AUTO_MEM char *mirrors = path_f("%s/mirrors", j->config->state_dir);
-	GG_AUTO_MEM char *quarantine = path_f("%s/quarantine",
-	    j->config->state_dir);
-	const char *const args[] = { "gitgate-inspector", mirrors, quarantine,
-		j->config->sandbox == SANDBOX_REQUIRED ? "required" :
-							 "best-effort",
-		NULL };
 	GG_AUTO_FD sock = -1;
 	pid_t pid;
 	int rc;
 
-	if ((rc = spawn_role(path, args, SPAWN_ENV_LEAST, &pid, &sock, err)) !=
-	    0)
+	if ((rc = start_inspector(j, &pid, &sock, err)) != 0)
 		return rc;
-	rc = recorded_rejudge(j->config, j->store, j->rs, p, sock, trace, out,
-	    err);
+	rc = recorded_rejudge(j->config, j->store, j->rs, j->rules_fd, p, sock,
+	    trace, out, err);
 	fd_close(fd_take(&sock));
 	(void)waitpid(pid, NULL, 0);
 	return rc;

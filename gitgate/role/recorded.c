@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "crypto/digest.h"
 #include "role/inspection_order.h"
+#include "role/secret_rules.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -162,6 +163,8 @@ struct rerun {
 	const char **symrefs;
 	bool has_pack;
 	char *quarantine;
+	int rules_fd;
+	unsigned char salt[JOB_SALT_BYTES];
 };
 
 static void
@@ -248,6 +251,8 @@ order_of(const struct rerun *r)
 		.has_pack = r->has_pack,
 		.mirror_clean = false,
 		.sandbox_required = r->config->sandbox == SANDBOX_REQUIRED,
+		.rules_fd = r->rules_fd,
+		.salt = r->salt,
 	};
 }
 
@@ -342,14 +347,18 @@ not_asked(void *ctx, const char *program, const json_t *input,
 
 int
 recorded_rejudge(const struct config *c, struct store *store,
-    const struct ruleset *rs, const struct stored_push *push, int inspector,
-    json_t *trace, struct rejudged *out, struct gg_error *err)
+    const struct ruleset *rs, int rules_fd, const struct stored_push *push,
+    int inspector, json_t *trace, struct rejudged *out, struct gg_error *err)
 {
-	GG_AUTO_RELEASE(rerun) r = { .config = c, .rs = rs, .push = push };
+	GG_AUTO_RELEASE(rerun)
+	r = { .config = c, .rs = rs, .push = push, .rules_fd = rules_fd };
 	GG_AUTO_RELEASE(rejudged) j = { 0 };
 	GG_AUTO_RELEASE(strv) allowed = STRV_INIT;
 	int rc;
 
+	if (rules_fd > 0 &&
+	    (rc = secret_rules_salt(c->state_dir, r.salt, err)) != 0)
+		return rc;
 	if ((rc = load_rerun(&r, err)) != 0 ||
 	    (rc = store_allowance_in_force(store, r.repo.name, push->created_ms,
 		 &allowed, err)) != 0 ||

@@ -37,14 +37,16 @@ GG_DEFINE_AUTO_RELEASE(rejudged);
 /*
  * Inspect and judge a recorded push by a rule set, as of the time when it
  * came: findings that were allowed then are. inspector: socket of an idle one;
- * used up. trace: as in policy_input, may be NULL. Hook programs are not asked: what one said
- * to the same rule and ref then counts, or allow where it was not asked.
+ * used up. rules_fd: the compiled secret rules of rs, 0 or less for none.
+ * trace: as in policy_input, may be NULL. Hook programs are not asked: what
+ * one said to the same rule and ref then counts, or allow where it was not
+ * asked.
  * GG_E_NOTFOUND when the push was recorded without what is needed, or its
  * pack is gone; GG_E_PEER / GG_E_LIMIT when inspection itself refuses it now.
  */
 GG_MUST_USE int recorded_rejudge(const struct config *c, struct store *store,
-    const struct ruleset *rs, const struct stored_push *push, int inspector,
-    json_t *trace, struct rejudged *out, struct gg_error *err);
+    const struct ruleset *rs, int rules_fd, const struct stored_push *push,
+    int inspector, json_t *trace, struct rejudged *out, struct gg_error *err);
 
 /* The strictest verdict that was recorded for a push; false when it was never
  * judged. */

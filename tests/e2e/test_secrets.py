@@ -321,6 +321,26 @@ def test_large_blobs(make_gate):
     assert "no-secrets" in said, "not scanned is not clean"
 
 
+def test_explained_and_tested_against_the_past(make_gate, tmp_path):
+    """Recorded pushes are scanned again, by rules that came later too."""
+    g = make_gate(rules=[])
+    work = g.clone(g.token("bot", "agents"))
+    secret = checked("ghp_")
+    work.commit({"a": secret + "\n"})
+    work.push("HEAD:refs/heads/a", ok=True)
+    other = tmp_path / "other"
+    other.mkdir()
+    shutil.copy(ROOT / "policy.d" / "secrets.toml", other)
+    (other / "10-access.yaml").write_text((g.policy_dir / "10-test.yaml").read_text())
+    (other / "20-secrets.yaml").write_text(json.dumps({"rules": [DENY]}))
+    p = g.cli("policy", "test", "--policy", other, "--json", check=False)
+    (push,) = json.loads(p.stdout)["pushes"]
+    assert push["recorded"] == "allow" and push["now"] == "deny", p.stdout
+    p = g.cli("policy", "explain", push["push"], "--policy", other)
+    assert "verdict: deny" in p.stdout and "1 found" in p.stdout
+    nowhere(g, secret, p.stdout)
+
+
 def test_broken_rules_are_refused(make_gate):
     g = make_gate(rules=[DENY], start=False)
     file = g.policy_dir / "mine.toml"
