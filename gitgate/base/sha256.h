@@ -2,7 +2,7 @@
  * SHA-256 (FIPS 180-4) and HMAC (RFC 2104) for the inspector, which by
  * design is linked with no cryptographic library: it names a finding by a
  * keyed digest, so that the name gives nothing away. Everything else hashes
- * with crypto/digest.h. NIST's and RFC 4231's vectors: tests/unit/test_scan.c.
+ * with crypto/digest.h. NIST's and RFC 4231's vectors: tests/unit/test_checksum.c.
  */
 #ifndef GITGATE_BASE_SHA256_H
 #define GITGATE_BASE_SHA256_H

@@ -337,8 +337,9 @@ search_window(struct confirm *c, struct scan_rule *rule, struct span window,
 	size_t from = window.begin > *done ? window.begin : *done;
 	int rc;
 
-	while (from <= window.end) {
-		rc = regex_search(re, c->f->text, from, window.end, flags,
+	/* What ends at the window's end begins before it. */
+	while (from < window.end) {
+		rc = regex_search(re, c->f->text, from, window.end - 1, flags,
 		    spans, c->err);
 		if (rc <= 0)
 			return rc;
