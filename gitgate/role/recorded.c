@@ -265,10 +265,11 @@ open_pack(const struct rerun *r, uint64_t *n, struct gg_error *err)
 	    O_RDONLY | O_CLOEXEC);
 	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) != 0)
-		return gg_fail(err, GG_E_NOTFOUND,
-			   "the pack of push %s is gone", r->push->id),
-		       -1;
+	if (fd < 0 || fstat(fd, &st) != 0) {
+		gg_fail(err, GG_E_NOTFOUND, "the pack of push %s is gone",
+		    r->push->id);
+		return -1;
+	}
 	*n = r->has_pack ? (uint64_t)st.st_size : 0;
 	return fd_take(&fd);
 }

@@ -68,8 +68,9 @@ def test_a_finding_is_allowed_by_somebody_else(world):
     assert "revoked" in g.remote_cli(sue, "findings", "revoke", a["id"]).stdout
     assert g.remote_cli(sue, "findings", "revoke", a["id"], check=False).returncode == 1
     work.run("checkout", "-q", "-b", "again", "origin/main")
-    work.commit({"conf/a.ini": f"# one\ntoken = {secret}\n"}, "config again")
-    work.push("HEAD:refs/heads/z", ok=False)
+    # the blob of x is upstream's by now, and new to nobody; this one is new
+    work.commit({"conf/a.ini": f"# two\n\ntoken = {secret}\n"}, "config again")
+    assert print in work.push("HEAD:refs/heads/z", ok=False).stderr.replace("\nremote: ", "")
     assert ref(g.config["repositories"][0]["upstream"], "refs/heads/z") is None
 
     entries = [e for e in g.audit(g.token("audi", "auditors")) if e["type"].startswith("finding.")]
