@@ -456,7 +456,7 @@ use_inherited(void)
 
 /* Walls */
 
-enum walls { IDLE, PUSH, PUSH_NO_EXEC, MIRROR, SERVE };
+enum walls { IDLE, PUSH, PUSH_NO_EXEC, MIRROR, SERVE, RULES };
 
 static int
 enter(enum walls walls)
@@ -484,6 +484,8 @@ enter(enum walls walls)
 		rc = walls_mirror(&mirror, &err);
 	if (rc == 0 && walls == SERVE)
 		rc = walls_serve(&serve, &err);
+	if (rc == 0 && walls == RULES)
+		rc = walls_rules(PACK_BYTES, true, &err);
 	if (rc != 0)
 		(void)fprintf(stderr, "walls: %s\n", err.msg);
 	return rc;
@@ -553,6 +555,13 @@ static const struct {
 	    SECCOMP },
 	{ "no new code after the child", PUSH_NO_EXEC, executable_memory,
 	    REFUSED, SECCOMP },
+	{ "rules: no mirror", RULES, read_other_mirror, REFUSED, LANDLOCK },
+	{ "rules: no push", RULES, read_quarantine, REFUSED, LANDLOCK },
+	{ "rules: nothing is written", RULES, write_mirror, REFUSED, LANDLOCK },
+	{ "rules: no git", RULES, exec_git, REFUSED, SECCOMP },
+	{ "rules: no fork", RULES, just_fork, REFUSED, SECCOMP },
+	{ "rules: no new code", RULES, executable_memory, REFUSED, SECCOMP },
+	{ "rules: no TCP", RULES, tcp_connect, REFUSED, SECCOMP },
 	{ "no namespaces", PUSH, new_namespace, REFUSED, SECCOMP },
 	{ "no namespaces by clone", PUSH, clone_namespace, REFUSED, SECCOMP },
 	{ "no tracing", PUSH, trace, REFUSED, SECCOMP },
