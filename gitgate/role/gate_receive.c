@@ -663,10 +663,13 @@ receive(struct push *p, struct intake *in, struct http_request *rq,
     const char *pack, const struct gg_error *refusal, const char *limit)
 {
 	struct gg_error err = { 0 };
+	bool unread;
 	int rc;
 
-	if (in->gone || (in->refused && !in->parsed) ||
-	    (in->ended && !in->parsed)) {
+	pthread_mutex_lock(&in->mutex);
+	unread = !in->parsed || in->gone;
+	pthread_mutex_unlock(&in->mutex);
+	if (unread) {
 		refuse_unread(p, in, rq);
 		return;
 	}
