@@ -81,7 +81,7 @@ on_failed(struct call *k, const struct frame *f)
 {
 	struct dec d = dec_of(f->body);
 	int code = -(int)dec_u8(&d);
-	GG_AUTO_MEM char *text = dec_str(&d, 380);
+	GG_AUTO_MEM char *text = dec_str(&d, sizeof(k->err.msg) - 1);
 	bool maybe = dec_u8(&d) != 0;
 
 	if (d.failed || code == 0)
