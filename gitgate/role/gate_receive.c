@@ -101,6 +101,7 @@ gate_info_refs_receive(void *ctx, struct http_request *rq)
 	if (read_upstream(g, &who, &up, &err) != 0) {
 		log_event(EV_upstream_failed,
 		    kv_str("repository", who.repo.name), kv_err(&err));
+		gate_hide_places(who.snap->config, err.msg);
 		http_reply_text(rq, 503, "gitgate: gate unavailable: %s",
 		    err.msg);
 		return;
