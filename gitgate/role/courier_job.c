@@ -294,5 +294,8 @@ job_run(struct job *j)
 	log_event(EV_upstream_failed, kv_str("repository", j->repository),
 	    kv_str("request", msg_name(j->type)), kv_str("push", j->push_id),
 	    kv_err(&err));
+	/* Ours to know, from the log; no pusher's. */
+	upstream_redact_places(j->upstream, &red);
+	(void)redact_error(&red, rc, &err);
 	job_fail(j, rc, &err, begun);
 }

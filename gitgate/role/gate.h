@@ -162,6 +162,10 @@ struct snapshot *gate_snapshot_of(struct gate *g, const struct config *c,
  * stays. */
 GG_MUST_USE int gate_load(struct gate *g, int config_fd, struct gg_error *err);
 
+/* Take out of a message what is nobody's business outside: where our state
+ * lies. */
+void gate_hide_places(const struct config *c, char *msg);
+
 struct shared_advert *shared_advert_new(struct advert *a); /* takes a */
 struct shared_advert *shared_advert_ref(struct shared_advert *s);
 void shared_advert_unref(struct shared_advert *s);

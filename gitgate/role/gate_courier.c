@@ -15,7 +15,9 @@
 struct call {
 	struct call *next;
 	uint32_t id;
+	int sock; /* of the courier that was asked */
 	bool done;
+	bool busy; /* text is being told: the asker stays */
 	int rc;
 	struct gg_error err;
 	bool maybe_applied;
@@ -60,12 +62,13 @@ finish(struct courier *c, struct call *call)
 	pthread_cond_broadcast(&c->cond);
 }
 
-/* All that were asked of a courier that has gone, or is not waited for. */
+/* All that were asked of the courier at sock (-1: of any) and have no answer:
+ * it has gone, or is not waited for. */
 static void
-fail_all(struct courier *c, const char *why)
+fail_all(struct courier *c, int sock, const char *why)
 {
 	for (struct call *k = c->calls; k != NULL; k = k->next) {
-		if (k->done)
+		if (k->done || (sock >= 0 && k->sock != sock))
 			continue;
 		k->rc = gg_fail(&k->err, GG_E_UNAVAILABLE, "%s", why);
 		k->maybe_applied = true;
@@ -78,7 +81,7 @@ on_failed(struct call *k, const struct frame *f)
 {
 	struct dec d = dec_of(f->body);
 	int code = -(int)dec_u8(&d);
-	GG_AUTO_MEM char *text = dec_str(&d, 380);
+	GG_AUTO_MEM char *text = dec_str(&d, sizeof(k->err.msg) - 1);
 	bool maybe = dec_u8(&d) != 0;
 
 	if (d.failed || code == 0)
@@ -101,11 +104,14 @@ on_frame(struct courier *c, struct frame *f)
 	if (f->type == MSG_RELAY_TEXT) {
 		struct view text = dec_bytes(&d);
 
-		/* The asker waits until done, so k stays. */
+		/* Given up meanwhile, the asker still waits for this. */
+		k->busy = true;
 		pthread_mutex_unlock(&c->mutex);
 		if (k->text != NULL && !d.failed)
 			k->text(k->ctx, text);
 		pthread_mutex_lock(&c->mutex);
+		k->busy = false;
+		pthread_cond_broadcast(&c->cond);
 		return;
 	}
 	if (f->type == MSG_REQUEST_FAILED)
@@ -141,8 +147,8 @@ read_courier(void *arg)
 	pthread_mutex_lock(&c->mutex);
 	if (c->sock == r->sock)
 		c->sock = -1;
+	fail_all(c, r->sock, "the courier ended before its answer");
 	fd_close(r->sock);
-	fail_all(c, "the courier ended before its answer");
 	pthread_mutex_unlock(&c->mutex);
 	free(r);
 	return NULL;
@@ -191,7 +197,7 @@ courier_abandon(struct gate *g)
 
 	pthread_mutex_lock(&c->mutex);
 	c->stopping = true;
-	fail_all(c, "the gate stops");
+	fail_all(c, -1, "the gate stops");
 	pthread_cond_broadcast(&c->cond);
 	pthread_mutex_unlock(&c->mutex);
 }
@@ -243,11 +249,12 @@ run(struct gate *g, enum msg_type type, const struct buf *body, const int *fds,
 	rc = wait_for_socket(c, err);
 	if (rc == 0) {
 		k->id = ++c->next_id;
+		k->sock = c->sock;
 		k->next = c->calls;
 		c->calls = k;
 		rc = frame_send(c->sock, type, k->id, buf_view(body), fds,
 		    n_fds, err);
-		while (rc == 0 && !k->done)
+		while (rc == 0 && (!k->done || k->busy))
 			pthread_cond_wait(&c->cond, &c->mutex);
 		forget(c, k);
 	}
@@ -300,6 +307,7 @@ courier_fetch(struct gate *g, const char *repository, int list_fd, int pipe_fd,
 	rc = wait_for_socket(c, err);
 	if (rc == 0) {
 		k.id = ++c->next_id;
+		k.sock = c->sock;
 		k.next = c->calls;
 		c->calls = &k;
 		rc = frame_send(c->sock, MSG_FETCH, k.id, buf_view(&body), fds,

@@ -44,15 +44,17 @@ static void
 refuse(struct fetch *f, const struct gg_error *err)
 {
 	GG_AUTO_RELEASE(buf) out = BUF_INIT(4096);
+	struct gg_error said = *err;
 
+	gate_hide_places(f->who.snap->config, said.msg);
 	if (f->advertise) {
 		http_reply_text(f->rq, err->code == GG_E_PEER ? 400 : 503,
 		    "gitgate: %s%s",
 		    err->code == GG_E_UNAVAILABLE ? "gate unavailable: " : "",
-		    err->msg);
+		    said.msg);
 		return;
 	}
-	pkt_addf(&out, "ERR gitgate: %s", err->msg);
+	pkt_addf(&out, "ERR gitgate: %s", said.msg);
 	http_reply(f->rq, 200, RESULT_TYPE, buf_view(&out), NULL);
 }
 

@@ -400,6 +400,7 @@ push_refuse(struct push *p, enum push_state state, const char *limit,
 	json_t *e;
 
 	refusal_text(text, sizeof(text), limit, why);
+	gate_hide_places(p->who.snap->config, text);
 	ref_statuses_init(&s, &p->updates);
 	ref_statuses_refuse(&s, "%s", text);
 	e = audit_of_push("push.refused", &p->rec);
@@ -421,5 +422,6 @@ push_refuse(struct push *p, enum push_state state, const char *limit,
 	gate_count(p->gate,
 	    state == PUSH_ABORTED ? METRIC_ABORTED : METRIC_INVALID);
 	log_event(EV_push_refused, kv_str("push", p->rec.id),
-	    kv_str("repository", p->rec.repository), kv_str("reason", text));
+	    kv_str("repository", p->rec.repository), kv_str("reason", text),
+	    kv_err(why));
 }

@@ -101,6 +101,7 @@ gate_info_refs_receive(void *ctx, struct http_request *rq)
 	if (read_upstream(g, &who, &up, &err) != 0) {
 		log_event(EV_upstream_failed,
 		    kv_str("repository", who.repo.name), kv_err(&err));
+		gate_hide_places(who.snap->config, err.msg);
 		http_reply_text(rq, 503, "gitgate: gate unavailable: %s",
 		    err.msg);
 		return;
@@ -674,10 +675,13 @@ receive(struct push *p, struct intake *in, struct http_request *rq,
     const char *pack, const struct gg_error *refusal, const char *limit)
 {
 	struct gg_error err = { 0 };
+	bool unread;
 	int rc;
 
-	if (in->gone || (in->refused && !in->parsed) ||
-	    (in->ended && !in->parsed)) {
+	pthread_mutex_lock(&in->mutex);
+	unread = !in->parsed || in->gone;
+	pthread_mutex_unlock(&in->mutex);
+	if (unread) {
 		refuse_unread(p, in, rq);
 		return;
 	}

@@ -95,6 +95,23 @@ gate_load(struct gate *g, int config_fd, struct gg_error *err)
 	return 0;
 }
 
+/* -- what goes out -- */
+
+void
+gate_hide_places(const struct config *c, char *msg)
+{
+	static const char name[] = "[state]";
+	size_t n = strlen(c->state_dir), keep = sizeof(name) - 1;
+
+	/* Not longer than what it stands for: msg has room for no more. */
+	keep = keep < n ? keep : n;
+	while (n > 1 && (msg = strstr(msg, c->state_dir)) != NULL) {
+		memcpy(msg, name, keep);
+		memmove(msg + keep, msg + n, strlen(msg + n) + 1);
+		msg += keep;
+	}
+}
+
 /* -- adverts -- */
 
 struct shared_advert *

@@ -51,7 +51,9 @@ GG_MUST_USE int prev_map_set(struct prev_map *m, const struct entry_pair *pair,
 struct journal {
 	int fd;
 	char *path;
-	uint64_t size; /* bytes that hold whole frames */
+	/* Bytes that hold whole frames. Who appends changes it, the writer
+	 * looks at it meanwhile. */
+	_Atomic uint64_t size;
 };
 /* Make the file where it is not there yet. */
 GG_MUST_USE int

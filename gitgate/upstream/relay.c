@@ -329,6 +329,7 @@ upstream_relay(const struct upstream *u, const struct relay_push *p,
 	pktreader_init(&a.reader);
 	buf_init(&a.clean, SIZE_MAX / 2);
 	buf_init(&a.report, REPORT_MAX_BYTES);
+	upstream_redact_places(u, red);
 	redact_stream_init(&a.text, red, u->limits.upstream_text_bytes);
 	if (u->kind == UPSTREAM_HTTP && p->caps != NULL)
 		rc = send_and_read(&s, p, p->caps, &a, begun, err);

@@ -1,6 +1,7 @@
 #include "upstream/upstream.h"
 
 #include "upstream/http.h"
+#include "upstream/ssh_command.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -88,6 +89,37 @@ upstream_free(struct upstream *u)
 	free(u->credential.known_hosts);
 	free(u->credential.ca_file);
 	free(u);
+}
+
+/* "/" and the like would make every text unreadable. */
+static void
+hide_place(struct redact *red, const char *path)
+{
+	struct view v = view_str(path != NULL ? path : "");
+
+	while (v.n > 0 && v.p[v.n - 1] == '/')
+		v.n--;
+	if (v.n > 1 && v.p[0] == '/')
+		redact_add(red, v);
+}
+
+void
+upstream_redact_places(const struct upstream *u, struct redact *red)
+{
+	const struct credential *c = &u->credential;
+	GG_AUTO_RELEASE(ssh_url) ssh = { 0 };
+
+	if (u->kind == UPSTREAM_LOCAL)
+		hide_place(red, u->url);
+	else if (u->kind == UPSTREAM_SSH &&
+	    ssh_url_parse(view_str(u->url), &ssh, NULL) == 0)
+		hide_place(red, ssh.path);
+	hide_place(red, c->password_file);
+	hide_place(red, c->token_file);
+	hide_place(red, c->ssh_key);
+	hide_place(red, c->known_hosts);
+	hide_place(red, c->ca_file);
+	hide_place(red, u->run_dir);
 }
 
 int

@@ -3,7 +3,8 @@
  * over HTTP, SSH or a local git. Blocking; one thread per exchange.
  *
  * All messages in err are redacted by the caller (redact_error()) with the
- * struct redact that the call filled.
+ * struct redact that the call filled; before they leave the machine's own logs
+ * also with what upstream_redact_places() adds.
  */
 #ifndef GITGATE_UPSTREAM_UPSTREAM_H
 #define GITGATE_UPSTREAM_UPSTREAM_H
@@ -44,6 +45,10 @@ GG_DEFINE_AUTO(upstream);
 /* Replace a leading "${CREDENTIALS_DIRECTORY}" by the environment's value
  * (systemd's LoadCredential). malloc'ed; NULL stays NULL. */
 char *upstream_expand(const char *path);
+
+/* Know what else is nobody's business outside: where the repository lies on its
+ * server, where our files lie on ours. */
+void upstream_redact_places(const struct upstream *u, struct redact *red);
 
 /* Once per process, before the first thread. */
 GG_MUST_USE int upstream_start(struct gg_error *err);

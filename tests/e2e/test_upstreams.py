@@ -97,6 +97,42 @@ def site(kind, dir):
             yield Site(s, credential, forms, up.PASSWORD)
 
 
+@pytest.mark.parametrize("kind", ["local", "ssh"])
+def test_no_places(make_gate, tmp_path, kind):
+    """Where the repository and our files lie is told to the log only."""
+    with site(kind, tmp_path / "upstream") as s:
+        job = Job(make_gate, s)
+        g, work = job.gate, job.work
+        job.branch("topic")
+        away = s.bare.with_name("away")
+        s.bare.rename(away)
+        p = work.run("push", "origin", "topic", check=False)
+        text = p.stderr.replace(str(work.path), "")
+        assert "[redacted]" in text and str(tmp_path) not in text, p.stderr
+        assert str(s.bare) in g.log()
+        away.rename(s.bare)
+        # a hook that says where it is
+        (s.bare / "hooks" / "update").write_text("#!/bin/sh\necho in $PWD >&2\nexit 1\n")
+        p = work.push("topic", ok=False)
+        assert "upstream refused" in p.stderr and "in [redacted]" in p.stderr, p.stderr
+        assert str(s.bare) not in p.stderr
+
+
+def test_no_place_of_our_own(make_gate, tmp_path):
+    with site("local", tmp_path / "upstream") as s:
+        job = Job(make_gate, s)
+        g = job.gate
+        job.branch("topic")
+        (g.state / "pushes").rename(g.state / "away")
+        (g.state / "pushes").write_text("no directory\n")
+        p = job.push("topic", ok=False)
+        assert "gate unavailable: " in p.stderr and "[state]/pushes" in p.stderr, p.stderr
+        assert str(g.state) not in p.stderr and f"{g.state}/pushes" in g.log()
+        for path in ("/pushes", "/audit"):
+            a = g.api("GET", path, job.ann)
+            assert a.status == 200 and "[state]" in a.text and str(g.state) not in a.text, a.text
+
+
 def descendants(pid):
     for p in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in p.read_text().split():
