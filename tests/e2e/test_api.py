@@ -457,6 +457,7 @@ def test_openapi_describes_what_is_answered(p):
     assert described == {
         ("GET", "/holds"), ("GET", "/holds/{id}"), ("POST", "/holds/{id}/approve"), ("POST", "/holds/{id}/reject"),
         ("POST", "/holds/{id}/withdraw"), ("GET", "/pushes"), ("GET", "/pushes/{id}"), ("GET", "/audit"),
+        ("GET", "/pushes/{id}/preview"), ("GET", "/findings"), ("POST", "/findings"), ("POST", "/findings/{id}/revoke"),
     }  # fmt: skip
 
     def resolved(x):
