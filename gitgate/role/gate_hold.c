@@ -105,18 +105,11 @@ log_opening(struct push *p, const struct stored_hold *h, struct gg_error *err)
 static void
 say_matches(struct client *c, const struct reason *r)
 {
-	char hex[OID_HEX + 1];
-
 	for (size_t i = 0; i < r->n_matches && i < 10; i++) {
-		const struct match *m = &r->matches[i];
+		GG_AUTO_RELEASE(buf) words = BUF_INIT(8192);
 
-		if (*m->path == '\0')
-			continue;
-		oid_format(&m->commit, hex);
-		hex[7] = '\0';
-		client_say(c, "  %s (%s%s%s)     (rule %s)", m->path, m->change,
-		    oid_is_zero(&m->commit) ? "" : ", commit ",
-		    oid_is_zero(&m->commit) ? "" : hex, r->rule);
+		push_match_words(&r->matches[i], &words);
+		client_say(c, "  %s     (rule %s)", buf_str(&words), r->rule);
 	}
 	if (r->n_matches_all > 10)
 		client_say(c, "  and %zu more     (rule %s)",

@@ -187,31 +187,35 @@ evaluate(struct push *p, struct gg_error *err)
 /* What made the rules match, for the person at the other end. */
 #define MATCHES_SHOWN 10
 
+/* One match in a few words: where, what, in which commit. */
+void
+push_match_words(const struct match *m, struct buf *out)
+{
+	char hex[OID_HEX + 1];
+	bool path = *m->path != '\0', change = *m->change != '\0';
+
+	oid_format(&m->commit, hex);
+	hex[7] = '\0';
+	if (oid_is_zero(&m->commit))
+		buf_addf(out, path && change ? "%s (%s)" : "%s%s", m->path,
+		    m->change);
+	else if (path)
+		buf_addf(out, "%s (%s, commit %s)", m->path, m->change, hex);
+	else
+		buf_addf(out, change ? "commit %s (%s)" : "commit %s%s", hex,
+		    m->change);
+}
+
 static void
 say_reason(struct client *c, const struct reason *r)
 {
-	char hex[OID_HEX + 1];
-
 	client_say(c, "gitgate:   rule %s%s%s", r->rule,
 	    *r->message != '\0' ? ": " : "", r->message);
 	for (size_t i = 0; i < r->n_matches && i < MATCHES_SHOWN; i++) {
-		const struct match *m = &r->matches[i];
+		GG_AUTO_RELEASE(buf) words = BUF_INIT(8192);
 
-		oid_format(&m->commit, hex);
-		hex[7] = '\0';
-		if (*m->path == '\0' && oid_is_zero(&m->commit))
-			client_say(c, "gitgate:     %s", m->change);
-		else if (*m->path == '\0' && *m->change == '\0')
-			client_say(c, "gitgate:     commit %s", hex);
-		else if (*m->path == '\0')
-			client_say(c, "gitgate:     commit %s (%s)", hex,
-			    m->change);
-		else if (oid_is_zero(&m->commit))
-			client_say(c, "gitgate:     %s (%s)", m->path,
-			    m->change);
-		else
-			client_say(c, "gitgate:     %s (%s, commit %s)",
-			    m->path, m->change, hex);
+		push_match_words(&r->matches[i], &words);
+		client_say(c, "gitgate:     %s", buf_str(&words));
 	}
 	if (r->n_matches_all > MATCHES_SHOWN)
 		client_say(c, "gitgate:     and %zu more",

@@ -88,6 +88,7 @@ GG_MUST_USE int push_write_diff(struct push *p, struct gg_error *err);
 void push_decide(struct push *p);
 /* What made a rule match, for the person at the other end. */
 void push_say_reasons(struct push *p);
+void push_match_words(const struct match *m, struct buf *out);
 const char *
 push_denying_rule(const struct ref_decision *r, const char **message);
 /* Refuse before policy: answer, record, clean up. limit may be "". */
