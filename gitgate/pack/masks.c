@@ -43,14 +43,15 @@ char *
 secret_shown(struct view secret)
 {
 	size_t n = secret.n / 3 < 4 ? secret.n / 3 : 4;
-	char *s = malloc(n + 4);
+	char *s = calloc(n + 4, 1);
 
 	if (s == NULL)
 		gg_die("no memory for a finding");
 	for (size_t i = 0; i < n; i++)
 		s[i] = secret.p[i] > ' ' && secret.p[i] < 0x7f ? secret.p[i] :
 								 '?';
-	memcpy(s + n, "...", 4);
+	for (size_t i = 0; i < 3; i++)
+		s[n + i] = '.';
 	return s;
 }
 

@@ -51,7 +51,7 @@ find(const struct toml *table, const char *key)
 	struct toml *t;
 
 	for (t = table->first; t != NULL; t = t->next)
-		if (strcmp(t->key, key) == 0)
+		if (t->key != NULL && strcmp(t->key, key) == 0)
 			return t;
 	return NULL;
 }
@@ -67,10 +67,14 @@ new_node(struct toml_parser *p, enum toml_type type, struct toml **out)
 {
 	struct toml *t;
 
-	if (++p->nodes > TOML_MAX_NODES)
-		return toml_wrong(p, "more than %d values", TOML_MAX_NODES);
-	if ((t = calloc(1, sizeof(*t))) == NULL)
-		return gg_fail(p->err, GG_E_NOMEM, "%s", p->file);
+	if (++p->nodes > TOML_MAX_NODES) {
+		(void)toml_wrong(p, "more than %d values", TOML_MAX_NODES);
+		return GG_E_INPUT;
+	}
+	if ((t = calloc(1, sizeof(*t))) == NULL) {
+		gg_fail(p->err, GG_E_NOMEM, "%s", p->file);
+		return GG_E_NOMEM;
+	}
 	t->type = type;
 	t->line = p->line;
 	*out = t;
@@ -303,8 +307,10 @@ read_value(struct toml_parser *p, struct toml **out)
 	GG_AUTO(toml) t = NULL;
 	int rc;
 
-	if (++p->depth > TOML_MAX_DEPTH)
-		return toml_wrong(p, "nested too deep");
+	if (++p->depth > TOML_MAX_DEPTH) {
+		(void)toml_wrong(p, "nested too deep");
+		return GG_E_INPUT;
+	}
 	if ((rc = new_node(p, TOML_BOOLEAN, &t)) != 0 ||
 	    (rc = fill_value(p, t)) != 0)
 		return rc;
