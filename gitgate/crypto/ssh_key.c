@@ -73,30 +73,30 @@ openssl_freep(unsigned char **p)
 /* What a key of each kind is made of, and what its signatures look like. */
 enum family { FAMILY_ED25519, FAMILY_ECDSA, FAMILY_RSA };
 struct kind {
-	const char *name; /* of the key */
-	const char *sig;  /* of its signatures; NULL: see rsa_hash() */
-	enum family family;
+	const char *name;  /* of the key */
+	const char *sig;   /* of its signatures; NULL: see rsa_digest() */
 	const char *curve; /* OpenSSL's name */
 	const char *ssh_curve;
 	const char *digest;
+	enum family family;
 	bool security_key; /* the signed bytes are wrapped by the token */
 };
 
 static const struct kind kinds[] = {
-	{ "ssh-ed25519", "ssh-ed25519", FAMILY_ED25519, NULL, NULL, NULL,
+	{ "ssh-ed25519", "ssh-ed25519", NULL, NULL, NULL, FAMILY_ED25519,
 	    false },
-	{ "sk-ssh-ed25519@openssh.com", "sk-ssh-ed25519@openssh.com",
-	    FAMILY_ED25519, NULL, NULL, NULL, true },
-	{ "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256", FAMILY_ECDSA, "P-256",
-	    "nistp256", "SHA256", false },
-	{ "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp384", FAMILY_ECDSA, "P-384",
-	    "nistp384", "SHA384", false },
-	{ "ecdsa-sha2-nistp521", "ecdsa-sha2-nistp521", FAMILY_ECDSA, "P-521",
-	    "nistp521", "SHA512", false },
+	{ "sk-ssh-ed25519@openssh.com", "sk-ssh-ed25519@openssh.com", NULL,
+	    NULL, NULL, FAMILY_ED25519, true },
+	{ "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256", "P-256", "nistp256",
+	    "SHA256", FAMILY_ECDSA, false },
+	{ "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp384", "P-384", "nistp384",
+	    "SHA384", FAMILY_ECDSA, false },
+	{ "ecdsa-sha2-nistp521", "ecdsa-sha2-nistp521", "P-521", "nistp521",
+	    "SHA512", FAMILY_ECDSA, false },
 	{ "sk-ecdsa-sha2-nistp256@openssh.com",
-	    "sk-ecdsa-sha2-nistp256@openssh.com", FAMILY_ECDSA, "P-256",
-	    "nistp256", "SHA256", true },
-	{ "ssh-rsa", NULL, FAMILY_RSA, NULL, NULL, NULL, false },
+	    "sk-ecdsa-sha2-nistp256@openssh.com", "P-256", "nistp256", "SHA256",
+	    FAMILY_ECDSA, true },
+	{ "ssh-rsa", NULL, NULL, NULL, NULL, FAMILY_RSA, false },
 };
 
 bool

@@ -96,16 +96,19 @@ append(struct toml *to, struct toml *t)
 static int
 add(struct toml_parser *p, struct toml *table, const char *key, struct toml *t)
 {
-	if (find(table, key) != NULL) {
+	if (key == NULL || find(table, key) != NULL) {
 		toml_free(t);
-		return toml_wrong(p, "\"%s\" is there twice", key);
+		return key == NULL ?
+		    toml_wrong(p, "a key is missing") :
+		    toml_wrong(p, "\"%s\" is there twice", key);
 	}
 	if (table->n >= TOML_MAX_KEYS) {
 		toml_free(t);
 		return toml_wrong(p, "more than %d keys in one table",
 		    TOML_MAX_KEYS);
 	}
-	if ((t->key = strdup(key)) == NULL) {
+	t->key = strdup(key);
+	if (t->key == NULL) {
 		toml_free(t);
 		return gg_fail(p->err, GG_E_NOMEM, "%s", p->file);
 	}

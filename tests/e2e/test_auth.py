@@ -147,6 +147,9 @@ def test_tokens_are_in_no_log_and_on_no_disk(place):
     encoded = [pktline.basic(t).split()[1] for t in tokens]
     assert "auth_failed" in place.gate.log()
     for file in [place.gate.log_file, *(p for p in place.gate.state.rglob("*") if p.is_file())]:
-        text = file.read_bytes()
+        try:
+            text = file.read_bytes()
+        except FileNotFoundError:
+            continue  # of a quarantine that is just being removed
         for secret in [*tokens, *encoded]:
             assert secret.encode() not in text, file
