@@ -85,6 +85,8 @@ struct repo_state {
 	uint32_t n_packs;
 	/* one refresh at a time, shared by all who wait for it */
 	bool running;
+	/* the push_refs from before the one that runs; only compared */
+	const struct shared_advert *running_after;
 	uint64_t started, done; /* numbers of refreshes */
 	int done_rc;
 	struct gg_error done_err;
@@ -261,6 +263,12 @@ GG_MUST_USE int mirror_refresh(struct gate *g, const struct snapshot *snap,
     struct gg_error *err);
 /* The same on a worker, result ignored but logged. */
 void mirror_refresh_later(struct gate *g, const char *repository);
+/*
+ * Was the mirror brought up to date after push_refs was read from upstream's
+ * receive-pack? A refresh that began after that and runs is waited for.
+ */
+bool mirror_has_followed(struct gate *g, const char *repository,
+    const struct shared_advert *push_refs);
 /* Move what an accepted push brought from its quarantine into the mirror. */
 void mirror_adopt(struct gate *g, const struct config *c,
     const char *repository, const char *push_id);

@@ -81,11 +81,83 @@ audit_of_hold(const char *type, const struct stored_hold *h)
 	    h->policy_digest);
 }
 
+/* A hold's end is in the log before it is in the store. */
+static json_t *
+closing_entry(const struct stored_hold *h, enum hold_state state,
+    const char *reason)
+{
+	json_t *e = audit_of_hold("hold.closed", h);
+
+	(void)json_object_set_new(e, "state",
+	    json_string(hold_state_name(state)));
+	(void)json_object_set_new(e, "reason", audit_words(reason));
+	return e;
+}
+
+/* Holds that a new one ends. */
+struct older {
+	struct stored_hold *v;
+	size_t n;
+};
+
+static void
+older_release(struct older *o)
+{
+	for (size_t i = 0; i < o->n; i++)
+		stored_hold_release(&o->v[i]);
+	free(o->v);
+	*o = (struct older){ 0 };
+}
+GG_DEFINE_AUTO_RELEASE(older);
+
 static int
-log_opening(struct push *p, const struct stored_hold *h, struct gg_error *err)
+take_older(void *ctx, const struct stored_hold *h)
+{
+	struct strv *ids = ctx;
+
+	if (!strv_has(ids, h->id))
+		strv_add(ids, h->id);
+	return 0;
+}
+
+/* As the store will find them: of this pusher, on one of these refs. */
+static int
+find_older(const struct push *p, struct older *out, struct gg_error *err)
+{
+	GG_AUTO_RELEASE(strv) ids = STRV_INIT;
+	char next[ULID_SIZE];
+	int rc;
+
+	for (size_t i = 0; i < p->updates.n; i++) {
+		struct store_query q = { .repository = p->rec.repository,
+			.principal = p->rec.principal,
+			.ref = p->updates.v[i].refname,
+			.state = hold_state_name(HOLD_PENDING),
+			.limit = 200 };
+
+		if ((rc = store_hold_list(p->gate->store, &q, take_older, &ids,
+			 next, err)) != 0)
+			return rc;
+	}
+	if ((rc = strv_check(&ids, err)) != 0)
+		return rc;
+	if ((out->v = calloc(ids.n + 1, sizeof(*out->v))) == NULL)
+		return gg_fail(err, GG_E_NOMEM, "holds");
+	for (; out->n < ids.n; out->n++)
+		if ((rc = store_hold_get(p->gate->store, ids.v[out->n],
+			 &out->v[out->n], err)) != 0)
+			return rc;
+	return 0;
+}
+
+#define SUPERSEDED "superseded by a newer push"
+
+static int
+log_opening(struct push *p, const struct stored_hold *h,
+    const struct older *older, struct gg_error *err)
 {
 	size_t n = p->decision->n_refs;
-	json_t **e = calloc(n + 2, sizeof(*e));
+	json_t **e = calloc(n + 2 + older->n, sizeof(*e));
 	int rc;
 
 	if (e == NULL)
@@ -97,7 +169,10 @@ log_opening(struct push *p, const struct stored_hold *h, struct gg_error *err)
 		(void)json_object_set_new(e[1 + i], "hold", audit_text(h->id));
 	}
 	e[n + 1] = audit_of_hold("hold.opened", h);
-	rc = audit_write(p->gate, e, n + 2, err);
+	for (size_t i = 0; i < older->n; i++)
+		e[n + 2 + i] = closing_entry(&older->v[i], HOLD_SUPERSEDED,
+		    SUPERSEDED);
+	rc = audit_write(p->gate, e, n + 2 + older->n, err);
 	free(e);
 	return rc;
 }
@@ -211,8 +286,7 @@ end_superseded(struct push *p, const struct strv *ids)
 		struct gg_error err = { 0 };
 
 		if (store_hold_get(p->gate->store, ids->v[i], &h, &err) == 0)
-			hold_ended(p->gate, &h, HOLD_SUPERSEDED,
-			    "superseded by a newer push");
+			hold_ended(p->gate, &h, HOLD_SUPERSEDED, SUPERSEDED);
 	}
 }
 
@@ -222,22 +296,28 @@ open_hold(struct push *p, struct stored_hold *h, char existing[ULID_SIZE],
 {
 	GG_AUTO_RELEASE(strv) superseded = STRV_INIT;
 	GG_AUTO_RELEASE(stored_hold) same = { 0 };
+	GG_AUTO_RELEASE(older) older = { 0 };
 	int rc;
 
 	if (store_hold_find_key(p->gate->store, h->key, &same, err) == 0) {
 		(void)snprintf(existing, ULID_SIZE, "%s", same.id);
 		return GG_E_EXISTS;
 	}
-	if ((rc = log_opening(p, h, err)) != 0)
+	if ((rc = find_older(p, &older, err)) != 0 ||
+	    (rc = log_opening(p, h, &older, err)) != 0)
 		return rc;
+	FAILPOINT("gate.hold-opening");
 	p->rec.state = PUSH_HELD;
 	p->rec.decided_ms = clock_wall_ms();
 	rc = store_hold_open(p->gate->store, h, &p->rec, &superseded, existing,
 	    err);
-	if (rc != 0)
-		p->rec.state = PUSH_RECEIVING;
-	else
+	if (rc == 0) {
 		end_superseded(p, &superseded);
+		return 0;
+	}
+	p->rec.state = PUSH_RECEIVING;
+	for (size_t i = 0; i < older.n; i++)
+		audit_void_closing(p->gate, &older.v[i]);
 	return rc;
 }
 
@@ -289,7 +369,7 @@ tell_waiters(struct gate *g, const struct stored_hold *h, const char *reason)
 	waiters_end(g, h->id, &s);
 }
 
-/* What every end without a forward has in common; the store knows already. */
+/* What every end without a forward has in common; log and store know already. */
 void
 hold_ended(struct gate *g, const struct stored_hold *h, enum hold_state state,
     const char *reason)
@@ -297,17 +377,36 @@ hold_ended(struct gate *g, const struct stored_hold *h, enum hold_state state,
 	GG_AUTO_SNAPSHOT snap = gate_snapshot(g);
 	GG_AUTO_MEM char *quarantine = path_f("%s/quarantine/%s",
 	    snap->config->state_dir, h->push_id);
-	json_t *e = audit_of_hold("hold.closed", h);
 	struct gg_error err = { 0 };
 
-	(void)json_object_set_new(e, "state",
-	    json_string(hold_state_name(state)));
-	(void)json_object_set_new(e, "reason", audit_words(reason));
-	audit_note(g, e);
 	(void)dir_remove(quarantine, &err);
 	tell_waiters(g, h, reason);
 	log_event(EV_hold_changed, kv_str("hold", h->id),
 	    kv_str("state", hold_state_name(state)));
+}
+
+/* Log, store; with the mutex of reviews. */
+static int
+move_to_end(struct gate *g, const struct stored_hold *h, enum hold_state to,
+    enum push_state push_to, const char *reason, struct gg_error *err)
+{
+	json_t *outcome, *e;
+	int rc;
+
+	if (h->state != HOLD_PENDING)
+		return gg_fail(err, GG_E_REFUSED, "not pending");
+	e = closing_entry(h, to, reason);
+	if ((rc = audit_write(g, &e, 1, err)) != 0)
+		return rc;
+	FAILPOINT("gate.hold-closing");
+	outcome = json_pack("{s:s, s:o}", "state", hold_state_name(to),
+	    "message", audit_words(reason));
+	rc = store_hold_move(g->store, h->id, HOLD_PENDING, to, outcome,
+	    push_to, clock_wall_ms(), err);
+	json_decref(outcome);
+	if (rc != 0)
+		audit_void_closing(g, h);
+	return rc;
 }
 
 /* Move a pending hold to its end, if it still is pending. */
@@ -316,18 +415,14 @@ close_pending(struct gate *g, const char *id, enum hold_state to,
     enum push_state push_to, const char *reason, struct gg_error *err)
 {
 	GG_AUTO_RELEASE(stored_hold) h = { 0 };
-	json_t *outcome = json_pack("{s:s, s:o}", "state", hold_state_name(to),
-	    "message", audit_words(reason));
 	int rc;
 
 	pthread_mutex_lock(&g->review_mutex);
 	if ((rc = store_hold_get(g->store, id, &h, err)) == 0)
-		rc = store_hold_move(g->store, id, HOLD_PENDING, to, outcome,
-		    push_to, clock_wall_ms(), err);
+		rc = move_to_end(g, &h, to, push_to, reason, err);
 	if (rc == 0)
 		hold_ended(g, &h, to, reason);
 	pthread_mutex_unlock(&g->review_mutex);
-	json_decref(outcome);
 	return rc == GG_E_REFUSED ?
 	    gg_fail(err, GG_E_STALE, "the hold is no longer pending") :
 	    rc;
@@ -423,10 +518,17 @@ next_state(const struct review *r)
 	return q == QUORUM_REACHED ? HOLD_APPROVED : HOLD_PENDING;
 }
 
+static char *
+rejection(const struct review *r)
+{
+	return path_f("rejected by %s%s%s", r->who->name,
+	    *r->comment != '\0' ? ": " : "", r->comment);
+}
+
 static int
 log_review(const struct review *r, enum hold_state next, struct gg_error *err)
 {
-	json_t *e = audit_of_hold("hold.review", &r->hold);
+	json_t *e = audit_of_hold("hold.review", &r->hold), *both[2];
 
 	(void)json_object_set_new(e, "reviewer", audit_text(r->who->name));
 	(void)json_object_set_new(e, "reviewer_groups",
@@ -449,7 +551,13 @@ log_review(const struct review *r, enum hold_state next, struct gg_error *err)
 			(void)json_object_del(e, "updates");
 		free(text);
 	}
-	return audit_write(r->gate, &e, 1, err);
+	both[0] = e;
+	if (next == HOLD_REJECTED) {
+		GG_AUTO_MEM char *reason = rejection(r);
+
+		both[1] = closing_entry(&r->hold, next, reason);
+	}
+	return audit_write(r->gate, both, next == HOLD_REJECTED ? 2 : 1, err);
 }
 
 static int
@@ -488,8 +596,7 @@ say_review(const struct review *r)
 static void
 end_rejected(struct review *r)
 {
-	GG_AUTO_MEM char *reason = path_f("rejected by %s%s%s", r->who->name,
-	    *r->comment != '\0' ? ": " : "", r->comment);
+	GG_AUTO_MEM char *reason = rejection(r);
 
 	/* store_hold_review() has made the move. */
 	hold_ended(r->gate, &r->hold, HOLD_REJECTED, reason);
@@ -515,8 +622,11 @@ gate_review(void *ctx, const char *hold_id, const struct principal *reviewer,
 		next = next_state(&r);
 		if ((rc = log_review(&r, next, err)) == 0) {
 			FAILPOINT("gate.reviewed");
-			if ((rc = store_review(&r, next, err)) != 0)
+			if ((rc = store_review(&r, next, err)) != 0) {
 				audit_void_review(r.gate, &r.hold, r.who->name);
+				if (next == HOLD_REJECTED)
+					audit_void_closing(r.gate, &r.hold);
+			}
 		}
 	}
 	if (rc == 0) {

@@ -1,7 +1,7 @@
 /*
- * A review is in the log before it is in the store. Where a crash came
- * between, the reviewer was told nothing and the hold is as it was: the log
- * must not go on saying that they decided.
+ * A review, and a hold's end, is in the log before it is in the store. Where a
+ * crash came between, nobody was told and the hold is as it was: the log must
+ * not go on saying that it was decided.
  */
 #include "role/gate_push.h"
 
@@ -22,9 +22,19 @@ audit_void_review(struct gate *g, const struct stored_hold *h,
 	audit_note(g, e);
 }
 
+void
+audit_void_closing(struct gate *g, const struct stored_hold *h)
+{
+	json_t *e = audit_of_hold("hold.closed", h);
+
+	(void)json_object_set_new(e, "void", json_true());
+	audit_note(g, e);
+}
+
 struct said {
 	const char *hold_id;
 	struct strv reviewers; /* whose last word in the log is a review */
+	bool closed;           /* and that of the hold's end */
 };
 
 static void
@@ -57,10 +67,41 @@ take_entry(void *ctx, uint64_t index, const char *text)
 	return 0;
 }
 
-static void
-void_unstored(struct gate *g, const struct stored_hold *h)
+static int
+take_end(void *ctx, uint64_t index, const char *text)
 {
-	struct said said = { h->id, STRV_INIT };
+	struct said *s = ctx;
+	json_t *e = json_loads(text, 0, NULL);
+	const char *hold = json_string_value(json_object_get(e, "hold"));
+
+	(void)index;
+	if (hold != NULL && strcmp(hold, s->hold_id) == 0)
+		s->closed = !json_is_true(json_object_get(e, "void"));
+	json_decref(e);
+	return 0;
+}
+
+static void
+void_end(struct gate *g, const struct stored_hold *h)
+{
+	struct said said = { h->id, STRV_INIT, false };
+	struct audit_query q = { .type = "hold.closed",
+		.push = h->push_id,
+		.limit = ENTRIES_MAX,
+		.oldest_first = true };
+	struct gg_error err = { 0 };
+	uint64_t next;
+
+	if (store_audit_query(g->store, &q, take_end, &said, &next, &err) != 0)
+		log_event(EV_store_failed, kv_str("hold", h->id), kv_err(&err));
+	else if (said.closed)
+		audit_void_closing(g, h);
+}
+
+static void
+void_reviews(struct gate *g, const struct stored_hold *h)
+{
+	struct said said = { h->id, STRV_INIT, false };
 	struct audit_query q = { .type = "hold.review",
 		.push = h->push_id,
 		.limit = ENTRIES_MAX,
@@ -100,13 +141,15 @@ look_at(struct gate *g, const char *id)
 
 	pthread_mutex_lock(&g->review_mutex);
 	if (store_hold_get(g->store, id, &h, &err) == 0 &&
-	    h.state == HOLD_PENDING)
-		void_unstored(g, &h);
+	    h.state == HOLD_PENDING) {
+		void_reviews(g, &h);
+		void_end(g, &h);
+	}
 	pthread_mutex_unlock(&g->review_mutex);
 }
 
 void
-holds_void_reviews(struct gate *g)
+holds_void_unstored(struct gate *g)
 {
 	char cursor[ULID_SIZE] = "", next[ULID_SIZE] = "";
 	struct store_query q = { .state = hold_state_name(HOLD_PENDING),

@@ -205,6 +205,7 @@ run_refresh(struct refresh *r)
 	int rc;
 
 	st->running = true;
+	st->running_after = before;
 	pthread_mutex_unlock(&st->mutex);
 	rc = refresh_once(r, &err);
 	if (rc != 0)
@@ -212,6 +213,7 @@ run_refresh(struct refresh *r)
 		    kv_err(&err));
 	pthread_mutex_lock(&st->mutex);
 	st->running = false;
+	st->running_after = NULL;
 	if (rc == 0 && before != NULL && st->push_refs == before)
 		st->push_refs_mirrored = true;
 	st->done = mine;
@@ -246,6 +248,21 @@ mirror_refresh(struct gate *g, const struct snapshot *snap,
 		*seen = shared_advert_ref(st->seen);
 	pthread_mutex_unlock(&st->mutex);
 	return rc;
+}
+
+bool
+mirror_has_followed(struct gate *g, const char *repository,
+    const struct shared_advert *push_refs)
+{
+	struct repo_state *st = gate_repo(g, repository);
+	bool yes;
+
+	pthread_mutex_lock(&st->mutex);
+	while (st->running && st->running_after == push_refs)
+		pthread_cond_wait(&st->cond, &st->mutex);
+	yes = st->push_refs == push_refs && st->push_refs_mirrored;
+	pthread_mutex_unlock(&st->mutex);
+	return yes;
 }
 
 static void

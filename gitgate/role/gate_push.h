@@ -171,9 +171,11 @@ json_t *audit_of_hold(const char *type, const struct stored_hold *h);
 /* gate_hold_recover.c: this review was logged and did not come to be. */
 void audit_void_review(struct gate *g, const struct stored_hold *h,
     const char *reviewer);
-/* At start: take back, in the log, the reviews of pending holds that were
- * logged and never stored. */
-void holds_void_reviews(struct gate *g);
+/* The same of a hold's end. */
+void audit_void_closing(struct gate *g, const struct stored_hold *h);
+/* At start: take back, in the log, the reviews and ends of pending holds that
+ * were logged and never stored. */
+void holds_void_unstored(struct gate *g);
 /* gate_hold_forward.c: forward an approved hold on a worker. */
 void hold_forward_later(struct gate *g, const char *hold_id);
 /* Every second: expiry, approved ones, stale ones, waiting clients. */

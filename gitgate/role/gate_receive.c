@@ -414,7 +414,6 @@ static int
 get_upstream(struct push *p, struct gg_error *err)
 {
 	struct repo_state *st = gate_repo(p->gate, p->who.repo.name);
-	bool mirrored;
 	int rc = 0;
 
 	pthread_mutex_lock(&st->mutex);
@@ -430,10 +429,7 @@ get_upstream(struct push *p, struct gg_error *err)
 		rc = read_upstream(p->gate, &p->who, &p->upstream, err);
 	if (rc != 0)
 		return rc;
-	pthread_mutex_lock(&st->mutex);
-	mirrored = st->push_refs == p->upstream && st->push_refs_mirrored;
-	pthread_mutex_unlock(&st->mutex);
-	if (mirrored)
+	if (mirror_has_followed(p->gate, p->who.repo.name, p->upstream))
 		return 0;
 	return mirror_refresh(p->gate, p->who.snap, &p->who.repo, NULL, err);
 }

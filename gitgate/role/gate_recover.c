@@ -252,6 +252,6 @@ recover(struct gate *g, bool at_start)
 	strv_release(&u.forwarding);
 	if (at_start) {
 		sweep_quarantine(g);
-		holds_void_reviews(g);
+		holds_void_unstored(g);
 	}
 }

@@ -66,6 +66,45 @@ def test_review_before_it_was_stored(make_gate, tmp_path):
     place.check_log()
 
 
+def ends(place, push):
+    entries = [e.get("entry", e) for e in place.gate.audit(place.ann, type="hold.closed", push=push)]
+    return [e.get("state", "void" if e.get("void") else None) for e in entries]
+
+
+def test_withdrawal_before_it_was_stored(make_gate, tmp_path):
+    """The end is in the log first; what did not come to be is taken back."""
+    place = Place(make_gate, tmp_path, "gate.hold-closing")
+    place.work.commit({"a": "a\n"})
+    id = hold_id(place.work.push("main", ok=False))
+    push = place.gate.hold(id, place.ann)["push"]
+    place.arm()
+    try:
+        place.gate.review(id, place.bot, "withdraw")
+    except Exception as e:  # the answer was cut off
+        assert isinstance(e, (OSError, GateError)) or type(e).__module__ == "http.client", e
+    place.back()
+    assert place.gate.hold(id, place.ann)["state"] == "pending"
+    until("the end is taken back", lambda: ends(place, push) == ["withdrawn", "void"], log=place.gate.log)
+    assert place.gate.review(id, place.bot, "withdraw").status == 200
+    assert ends(place, push) == ["withdrawn", "void", "withdrawn"]
+    place.check_log()
+
+
+def test_superseding_before_it_was_stored(make_gate, tmp_path):
+    place = Place(make_gate, tmp_path, "gate.hold-opening")
+    place.work.commit({"a": "a\n"})
+    id = hold_id(place.work.push("main", ok=False))
+    push = place.gate.hold(id, place.ann)["push"]
+    place.work.commit({"a": "b\n"})
+    assert place.push("main").returncode != 0
+    assert place.gate.hold(id, place.ann)["state"] == "pending"
+    until("the end is taken back", lambda: ends(place, push) == ["superseded", "void"], log=place.gate.log)
+    newer = hold_id(place.work.push("main", ok=False))
+    assert newer != id and place.gate.hold(id, place.ann)["state"] == "superseded"
+    assert ends(place, push) == ["superseded", "void", "superseded"]
+    place.check_log()
+
+
 @pytest.mark.parametrize(
     "point, how",
     [
