@@ -96,11 +96,9 @@ append(struct toml *to, struct toml *t)
 static int
 add(struct toml_parser *p, struct toml *table, const char *key, struct toml *t)
 {
-	if (key == NULL || find(table, key) != NULL) {
+	if (find(table, key) != NULL) {
 		toml_free(t);
-		return key == NULL ?
-		    toml_wrong(p, "a key is missing") :
-		    toml_wrong(p, "\"%s\" is there twice", key);
+		return toml_wrong(p, "\"%s\" is there twice", key);
 	}
 	if (table->n >= TOML_MAX_KEYS) {
 		toml_free(t);
@@ -450,6 +448,8 @@ header(struct toml_parser *p, struct toml *root, struct toml **current)
 	if (!view_has_prefix(p->in, element ? "]]" : "]"))
 		return toml_wrong(p, "a header without an end");
 	view_skip(&p->in, element ? 2 : 1);
+	if (k.n == 0 || k.part[k.n - 1] == NULL)
+		return toml_wrong(p, "a header without a name");
 	for (size_t i = 0; i + 1 < k.n; i++)
 		if ((rc = step(p, &at, k.part[i])) != 0)
 			return rc;
