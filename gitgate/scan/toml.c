@@ -96,6 +96,8 @@ append(struct toml *to, struct toml *t)
 static int
 add(struct toml_parser *p, struct toml *table, const char *key, struct toml *t)
 {
+	if (key == NULL)
+		gg_die("a TOML value without a key");
 	if (find(table, key) != NULL) {
 		toml_free(t);
 		return toml_wrong(p, "\"%s\" is there twice", key);
