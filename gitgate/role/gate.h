@@ -128,6 +128,7 @@ struct gate {
 	                        hand: recovery leaves them alone */
 	struct in_hand *hands;
 	unsigned n_pushes, n_fetches;
+	unsigned n_refusals; /* pushes read only to be refused in git's words */
 	struct store *store;
 	struct auditlog *log;
 	struct http_server *http;
@@ -186,6 +187,10 @@ struct repo_state *gate_repo(struct gate *g, const char *name);
 GG_MUST_USE int gate_enter_push(struct gate *g, const struct limits *l,
     const char *principal, const char **limit, struct gg_error *err);
 void gate_leave_push(struct gate *g, const char *principal);
+/* A push that was not let in is read on a worker all the same, so that git
+ * shows why. Few at once (false: no more), or they would take every worker. */
+bool gate_enter_refusal(struct gate *g);
+void gate_leave_refusal(struct gate *g);
 GG_MUST_USE int
 gate_enter_fetch(struct gate *g, const struct limits *l, struct gg_error *err);
 void gate_leave_fetch(struct gate *g);

@@ -737,7 +737,7 @@ gate_receive_pack(void *ctx, struct http_request *rq)
 	struct gg_error why = { 0 }, err = { 0 };
 	struct intake in = { .fd = -1, .inspector = -1 };
 	const char *limit = "";
-	bool probe;
+	bool probe, refused;
 	int rc;
 
 	if (!git_request_open(g, rq, ACCESS_PUSH, &p.who) || !check_headers(rq))
@@ -746,10 +746,19 @@ gate_receive_pack(void *ctx, struct http_request *rq)
 	pack = path_f("%s/pack", p.dir);
 	intake_init(&in, &p);
 	rc = admit(&p, &in, pack, &limit, &why);
-	http_body_accept(rq, on_body, &in,
-	    p.who.snap->config->limits.pack_bytes);
-	intake_wait_parsed(&in);
-	receive(&p, &in, rq, pack, rc == 0 ? NULL : &why, limit);
+	refused = !p.admitted;
+	if (refused && !gate_enter_refusal(g)) {
+		http_reply_text(rq, 503, "gitgate: gate unavailable: %s",
+		    why.msg);
+		refused = false;
+	} else {
+		http_body_accept(rq, on_body, &in,
+		    p.who.snap->config->limits.pack_bytes);
+		intake_wait_parsed(&in);
+		receive(&p, &in, rq, pack, rc == 0 ? NULL : &why, limit);
+	}
+	if (refused)
+		gate_leave_refusal(g);
 	probe = in.parser->probe;
 	if (!is_kept(p.rec.state))
 		(void)dir_remove(p.dir, &err);

@@ -8,6 +8,8 @@
 #include <string.h>
 
 #define CONFIG_MAX_BYTES ((size_t)1 << 20)
+/* Of the 32 workers that gate_main.c has beyond those for pushes. */
+#define REFUSALS_MAX 8
 
 /* -- snapshots -- */
 
@@ -227,6 +229,26 @@ gate_leave_push(struct gate *g, const char *principal)
 		}
 		break;
 	}
+	pthread_mutex_unlock(&g->mutex);
+}
+
+bool
+gate_enter_refusal(struct gate *g)
+{
+	bool room;
+
+	pthread_mutex_lock(&g->mutex);
+	room = g->n_refusals < REFUSALS_MAX;
+	g->n_refusals += room;
+	pthread_mutex_unlock(&g->mutex);
+	return room;
+}
+
+void
+gate_leave_refusal(struct gate *g)
+{
+	pthread_mutex_lock(&g->mutex);
+	g->n_refusals--;
 	pthread_mutex_unlock(&g->mutex);
 }
 

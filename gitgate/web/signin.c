@@ -198,31 +198,41 @@ let_in(struct web_call *c, const char *user)
 }
 
 static void
-keep_out(struct web_call *c, const char *user, const struct throttle *t)
+keep_out(struct web_call *c, const char *user)
 {
 	struct gg_error err = { 0 };
-	int64_t now = clock_wall_ms();
 
 	log_event(EV_auth_failed, kv_str("user", user),
 	    kv_str("addr", http_client_addr(c->rq)));
-	if (store_signin_failed(c->ops->store, t->user, now, &err) != 0 ||
-	    store_signin_failed(c->ops->store, t->addr, now, &err) != 0 ||
-	    note_failure(c, user, &err) != 0) {
+	if (note_failure(c, user, &err) != 0) {
 		reply_unavailable(c, &err);
 		return;
 	}
 	show_form(c, 403, "Name or password is wrong.");
 }
 
-/* 1: the password fits; 0: no; the store's code, or GG_E_UNAVAILABLE when
- * too many sign in at once. */
 static int
-check_password(struct web_call *c, const char *user, const char *password,
+count_failure(const struct web_call *c, const struct throttle *t,
     struct gg_error *err)
+{
+	int64_t now = clock_wall_ms();
+	int rc = store_signin_failed(c->ops->store, t->user, now, err);
+
+	return rc != 0 ? rc :
+			 store_signin_failed(c->ops->store, t->addr, now, err);
+}
+
+enum sign_in { SIGN_IN_WRONG, SIGN_IN_FITS, SIGN_IN_THROTTLED };
+
+/* Which of them; the store's code, or GG_E_UNAVAILABLE when too many sign in
+ * at once. */
+static int
+check_password(struct web_call *c, const struct throttle *t, const char *user,
+    const char *password, struct gg_error *err)
 {
 	GG_AUTO_RELEASE(stored_user) u = { 0 };
 	struct view pw = view_str(password);
-	bool known, fits;
+	bool known, fits = false;
 	int rc = GG_E_NOTFOUND;
 
 	if (principal_name_is_valid(view_str(user)))
@@ -232,10 +242,20 @@ check_password(struct web_call *c, const char *user, const char *password,
 	known = rc == 0 && u.disabled_ms == 0;
 	if (!compute_enter())
 		return gg_fail(err, GG_E_UNAVAILABLE, "too many sign-ins");
-	fits = known ? password_verify(u.password_hash, pw) :
-		       password_verify_dummy(pw);
+	/* Counted before the next one may try: guesses sent at once are counted
+	 * as guesses sent one by one. */
+	if ((rc = is_throttled(c, t, err)) == 0) {
+		fits = known ? password_verify(u.password_hash, pw) :
+			       password_verify_dummy(pw);
+		if (!known || !fits)
+			rc = count_failure(c, t, err);
+	} else if (rc == 1) {
+		rc = SIGN_IN_THROTTLED;
+	}
 	(void)sem_post(&compute);
-	return known && fits;
+	if (rc != 0)
+		return rc;
+	return known && fits ? SIGN_IN_FITS : SIGN_IN_WRONG;
 }
 
 static void
@@ -273,16 +293,16 @@ signin_act(struct web_call *c)
 		return;
 	}
 	throttle_keys(c, user, &t);
-	if ((rc = is_throttled(c, &t, &err)) == 1) {
-		reply_throttled(c);
-		return;
-	}
-	if (rc == 0)
-		rc = check_password(c, user, password, &err);
+	if ((rc = is_throttled(c, &t, &err)) == 0)
+		rc = check_password(c, &t, user, password, &err);
+	else if (rc == 1)
+		rc = SIGN_IN_THROTTLED;
 	if (rc < 0)
 		reply_unavailable(c, &err);
-	else if (rc == 0)
-		keep_out(c, user, &t);
+	else if (rc == SIGN_IN_THROTTLED)
+		reply_throttled(c);
+	else if (rc == SIGN_IN_WRONG)
+		keep_out(c, user);
 	else
 		let_in(c, user);
 }
