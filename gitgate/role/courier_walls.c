@@ -68,14 +68,6 @@ add_system(struct walls *w)
 	add(w, "/dev/null", SANDBOX_READ | SANDBOX_WRITE);
 }
 
-static void
-add_file(struct walls *w, const char *file)
-{
-	GG_AUTO_MEM char *path = upstream_expand(file);
-
-	add(w, path, SANDBOX_READ);
-}
-
 /* The upstream itself; with a star, the directory above it. Hooks of the
  * repository are executed there. */
 static void
@@ -111,11 +103,11 @@ walls_of_config(const struct config *c, const char *run_dir, struct walls *out)
 	for (size_t i = 0; i < c->n_repositories; i++) {
 		const struct repository *r = &c->repositories[i];
 
-		add_file(out, r->credential.password_file);
-		add_file(out, r->credential.token_file);
-		add_file(out, r->credential.ssh_key);
-		add_file(out, r->credential.known_hosts);
-		add_file(out, r->credential.ca_file);
+		add(out, r->credential.password_file, SANDBOX_READ);
+		add(out, r->credential.token_file, SANDBOX_READ);
+		add(out, r->credential.ssh_key, SANDBOX_READ);
+		add(out, r->credential.known_hosts, SANDBOX_READ);
+		add(out, r->credential.ca_file, SANDBOX_READ);
 		add_helper(out, r->credential.helper);
 		if (r->kind == UPSTREAM_LOCAL)
 			add_local(out, r->upstream);

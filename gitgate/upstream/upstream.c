@@ -23,32 +23,16 @@ copy(const char *s)
 	return p;
 }
 
-char *
-upstream_expand(const char *path)
-{
-	static const char variable[] = "${CREDENTIALS_DIRECTORY}";
-	const char *dir = getenv("CREDENTIALS_DIRECTORY");
-	size_t n = sizeof(variable) - 1;
-
-	if (path == NULL || strncmp(path, variable, n) != 0 || dir == NULL)
-		return copy(path);
-	struct buf b = BUF_INIT(65536);
-
-	buf_adds(&b, dir);
-	buf_adds(&b, path + n);
-	return buf_take(&b);
-}
-
 static void
 copy_credential(struct credential *to, const struct credential *from)
 {
 	to->username = copy(from->username);
-	to->password_file = upstream_expand(from->password_file);
-	to->token_file = upstream_expand(from->token_file);
+	to->password_file = copy(from->password_file);
+	to->token_file = copy(from->token_file);
 	to->helper = copy(from->helper);
-	to->ssh_key = upstream_expand(from->ssh_key);
-	to->known_hosts = upstream_expand(from->known_hosts);
-	to->ca_file = upstream_expand(from->ca_file);
+	to->ssh_key = copy(from->ssh_key);
+	to->known_hosts = copy(from->known_hosts);
+	to->ca_file = copy(from->ca_file);
 }
 
 int

@@ -31,7 +31,7 @@ struct upstream {
 	char *repository;
 	enum upstream_kind kind;
 	char *url;
-	struct credential credential; /* file names expanded */
+	struct credential credential;
 	struct limits limits;
 	char *run_dir;
 };
@@ -41,10 +41,6 @@ GG_MUST_USE int upstream_new(const struct config *c, struct view repository,
     const char *run_dir, struct upstream **out, struct gg_error *err);
 void upstream_free(struct upstream *u);
 GG_DEFINE_AUTO(upstream);
-
-/* Replace a leading "${CREDENTIALS_DIRECTORY}" by the environment's value
- * (systemd's LoadCredential). malloc'ed; NULL stays NULL. */
-char *upstream_expand(const char *path);
 
 /* Know what else is nobody's business outside: where the repository lies on its
  * server, where our files lie on ours. */

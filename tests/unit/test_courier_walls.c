@@ -115,35 +115,6 @@ test_missing_then_there(void **state)
 	assert_false(walls_cover(&before, &after));
 }
 
-static void
-test_credentials_directory(void **state)
-{
-	struct repository r = { .kind = UPSTREAM_HTTP,
-		.credential = {
-		    .token_file = lit("${CREDENTIALS_DIRECTORY}/token") } };
-	GG_AUTO_RELEASE(walls) w = { 0 };
-
-	(void)state;
-	assert_int_equal(setenv("CREDENTIALS_DIRECTORY", "/run/cred", 1), 0);
-	of(&r, 1, &w);
-	assert_non_null(find(&w, "/run/cred/token"));
-}
-
-static int
-make_dir(void **state)
-{
-	(void)state;
-	(void)snprintf(dir, sizeof(dir), "/tmp/gitgate-walls-XXXXXX");
-	return mkdtemp(dir) != NULL ? 0 : -1;
-}
-
-static int
-remove_dir(void **state)
-{
-	(void)state;
-	return dir_remove(dir, NULL);
-}
-
 int
 main(void)
 {
@@ -151,7 +122,6 @@ main(void)
 		cmocka_unit_test(test_paths),
 		cmocka_unit_test(test_cover),
 		cmocka_unit_test(test_missing_then_there),
-		cmocka_unit_test(test_credentials_directory),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);
