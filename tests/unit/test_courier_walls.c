@@ -115,6 +115,21 @@ test_missing_then_there(void **state)
 	assert_false(walls_cover(&before, &after));
 }
 
+static int
+make_dir(void **state)
+{
+	(void)state;
+	(void)snprintf(dir, sizeof(dir), "/tmp/gitgate-walls-XXXXXX");
+	return mkdtemp(dir) != NULL ? 0 : -1;
+}
+
+static int
+remove_dir(void **state)
+{
+	(void)state;
+	return dir_remove(dir, NULL);
+}
+
 int
 main(void)
 {
