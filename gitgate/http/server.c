@@ -239,4 +239,7 @@ http_server_stop(struct http_server *s, int64_t grace_ms)
 	/* A handler that hangs keeps the memory; the process ends soon. */
 	if (workers_stop(&s->workers, clock_mono_ms() + END_MS))
 		server_unref(s);
+	else
+		log_event(EV_http_error,
+		    kv_str("error", "a handler does not end"));
 }

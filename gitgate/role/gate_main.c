@@ -474,6 +474,34 @@ on_config(struct gate *g, struct frame *f, bool *started)
 	return 0;
 }
 
+/* What a push in hand needs to go on arrives while the gate stops, too. */
+static void *
+serve_the_last(void *arg)
+{
+	struct gate *g = arg;
+	GG_AUTO_RELEASE(frame) f = FRAME_INIT;
+	struct gg_error err;
+
+	while (frame_recv(g->supervisor, ROLE_SUPERVISOR, ROLE_GATE, &f, &err) >
+	    0) {
+		if (f.type == MSG_INSPECTOR && f.n_fds == 1)
+			inspectors_add(g->inspectors, frame_take_fd(&f, 0));
+		if (f.type == MSG_COURIER && f.n_fds == 1)
+			courier_connected(g, frame_take_fd(&f, 0));
+	}
+	_exit(1); /* without a supervisor there is no gate */
+}
+
+static void
+on_shutdown(struct gate *g, int64_t grace_ms)
+{
+	pthread_t t;
+
+	if (pthread_create(&t, NULL, serve_the_last, g) == 0)
+		(void)pthread_detach(t);
+	stop(g, grace_ms);
+}
+
 /* 0: go on; else the exit code + 1. */
 static int
 on_frame(struct gate *g, struct frame *f, bool *started)
@@ -493,7 +521,7 @@ on_frame(struct gate *g, struct frame *f, bool *started)
 		return 0;
 	case MSG_SHUTDOWN:
 		if (*started)
-			stop(g, (int64_t)dec_u32(&d));
+			on_shutdown(g, (int64_t)dec_u32(&d));
 		return ROLE_EXIT_OK + 1;
 	default:
 		return 0;

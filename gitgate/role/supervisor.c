@@ -497,6 +497,7 @@ run(struct supervisor *s)
 			if (s->courier.pid != 0)
 				(void)kill(s->courier.pid, SIGKILL);
 		}
+		pay_inspectors(s);
 		poll_once(s);
 	}
 }

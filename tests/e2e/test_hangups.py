@@ -1,8 +1,10 @@
 """Clients that go away, at every point of a push: nothing waits for them.
 
 A request that is still counted holds the gate's stop up for the whole grace
-(20 s here), so a quick stop says that none was left behind."""
+(20 s here), so a quick stop says that none was left behind; a handler that
+waits for ever is in the log, and in the count of pushes that never ended."""
 
+import re
 import socket
 import struct
 import time
@@ -10,9 +12,10 @@ import time
 import make
 import pytest
 import raw_push
-from gate import PROTECT_MAIN, ref, until
+from gate import PROTECT_MAIN, http, ref, until
 
 QUICK = 10
+LASTING = "a handler does not end"
 
 
 @pytest.fixture
@@ -54,17 +57,26 @@ def stops_quickly(g):
     begin = time.monotonic()
     assert g.stop() == 0
     assert time.monotonic() - begin < QUICK
-    assert "role_died" not in g.log()
+    assert "role_died" not in g.log() and LASTING not in g.log()
     assert list((g.state / "quarantine").iterdir()) == []
 
 
-def leave_at(g, how, points):
-    """One client for each point: sends so much of a push, then goes."""
+def metric(g, name):
+    return int(re.search(rf"^gitgate_{name} (\d+)$", http("GET", g.url + "/metrics").text, re.M).group(1))
+
+
+def others_in_hand(g):
+    return metric(g, "http_requests") - 1  # it counts itself
+
+
+def begin_at(g, points):
+    """A client for each point that has sent so much of a push."""
+    socks = []
     for i, point in enumerate(points):
-        data = request(g, f"gone-{how}-{i}")
-        s = raw_push.connect(g, g.bot, len(data))
-        s.sendall(data[: point if point >= 0 else len(data) + point])
-        LEAVE[how](s)
+        data = request(g, f"part-{i}")
+        socks.append(raw_push.connect(g, g.bot, len(data)))
+        socks[-1].sendall(data[: point if point >= 0 else len(data) + point])
+    return socks
 
 
 # Before the handler takes the body, within commands, at the pack, within it.
@@ -72,9 +84,23 @@ POINTS = [0, 0, 0, 4, 100, 200, 260, -1]
 
 
 @pytest.mark.parametrize("how", LEAVE)
+def test_gone_after_they_were_seen(how, place):
+    """Each handler hears of it and ends."""
+    g = place
+    socks = begin_at(g, POINTS)
+    until("all are in hand", lambda: others_in_hand(g) == len(socks), log=g.log)
+    for s in socks:
+        LEAVE[how](s)
+    until("each has ended", lambda: metric(g, "pushes_total") == len(socks), seconds=10, log=g.log)
+    assert others_in_hand(g) == 0 and metric(g, "pushes_forwarded_total") == 0
+    stops_quickly(g)
+
+
+@pytest.mark.parametrize("how", LEAVE)
 def test_gone_and_then_stopped(how, place):
-    """The stop comes while the gate may not yet have seen them go."""
-    leave_at(place, how, POINTS)
+    """Nobody looks whether the gate has seen them come or go."""
+    for s in begin_at(place, POINTS):
+        LEAVE[how](s)
     stops_quickly(place)
 
 
@@ -91,32 +117,39 @@ def test_gone_within_a_refused_body(how, place):
 
 @pytest.mark.parametrize("how", ["close", "reset"])
 def test_gone_before_the_answer(how, place):
-    """All was said: the push goes on without its client."""
+    """All was said: what the gate has read goes on without its client."""
     for i in range(4):
         data = request(place, f"all-{i}")
         s = raw_push.connect(place, place.bot, len(data))
         s.sendall(data)
         LEAVE[how](s)
-    until("they have landed", lambda: all(ref(place.upstream, f"refs/heads/all-{i}") for i in range(4)), log=place.log)
+    until("none is in hand", lambda: others_in_hand(place) == 0, log=place.log)
     until("quarantines are gone", lambda: not list((place.state / "quarantine").iterdir()), log=place.log)
     stops_quickly(place)
 
 
 def test_silent_clients_are_let_go(place):
     """Still connected, say nothing more: cut after request-idle."""
-    silent = []
-    for i, point in enumerate(POINTS):
-        data = request(place, f"silent-{i}")
-        silent.append(raw_push.connect(place, place.bot, len(data)))
-        silent[-1].sendall(data[: point if point >= 0 else len(data) + point])
-    for s in silent:
+    for s in begin_at(place, POINTS):
         s.settimeout(60)
         try:
             assert b"ok refs/" not in s.recv(65536)
         except ConnectionError:
             pass
         s.close()
+    until("each has ended", lambda: metric(place, "pushes_total") == len(POINTS), log=place.log)
     stops_quickly(place)
+
+
+def test_stopped_while_they_are_silent(make_gate):
+    """Connected and silent to the end: cut when the grace is over."""
+    g = make_gate(config={"limits": {"shutdown-grace": "1s"}})
+    g.bot, g.main = g.token("bot", "agents"), ref(g.upstream, "refs/heads/main")
+    socks = begin_at(g, POINTS)
+    until("all are in hand", lambda: others_in_hand(g) == len(socks), log=g.log)
+    stops_quickly(g)
+    for s in socks:
+        s.close()
 
 
 def test_connections_without_a_request(place):
