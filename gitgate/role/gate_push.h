@@ -64,8 +64,9 @@ struct push {
 	char *dir;                      /* pushes/<id> */
 	char *quarantine;               /* quarantine/<id> */
 	struct shared_advert *upstream; /* receive-pack's view */
-	const char **symref_targets;    /* per update, borrowed or NULL */
-	int inspector;                  /* socket, -1: none */
+	struct shared_advert *seen; /* upload-pack's view: which are symbolic */
+	const char **symref_targets; /* per update, of seen, or NULL */
+	int inspector;               /* socket, -1: none */
 	struct change_report *report;
 	struct decision *decision;
 };

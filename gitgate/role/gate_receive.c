@@ -293,6 +293,7 @@ push_release(struct push *p)
 	free(p->dir);
 	free(p->quarantine);
 	shared_advert_unref(p->upstream);
+	shared_advert_unref(p->seen);
 	free(p->symref_targets);
 	fd_close(p->inspector);
 	change_report_free(p->report);
@@ -379,34 +380,39 @@ check_updates(struct push *p, struct gg_error *err)
 	return 0;
 }
 
-static void
-find_symrefs(struct push *p)
+/*
+ * Only upload-pack says which refs are symbolic. Their target need not be among
+ * receive-pack's refs: upstream may hide it there and move it through the other
+ * name all the same. What is hidden here is not moved so either.
+ */
+static int
+find_symrefs(struct push *p, struct gg_error *err)
 {
 	struct repo_state *st = gate_repo(p->gate, p->who.repo.name);
 	const struct advert_ref *r;
 	json_t *symrefs = json_object();
 
+	(void)json_object_set_new(p->rec.request, "symrefs", symrefs);
 	p->symref_targets = calloc(p->updates.n ? p->updates.n : 1,
 	    sizeof(char *));
 	if (p->symref_targets == NULL)
 		gg_die("no memory for symbolic refs");
-	/* upload-pack says which refs are symbolic; p->upstream lives as long
-	 * as the push, so targets are looked up there when they can be. */
 	pthread_mutex_lock(&st->mutex);
-	for (size_t i = 0; st->seen != NULL && i < p->updates.n; i++) {
-		r = advert_find(st->seen->advert,
-		    view_str(p->updates.v[i].refname));
+	p->seen = shared_advert_ref(st->seen);
+	pthread_mutex_unlock(&st->mutex);
+	for (size_t i = 0; p->seen != NULL && i < p->updates.n; i++) {
+		const char *name = p->updates.v[i].refname;
+
+		r = advert_find(p->seen->advert, view_str(name));
 		if (r == NULL || r->symref == NULL)
 			continue;
-		r = advert_find(p->upstream->advert, view_str(r->symref));
-		if (r == NULL)
-			continue;
-		p->symref_targets[i] = r->name;
-		(void)json_object_set_new(symrefs, p->updates.v[i].refname,
-		    json_string(r->name));
+		if (gate_ref_is_hidden(p->who.repo.conf, r->symref))
+			return gg_fail(err, GG_E_PEER,
+			    "%s is hidden and cannot be moved", name);
+		p->symref_targets[i] = r->symref;
+		(void)json_object_set_new(symrefs, name, audit_text(r->symref));
 	}
-	pthread_mutex_unlock(&st->mutex);
-	(void)json_object_set_new(p->rec.request, "symrefs", symrefs);
+	return 0;
 }
 
 /* Upstream's refs as at info/refs, or newer; and the mirror up to date. */
@@ -534,7 +540,8 @@ prepare(struct push *p, struct intake *in, const char *pack,
 		0)
 		return rc;
 	describe_request(p, in->parser);
-	find_symrefs(p);
+	if ((rc = find_symrefs(p, err)) != 0)
+		return rc;
 	if ((rc = recorded_keep_refs(p->who.snap->config, p->upstream->advert,
 		 p->dir, err)) != 0 ||
 	    (rc = push_begin_inspection(p, pack, err)) != 0)

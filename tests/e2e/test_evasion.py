@@ -441,6 +441,35 @@ def test_a_symbolic_ref_is_judged_as_its_target(world):
         subprocess.run([*git, "-d", alias], cwd=world.bare, check=True)
 
 
+def test_a_symbolic_ref_whose_target_upstream_hides(world):
+    """receive-pack does not show main; through the alias it moves it."""
+    git = ["git", "-c", "safe.directory=*"]
+    alias = "refs/heads/alias2"
+    subprocess.run([*git, "symbolic-ref", alias, "refs/heads/main"], cwd=world.bare, check=True)
+    subprocess.run([*git, "config", "receive.hideRefs", "refs/heads/main"], cwd=world.bare, check=True)
+    try:
+        w = world.clone()
+        w.commit({"src/a.c": "int hid;\n"})
+        held(world, w, f"HEAD:{alias}", rule="protect")
+        assert ref(world.bare, "refs/heads/main") == world.base
+    finally:
+        subprocess.run([*git, "config", "--unset", "receive.hideRefs"], cwd=world.bare, check=True)
+        subprocess.run([*git, "symbolic-ref", "-d", alias], cwd=world.bare, check=True)
+
+
+def test_an_alias_of_a_hidden_ref_is_hidden(make_gate, tmp_path):
+    bare = make_upstream(tmp_path / "up.git", {"a": "1"}, branches=["secret"])
+    subprocess.run(
+        ["git", "-c", "safe.directory=*", "symbolic-ref", "refs/heads/alias", "refs/heads/secret"], cwd=bare, check=True
+    )
+    before = ref(bare, "refs/heads/secret")
+    g = make_gate(repositories=[{"path": "demo/app", "upstream": str(bare), "hide-refs": ["refs/heads/secret"]}])
+    w = g.clone(g.token("bot", "agents"))
+    w.commit({"a": "2"})
+    p = w.push("HEAD:refs/heads/alias", ok=False)
+    assert "hidden" in p.stderr and ref(bare, "refs/heads/secret") == before, p.stderr
+
+
 def test_a_ref_that_became_symbolic_between_pushes(world):
     """The same name and value as before; only where it points is new."""
     name = f"refs/heads/late-{next(SERIAL)}"
