@@ -42,7 +42,7 @@ def idle(world):
     inspector = world.inspector()
     pid = inspector.process.pid
     # no-new-privs is the first wall and the filter the last.
-    until(lambda: status(pid)["Seccomp_filters"] != "0" or SANITIZED)
+    until(lambda: status(pid)["NoNewPrivs"] == "1" and (SANITIZED or status(pid)["Seccomp_filters"] != "0"))
     yield inspector
     inspector.close()
 
