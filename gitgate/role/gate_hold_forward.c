@@ -259,12 +259,17 @@ run_task(void *arg)
 	struct gg_error err = { 0 };
 
 	r.snap = gate_snapshot(t->gate);
-	if (load(&r, t->id, &err) != 0) {
-		if (err.code != GG_E_REFUSED)
-			log_event(EV_push_failed, kv_str("hold", t->id),
-			    kv_err(&err));
-	} else if (is_due(&r.hold)) {
-		try_forward(&r);
+	if (load(&r, t->id, &err) == 0) {
+		if (is_due(&r.hold))
+			try_forward(&r);
+	} else if (err.code != GG_E_REFUSED &&
+	    (r.hold.id == NULL || is_due(&r.hold))) {
+		/* Its repository may have left the configuration: that is a
+		 * try like another, and said as seldom. */
+		log_event(EV_push_failed, kv_str("hold", t->id), kv_err(&err));
+		if (r.hold.id != NULL)
+			(void)!store_hold_attempted(t->gate->store, t->id,
+			    &err);
 	}
 	gate_drop_live(t->gate, t->id);
 	free(t);
