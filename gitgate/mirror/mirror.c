@@ -376,12 +376,6 @@ peel_all(struct mirror *m, struct gg_error *err)
 	return rc;
 }
 
-static int
-cmp_oid(const void *a, const void *b)
-{
-	return oid_cmp(a, b);
-}
-
 /* Is the old value reachable still? Asked the cheap ways only: no when in
  * doubt. */
 static bool
@@ -390,8 +384,7 @@ is_kept(git_repository *repo, const struct mirror_ref *was,
 {
 	git_oid a, b;
 
-	if (n_tips > 0 &&
-	    bsearch(&was->oid, tips, n_tips, sizeof(*tips), cmp_oid) != NULL)
+	if (oids_find(tips, n_tips, &was->oid) != NULL)
 		return true;
 	if (now == NULL || !oid_is_zero(&was->peeled))
 		return false;
@@ -406,15 +399,14 @@ find_lost(struct mirror *m, bool *lost, struct gg_error *err)
 {
 	GG_AUTO_MEM struct oid *tips = NULL;
 	git_repository *repo = NULL;
-	size_t checks = 0;
+	size_t checks = 0, n_tips;
 
 	if (m->next.n > 0 &&
 	    (tips = reallocarray(NULL, m->next.n, sizeof(*tips))) == NULL)
 		return gg_fail(err, GG_E_NOMEM, "tips");
 	for (size_t i = 0; i < m->next.n; i++)
 		tips[i] = m->next.v[i].oid;
-	if (m->next.n > 0)
-		qsort(tips, m->next.n, sizeof(*tips), cmp_oid);
+	n_tips = oids_sort_unique(tips, m->next.n);
 	if (git_repository_wrap_odb(&repo, m->odb) != 0)
 		return mirror_git_fail(err, GG_E_NOMEM, "mirror");
 	*lost = false;
@@ -426,7 +418,7 @@ find_lost(struct mirror *m, bool *lost, struct gg_error *err)
 		if (now != NULL && oid_eq(&now->oid, &was->oid))
 			continue;
 		*lost = ++checks > MAX_ANCESTRY_CHECKS ||
-		    !is_kept(repo, was, now, tips, m->next.n);
+		    !is_kept(repo, was, now, tips, n_tips);
 	}
 	git_repository_free(repo);
 	return 0;

@@ -31,27 +31,6 @@ push(struct oids *l, const struct oid *o, struct gg_error *err)
 }
 
 static int
-cmp_oid(const void *a, const void *b)
-{
-	return oid_cmp(a, b);
-}
-
-static void
-sort_unique(struct oids *l)
-{
-	size_t kept = 0;
-
-	if (l->n == 0)
-		return;
-	qsort(l->v, l->n, sizeof(*l->v), cmp_oid);
-	for (size_t i = 0; i < l->n; i++) {
-		if (kept == 0 || !oid_eq(&l->v[kept - 1], &l->v[i]))
-			l->v[kept++] = l->v[i];
-	}
-	l->n = kept;
-}
-
-static int
 copy_refs(struct mirror *m, const struct advert *a, const struct strv *globs,
     struct gg_error *err)
 {
@@ -121,7 +100,7 @@ find_wants(struct mirror *m, const struct advert *a, struct gg_error *err)
 	if (rc == 0 && m->next_head[0] != 'r' &&
 	    !mirror_has_object(m, &a->head_oid))
 		rc = push(&l, &a->head_oid, err);
-	sort_unique(&l);
+	l.n = oids_sort_unique(l.v, l.n);
 	free(m->wants);
 	m->wants = l.v;
 	m->n_wants = l.n;

@@ -2,6 +2,8 @@
 
 #include "base/text.h"
 
+#include <stdlib.h>
+
 bool
 oid_parse(struct view v, struct oid *out)
 {
@@ -35,4 +37,30 @@ int
 oid_cmp(const struct oid *a, const struct oid *b)
 {
 	return memcmp(a->b, b->b, OID_BYTES);
+}
+
+static int
+by_id(const void *a, const void *b)
+{
+	return oid_cmp(a, b);
+}
+
+size_t
+oids_sort_unique(struct oid *v, size_t n)
+{
+	size_t kept = 0;
+
+	if (n == 0)
+		return 0;
+	qsort(v, n, sizeof(*v), by_id);
+	for (size_t i = 0; i < n; i++)
+		if (kept == 0 || !oid_eq(&v[kept - 1], &v[i]))
+			v[kept++] = v[i];
+	return kept;
+}
+
+const struct oid *
+oids_find(const struct oid *v, size_t n, const struct oid *o)
+{
+	return n > 0 ? bsearch(o, v, n, sizeof(*v), by_id) : NULL;
 }

@@ -20,5 +20,10 @@ bool oid_is_zero(const struct oid *o);
 bool oid_eq(const struct oid *a, const struct oid *b);
 /* memcmp order, for sorting. */
 int oid_cmp(const struct oid *a, const struct oid *b);
+/* Sort n ids (v may be NULL where n is 0) and drop doubles; how many are
+ * left, at v's start. */
+size_t oids_sort_unique(struct oid *v, size_t n);
+/* Binary search in ids so sorted; borrowed, NULL when it is not there. */
+const struct oid *oids_find(const struct oid *v, size_t n, const struct oid *o);
 
 #endif

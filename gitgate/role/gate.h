@@ -220,7 +220,6 @@ bool gate_take_socket(struct gate *g, struct frame *f);
 
 /* -- inspectors -- */
 GG_MUST_USE int inspectors_new(struct inspectors **out, struct gg_error *err);
-void inspectors_free(struct inspectors *in);
 /* From the supervisor's frame; takes fd. */
 void inspectors_add(struct inspectors *in, int fd);
 /* An idle inspector's socket (the caller closes it: that ends it). Asks the

@@ -60,33 +60,14 @@ refuse(struct fetch *f, const struct gg_error *err)
 
 /* -- what the request may ask for -- */
 
-static int
-compare_oids(const void *a, const void *b)
-{
-	return oid_cmp(a, b);
-}
-
 /* Strike from wants (sorted, unique) what a visible ref points to. */
 static void
 mark_tip(const struct oid *wants, bool *is_tip, size_t n, const struct oid *o)
 {
-	const struct oid *at = bsearch(o, wants, n, sizeof(*wants),
-	    compare_oids);
+	const struct oid *at = oids_find(wants, n, o);
 
 	if (at != NULL)
 		is_tip[at - wants] = true;
-}
-
-static void
-sort_unique(struct upload_request *rq)
-{
-	size_t kept = 0;
-
-	qsort(rq->wants, rq->n_wants, sizeof(rq->wants[0]), compare_oids);
-	for (size_t i = 0; i < rq->n_wants; i++)
-		if (kept == 0 || !oid_eq(&rq->wants[kept - 1], &rq->wants[i]))
-			rq->wants[kept++] = rq->wants[i];
-	rq->n_wants = kept;
 }
 
 static int
@@ -102,7 +83,7 @@ find_far_wants(struct fetch *f, struct upload_request *rq, struct gg_error *err)
 		return 0;
 	if ((is_tip = calloc(rq->n_wants, sizeof(*is_tip))) == NULL)
 		return gg_fail(err, GG_E_NOMEM, "wants");
-	sort_unique(rq);
+	rq->n_wants = oids_sort_unique(rq->wants, rq->n_wants);
 	for (size_t i = 0; i < a->n_refs; i++) {
 		if (gate_ref_is_hidden(f->who.repo.conf, a->refs[i].name))
 			continue;

@@ -37,18 +37,6 @@ inspectors_new(struct inspectors **out, struct gg_error *err)
 }
 
 void
-inspectors_free(struct inspectors *in)
-{
-	if (in == NULL)
-		return;
-	for (size_t i = 0; i < in->n; i++)
-		fd_close(in->idle[i]);
-	pthread_mutex_destroy(&in->mutex);
-	pthread_cond_destroy(&in->cond);
-	free(in);
-}
-
-void
 inspectors_add(struct inspectors *in, int fd)
 {
 	pthread_mutex_lock(&in->mutex);

@@ -186,7 +186,6 @@ void holds_mark_stale(struct gate *g, const char *repository,
     const struct ref_updates *updates);
 /* Clients that wait for a hold (gate_wait.c). */
 GG_MUST_USE int waiters_new(struct waiters **out, struct gg_error *err);
-void waiters_free(struct waiters *w);
 /* Take over the client until the hold ends or mono_deadline_ms; false when
  * there are too many (the client stays the caller's). */
 bool waiters_add(struct gate *g, const char *hold_id, const char *url,

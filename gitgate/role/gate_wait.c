@@ -33,15 +33,6 @@ waiters_new(struct waiters **out, struct gg_error *err)
 	return 0;
 }
 
-void
-waiters_free(struct waiters *w)
-{
-	if (w == NULL)
-		return;
-	pthread_mutex_destroy(&w->mutex);
-	free(w);
-}
-
 static void
 waiter_free(struct waiter *w)
 {

@@ -54,26 +54,6 @@ oid_set_add(struct oid_set *s, const struct oid *o, struct gg_error *err)
 	return 0;
 }
 
-static int
-compare_oids(const void *a, const void *b)
-{
-	return oid_cmp(a, b);
-}
-
-static void
-oid_set_unique(struct oid_set *s)
-{
-	size_t kept = 0;
-
-	if (s->n == 0)
-		return;
-	qsort(s->v, s->n, sizeof(s->v[0]), compare_oids);
-	for (size_t i = 0; i < s->n; i++)
-		if (kept == 0 || !oid_eq(&s->v[kept - 1], &s->v[i]))
-			s->v[kept++] = s->v[i];
-	s->n = kept;
-}
-
 /* Fill one scope: the present values of the visible refs that it covers. */
 static int
 fill_scope(const struct inspection_order *o, size_t scope,
@@ -95,7 +75,7 @@ fill_scope(const struct inspection_order *o, size_t scope,
 		else
 			all = false;
 	}
-	oid_set_unique(&set);
+	set.n = oids_sort_unique(set.v, set.n);
 	out->covers_all = out->needed && all && a->n_refs > 0;
 	if (out->covers_all || rc != 0) {
 		free(set.v);
@@ -121,7 +101,7 @@ fill_refs(const struct inspection_order *o, struct push_job_refs *out,
 	for (size_t i = 0; i < a->n_refs && rc == 0; i++)
 		if (!gate_ref_is_hidden(o->repo->conf, a->refs[i].name))
 			rc = oid_set_add(&visible, &a->refs[i].oid, err);
-	oid_set_unique(&visible);
+	visible.n = oids_sort_unique(visible.v, visible.n);
 	out->advertised = visible.v;
 	out->n_advertised = visible.n;
 	for (size_t i = 0; i < visible.n; i++)
