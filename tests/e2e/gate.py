@@ -425,6 +425,24 @@ def hold_id(push):
     return found.group(1)
 
 
+def everything_below(directory):
+    """Every file and directory of a tree that others change meanwhile (a
+    quarantine is removed after the client was told)."""
+    for parent, directories, files in os.walk(directory):
+        for name in (*directories, *files):
+            yield Path(parent, name)
+
+
+def contents_below(directory):
+    """(path, bytes) of every regular file of such a tree."""
+    for path in everything_below(directory):
+        try:
+            if path.is_file():
+                yield path, path.read_bytes()
+        except FileNotFoundError:
+            continue  # it went since
+
+
 def ref(bare, name):
     """Value of a ref in a bare repository, None when it has none."""
     p = subprocess.run(

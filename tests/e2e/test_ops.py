@@ -13,7 +13,7 @@ from pathlib import Path
 import postgres
 import pytest
 import yaml
-from gate import BIN, PROTECT_MAIN, hold_id, http, make_upstream, ref, until, vkey
+from gate import BIN, PROTECT_MAIN, everything_below, hold_id, http, make_upstream, ref, until, vkey
 
 DENY_DOCS = {"name": "no-docs", "when": {"paths": ["docs/**"]}, "then": "deny", "message": "Docs are frozen."}
 
@@ -228,10 +228,13 @@ def test_listen_file_and_modes(g):
     work.push("HEAD:refs/heads/a", ok=True)
     work.push("main", ok=False)
     assert stat.S_IMODE(g.state.stat().st_mode) == 0o700
-    for p in g.state.rglob("*"):
-        if p.is_symlink() or not p.exists():
+    for p in everything_below(g.state):
+        try:
+            mode = stat.S_IMODE(p.lstat().st_mode)
+        except FileNotFoundError:
             continue
-        mode = stat.S_IMODE(p.stat().st_mode)
+        if p.is_symlink():
+            continue
         public = p.name == "vkey" or p.parent.name.startswith(("tile", "x")) or "tile" in p.parts
         assert mode & 0o077 == 0 or (public and mode & 0o022 == 0), (p, oct(mode))
     assert stat.S_IMODE((g.state / "log-key").stat().st_mode) == 0o600

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from gate import PROTECT_MAIN, ROOT, Gate, hold_id, ref, until
+from gate import PROTECT_MAIN, ROOT, Gate, contents_below, hold_id, ref, until
 
 ALNUM = string.ascii_letters + string.digits
 LOWER = string.ascii_lowercase + string.digits
@@ -126,9 +126,9 @@ def module_gate(tmp_path_factory):
 def records(g):
     """Every byte of what the gate has recorded, the packs left out: they are
     the push itself."""
-    for p in g.state.rglob("*"):
-        if p.is_file() and p.name != "pack" and "quarantine" not in p.parts and "mirrors" not in p.parts:
-            yield p, p.read_bytes()
+    for p, content in contents_below(g.state):
+        if p.name != "pack" and "quarantine" not in p.parts and "mirrors" not in p.parts:
+            yield p, content
 
 
 def nowhere(g, secret, *texts):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import upstreams as up
-from gate import PROTECT_MAIN, hold_id, http, until, vkey
+from gate import PROTECT_MAIN, contents_below, hold_id, http, until, vkey
 
 NEEDS = {
     "local": [],
@@ -176,9 +176,8 @@ class Job:
         for secret in self.site.secrets:
             for text in self.said:
                 assert secret not in text
-            for f in g.state.rglob("*"):
-                if f.is_file():
-                    assert secret.encode() not in f.read_bytes(), f
+            for f, content in contents_below(g.state):
+                assert secret.encode() not in content, f
 
     def check_processes(self):
         seen = 0
