@@ -298,21 +298,45 @@ take_dirs(const struct loading *l, const struct yaml_node *root,
 }
 
 static int
+take_identity(const struct loading *l, const struct yaml_node *at,
+    struct gg_error *err)
+{
+	static const char *const keys[] = { "issuers", "providers",
+		"client-certificates", "local-accounts", "totp", NULL };
+	static const char *const totp[] = { "optional", "required", NULL };
+	struct identity *id = &l->conf->identity;
+	unsigned word = 0;
+	int rc;
+
+	id->local_accounts = true;
+	if (at == NULL)
+		return 0;
+	if ((rc = yaml_check_keys(l->tree, at, "identity", keys, err)) < 0 ||
+	    (rc = yaml_take_bool(l->tree, at, "local-accounts",
+		 &id->local_accounts, err)) < 0 ||
+	    (rc = yaml_take_word(l->tree, at, "totp", totp, &word, err)) < 0)
+		return rc;
+	id->totp_required = word == 1;
+	if ((rc = config_take_issuers(l, yaml_get(at, "issuers"), err)) < 0 ||
+	    (rc = config_take_providers(l, yaml_get(at, "providers"), err)) < 0)
+		return rc;
+	return config_take_certificates(l, yaml_get(at, "client-certificates"),
+	    err);
+}
+
+static int
 take_all(const struct loading *l, struct gg_error *err)
 {
 	static const char *const keys[] = { "listen", "listen-file",
 		"public-url", "state-dir", "policy-dir", "hooks-dir", "store",
 		"log-origin", "log-key", "trusted-proxies", "sandbox",
-		"inspectors", "repositories", "limits", "identity", NULL };
+		"inspectors", "repositories", "limits", "identity", "tls",
+		"notices", NULL };
 	const struct yaml_node *root = &l->tree->root;
-	const struct yaml_node *identity = yaml_get(root, "identity");
 	int rc;
 
 	if ((rc = yaml_check_keys(l->tree, root, "the file", keys, err)) < 0)
 		return rc;
-	if (identity != NULL)
-		return yaml_fail(l->tree, identity, err,
-		    "identity: this version has static tokens and local accounts only (gitgate token, gitgate user)");
 	if ((rc = take_listen(l, root, err)) < 0 ||
 	    (rc = take_public_url(l, root, err)) < 0 ||
 	    (rc = take_dirs(l, root, err)) < 0 ||
@@ -320,7 +344,10 @@ take_all(const struct loading *l, struct gg_error *err)
 	    (rc = take_log(l, root, err)) < 0 ||
 	    (rc = take_proxies(l, root, err)) < 0 ||
 	    (rc = take_sandbox(l, root, err)) < 0 ||
-	    (rc = take_limits(l, root, err)) < 0)
+	    (rc = take_limits(l, root, err)) < 0 ||
+	    (rc = take_identity(l, yaml_get(root, "identity"), err)) < 0 ||
+	    (rc = config_take_tls(l, yaml_get(root, "tls"), err)) < 0 ||
+	    (rc = config_take_notices(l, yaml_get(root, "notices"), err)) < 0)
 		return rc;
 	return config_take_repositories(l, root, err);
 }

@@ -58,6 +58,144 @@ struct repository {
 
 enum sandbox_mode { SANDBOX_REQUIRED, SANDBOX_BEST_EFFORT };
 
+/* -- identity -- */
+
+/* A claim's name with its value or glob; one of them per alternative. */
+struct claim_rule {
+	char *claim;        /* "repository_id", "kubernetes.io/namespace" */
+	struct strv values; /* alternatives; '*' does not cross '/' or ':' */
+};
+
+/* A group that follows from claims: by condition, or the members of a list
+ * claim with a prefix. */
+struct group_rule {
+	char *group; /* NULL where from_claim is given */
+	struct claim_rule *when;
+	size_t n_when;
+	char *from_claim; /* its text or list of texts become groups ... */
+	char *prefix;     /* ... with this before each; NULL: none */
+	struct strv only; /* ... if they match one of these; empty: all */
+};
+
+enum issuer_profile {
+	PROFILE_NONE,
+	PROFILE_GITHUB_ACTIONS,
+	PROFILE_GITLAB,
+	PROFILE_BUILDKITE,
+	PROFILE_CIRCLECI,
+	PROFILE_KUBERNETES,
+	PROFILE_SPIFFE,
+};
+
+/* Who may mint ID tokens for machines (`identity: issuers:`). */
+struct issuer {
+	char *name;
+	enum issuer_profile profile;
+	char *issuer; /* "iss", compared byte for byte; SPIFFE: the trust
+	                 domain as "spiffe://domain" */
+	struct strv audience;   /* at least one; a token names exactly one */
+	char *jwks_uri;         /* NULL: from the discovery document */
+	char *jwks_file;        /* pinned keys; NULL: none */
+	char *ca_file;          /* for its HTTPS; NULL: the system's */
+	struct strv algorithms; /* default RS256 ES256 EdDSA, ... */
+	uint64_t max_lifetime_ms;
+	char *principal; /* template: "github:{repository}:{workflow}" */
+	char *owner;     /* template; NULL: none */
+	struct claim_rule *require;
+	size_t n_require;
+	struct group_rule *groups;
+	size_t n_groups;
+	/* Repositories of the gate that its tokens may touch, as templates
+	 * ("{repository}"); empty: what policy says. */
+	struct strv repositories;
+	int line;
+};
+
+enum provider_kind { PROVIDER_OIDC, PROVIDER_SAML };
+
+/* Where people sign in (`identity: providers:`). */
+struct provider {
+	char *name;  /* in URLs: [a-z0-9-] */
+	char *title; /* on the button */
+	enum provider_kind kind;
+	char *principal;   /* template over claims or attributes; the name is
+	                    made unique by "<provider name>:" before it */
+	char *email_claim; /* "email"; counts only where it is verified */
+	struct group_rule *groups;
+	size_t n_groups;
+	/* OIDC */
+	char *issuer, *client_id, *client_secret_file; /* no secret: public */
+	char *ca_file;
+	struct strv scopes; /* default openid email profile */
+	struct strv algorithms;
+	/* SAML */
+	char *idp_metadata_file;
+	char *entity_id; /* ours; default <public-url>/-/saml/<name> */
+	char *sp_key_file, *sp_certificate_file; /* NULL: requests unsigned */
+	bool require_signed_response;            /* not only the assertion */
+	bool allow_idp_initiated;
+	int line;
+};
+
+/* `tls:`; certificate NULL: the gate speaks plain HTTP. */
+struct tls {
+	char *certificate_file, *key_file;
+	char *client_ca_file; /* asks clients for certificates; NULL: not */
+	struct strv client_crl_files;
+};
+
+/* `identity: client-certificates:`: machines known by their certificate. */
+struct certificate_rule {
+	char *principal; /* template over {spiffe} {dns} {email} {spki} */
+	struct claim_rule *require;
+	size_t n_require;
+	struct group_rule *groups;
+	size_t n_groups;
+	int line;
+};
+
+struct identity {
+	struct issuer *issuers;
+	size_t n_issuers;
+	struct provider *providers;
+	size_t n_providers;
+	struct certificate_rule *certificates;
+	size_t n_certificates;
+	bool local_accounts; /* default true */
+	bool totp_required;  /* of local accounts; default false */
+};
+
+/* -- notices -- */
+
+enum notice_kind {
+	NOTICE_WEBHOOK, /* Standard Webhooks */
+	NOTICE_SLACK,   /* an incoming webhook */
+	NOTICE_EMAIL,
+	NOTICE_PROGRAM, /* in hooks-dir */
+};
+
+/* Where notices go (`notices:`). */
+struct notice_target {
+	char *name;
+	enum notice_kind kind;
+	char *url_file;    /* slack: the URL is a secret */
+	char *url;         /* webhook; smtp:// or smtps:// for e-mail */
+	char *secret_file; /* webhook: whsec_... or whsk_... */
+	char *username, *password_file; /* smtp */
+	char *from;
+	struct strv to;
+	char *program;
+	char *ca_file;
+	bool allow_private; /* a webhook may be at a private address */
+	/* who is told of what; empty lists match everything */
+	struct strv events;       /* held approved rejected forwarded failed
+	                             expired stale withdrawn superseded ... */
+	struct strv repositories; /* globs */
+	struct strv rules;        /* names of rules that held it */
+	struct strv groups;       /* groups that a hold asks */
+	int line;
+};
+
 struct config {
 	char *file;           /* for messages */
 	char *listen_host;    /* numeric address */
@@ -78,6 +216,10 @@ struct config {
 	uint32_t inspectors; /* idle ones kept ready; default 2 */
 	struct repository *repositories;
 	size_t n_repositories;
+	struct identity identity;
+	struct tls tls;
+	struct notice_target *notices;
+	size_t n_notices;
 	struct limits limits;
 };
 
@@ -93,6 +235,14 @@ GG_MUST_USE int
 config_load(const char *file, struct config **out, struct gg_error *err);
 void config_free(struct config *c);
 GG_DEFINE_AUTO(config);
+
+/* By name; NULL. */
+const struct issuer *
+config_find_issuer(const struct config *c, const char *name);
+const struct provider *
+config_find_provider(const struct config *c, const char *name);
+const struct notice_target *
+config_find_notice(const struct config *c, const char *name);
 
 /* The repository a request's path names, resolved. */
 struct repo_ref {
@@ -131,5 +281,13 @@ bool glob_list_match(const struct strv *globs, struct view text);
 void config_courier_encode(const struct config *c, struct buf *out);
 GG_MUST_USE int
 config_courier_decode(struct view v, struct config **out, struct gg_error *err);
+
+/*
+ * What the messenger may know: issuers (where they are), OIDC providers with
+ * their client secret's file, notices with theirs, and its limits.
+ */
+void config_messenger_encode(const struct config *c, struct buf *out);
+GG_MUST_USE int config_messenger_decode(struct view v, struct config **out,
+    struct gg_error *err);
 
 #endif

@@ -28,4 +28,33 @@ config_take_globs(const struct loading *l, const struct yaml_node *map,
     const char *name, struct strv *out, struct gg_error *err);
 void repository_release(struct repository *r);
 
+/* Sections of their own files: issuers.c, providers.c, tls.c, notices.c. Each
+ * gets the value of its key (NULL: not given) and fills its part of l->conf.
+ */
+GG_MUST_USE int config_take_issuers(const struct loading *l,
+    const struct yaml_node *at, struct gg_error *err);
+GG_MUST_USE int config_take_providers(const struct loading *l,
+    const struct yaml_node *at, struct gg_error *err);
+GG_MUST_USE int config_take_certificates(const struct loading *l,
+    const struct yaml_node *at, struct gg_error *err);
+GG_MUST_USE int config_take_tls(const struct loading *l,
+    const struct yaml_node *at, struct gg_error *err);
+GG_MUST_USE int config_take_notices(const struct loading *l,
+    const struct yaml_node *at, struct gg_error *err);
+/* identity_parts.c: what several of them share. keys of a map to alternatives;
+ * a list of group rules. */
+GG_MUST_USE int
+config_take_claim_rules(const struct loading *l, const struct yaml_node *map,
+    const char *name, struct claim_rule **out, size_t *n, struct gg_error *err);
+GG_MUST_USE int
+config_take_group_rules(const struct loading *l, const struct yaml_node *map,
+    const char *name, struct group_rule **out, size_t *n, struct gg_error *err);
+
+/* release.c */
+void claim_rules_free(struct claim_rule *r, size_t n);
+void group_rules_free(struct group_rule *r, size_t n);
+void issuer_release(struct issuer *x);
+void provider_release(struct provider *x);
+void notice_target_release(struct notice_target *x);
+
 #endif

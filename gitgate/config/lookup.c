@@ -65,3 +65,30 @@ config_find_repository(const struct config *c, struct view name,
 	}
 	return gg_fail(err, GG_E_NOTFOUND, "no such repository");
 }
+
+const struct issuer *
+config_find_issuer(const struct config *c, const char *name)
+{
+	for (size_t i = 0; i < c->identity.n_issuers; i++)
+		if (strcmp(c->identity.issuers[i].name, name) == 0)
+			return &c->identity.issuers[i];
+	return NULL;
+}
+
+const struct provider *
+config_find_provider(const struct config *c, const char *name)
+{
+	for (size_t i = 0; i < c->identity.n_providers; i++)
+		if (strcmp(c->identity.providers[i].name, name) == 0)
+			return &c->identity.providers[i];
+	return NULL;
+}
+
+const struct notice_target *
+config_find_notice(const struct config *c, const char *name)
+{
+	for (size_t i = 0; i < c->n_notices; i++)
+		if (strcmp(c->notices[i].name, name) == 0)
+			return &c->notices[i];
+	return NULL;
+}

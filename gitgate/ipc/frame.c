@@ -33,7 +33,7 @@ const char *
 role_name(enum role role)
 {
 	static const char *const names[] = { "supervisor", "gate", "inspector",
-		"courier", "hook" };
+		"courier", "hook", "messenger", "saml" };
 
 	return names[role];
 }

@@ -39,7 +39,9 @@ enum role {
 	ROLE_GATE,
 	ROLE_INSPECTOR,
 	ROLE_COURIER,
-	ROLE_HOOK
+	ROLE_HOOK,
+	ROLE_MESSENGER,
+	ROLE_SAML
 };
 
 struct frame {

@@ -57,6 +57,10 @@ auth_method_name(enum auth_method m)
 		return "token";
 	case AUTH_SESSION:
 		return "session";
+	case AUTH_OIDC:
+		return "oidc";
+	case AUTH_CERTIFICATE:
+		return "certificate";
 	}
 	return "anonymous";
 }
@@ -66,8 +70,23 @@ principal_release(struct principal *p)
 {
 	free(p->name);
 	free(p->credential_id);
+	free(p->owner);
+	free(p->issuer);
+	free(p->subject);
+	free(p->verified);
 	strv_release(&p->groups);
+	strv_release(&p->aliases);
 	*p = (struct principal){ 0 };
+}
+
+static char *
+copy_of(const char *s)
+{
+	char *copy = s != NULL ? strdup(s) : NULL;
+
+	if (s != NULL && copy == NULL)
+		gg_die("no memory for a principal");
+	return copy;
 }
 
 void
@@ -75,12 +94,17 @@ principal_copy(struct principal *to, const struct principal *from)
 {
 	principal_release(to);
 	to->method = from->method;
-	to->name = strdup(from->name ? from->name : "");
-	to->credential_id = strdup(from->credential_id ? from->credential_id :
-							 "");
+	to->name = copy_of(from->name != NULL ? from->name : "");
+	to->credential_id = copy_of(from->credential_id != NULL ?
+		from->credential_id :
+		"");
+	to->owner = copy_of(from->owner);
+	to->issuer = copy_of(from->issuer);
+	to->subject = copy_of(from->subject);
+	to->verified = copy_of(from->verified);
 	strv_copy(&to->groups, &from->groups);
-	if (to->name == NULL || to->credential_id == NULL ||
-	    to->groups.failed != 0)
+	strv_copy(&to->aliases, &from->aliases);
+	if (to->groups.failed != 0 || to->aliases.failed != 0)
 		gg_die("no memory for a principal");
 }
 

@@ -38,8 +38,10 @@ ref_updates_find(const struct ref_updates *u, struct view refname);
 /* How a principal proved who it is. */
 enum auth_method {
 	AUTH_ANONYMOUS,
-	AUTH_TOKEN,   /* a static token of gitgate's */
-	AUTH_SESSION, /* a local account's web session */
+	AUTH_TOKEN,       /* a static token of gitgate's */
+	AUTH_SESSION,     /* a person's web session */
+	AUTH_OIDC,        /* an OIDC ID token of a configured issuer */
+	AUTH_CERTIFICATE, /* a TLS client certificate */
 };
 const char *auth_method_name(enum auth_method m);
 
@@ -49,6 +51,18 @@ struct principal {
 	struct strv groups;
 	enum auth_method method;
 	char *credential_id; /* id of the token or session used, "" if none */
+	/* The person that a machine acts for: counts as the pusher where
+	 * approvals are counted. NULL or "": nobody. */
+	char *owner;
+	/* Further names, all verified (e-mail addresses, logins at an issuer):
+	 * for "not by who wrote it" and "distinct people". */
+	struct strv aliases;
+	/* Who vouches: an issuer or provider of the config, and its name for
+	 * this one. NULL for tokens and local accounts of our own. */
+	char *issuer, *subject;
+	/* What the credential itself proved, as a JSON object with text values
+	 * ("repository", "ref", "run_id", "session", ...); NULL: nothing. */
+	char *verified;
 };
 
 void principal_release(struct principal *p);

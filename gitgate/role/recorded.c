@@ -195,7 +195,7 @@ rejudged_release(struct rejudged *r)
 static enum auth_method
 method_of(const char *word)
 {
-	for (enum auth_method m = AUTH_ANONYMOUS; m <= AUTH_SESSION; m++)
+	for (enum auth_method m = AUTH_ANONYMOUS; m <= AUTH_CERTIFICATE; m++)
 		if (strcmp(auth_method_name(m), word) == 0)
 			return m;
 	return AUTH_ANONYMOUS;

@@ -50,6 +50,13 @@ struct web_ops {
 	 */
 	int (*preview)(void *ctx, const struct stored_push *push, json_t **out,
 	    struct gg_error *err);
+	/*
+	 * A JWT that came as a credential, to the principal it proves
+	 * (role/gate_issuers.c). GG_E_REFUSED with a sentence for the
+	 * client; GG_E_UNAVAILABLE while its issuer's keys cannot be had.
+	 */
+	int (*verify_token)(void *ctx, struct view token, struct principal *out,
+	    struct gg_error *err);
 	/* Sign-ins and other acts that belong in the audit log; entry is
 	 * borrowed. */
 	int (*audit)(void *ctx, json_t *entry, struct gg_error *err);

@@ -1,0 +1,55 @@
+/*
+ * The messenger: what of the outside world is not upstream. It fetches
+ * issuers' keys, changes an OIDC code for a token, delivers notices. It holds
+ * the secrets for that (client secrets, webhook keys, mail passwords) and has
+ * neither upstream credentials nor state nor database; the gate names a thing
+ * of the configuration and never sees its secret.
+ */
+#ifndef GITGATE_ROLE_GATE_MESSENGER_H
+#define GITGATE_ROLE_GATE_MESSENGER_H
+
+#include "base/buf.h"
+#include "base/error.h"
+
+#include <stdint.h>
+
+struct gate;
+
+enum errand_kind {
+	ERRAND_ISSUER,   /* GET url on behalf of issuer `name` */
+	ERRAND_PROVIDER, /* GET url on behalf of OIDC provider `name` */
+	ERRAND_TOKEN,    /* POST body (a form without client authentication)
+	                    to url, as the client of provider `name` */
+	ERRAND_NOTICE,   /* deliver body to notice target `name` */
+	ERRAND_KIND_COUNT
+};
+
+struct errand {
+	enum errand_kind kind;
+	const char *name;
+	const char *url;  /* ISSUER, PROVIDER, TOKEN */
+	struct view body; /* TOKEN: form; NOTICE: the text or JSON */
+	/* NOTICE: its id (ULID), the same for every try, and its subject line
+	 * (e-mail) */
+	const char *id;
+	const char *subject;
+};
+
+struct errand_answer {
+	unsigned status;    /* HTTP or SMTP */
+	struct buf body;    /* bounded by `messenger-answer` */
+	uint64_t max_age_s; /* of Cache-Control; 0: none said */
+	uint64_t retry_after_s;
+};
+void errand_answer_release(struct errand_answer *a);
+GG_DEFINE_AUTO_RELEASE(errand_answer);
+
+/*
+ * Send it and wait (worker threads only). 0: there was an answer, whatever
+ * its status; GG_E_UNAVAILABLE: nobody answered; GG_E_REFUSED: the messenger
+ * may not go there; GG_E_LIMIT: too slow or too large.
+ */
+GG_MUST_USE int messenger_run(struct gate *g, const struct errand *e,
+    struct errand_answer *out, struct gg_error *err);
+
+#endif
