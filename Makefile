@@ -139,14 +139,17 @@ tested: all units replays
 crash-build:
 	$(MAKE) FAILPOINTS=1 all
 
+# Without the packages of scripts/npm.sh the tests that need them fail.
 test:
 	scripts/packages.sh build test
+	-scripts/npm.sh
 	$(MAKE) tested crash-build
 	tests/run.sh $B
 
 # The same suites under the address and undefined behaviour sanitizers.
 test-san:
 	scripts/packages.sh build test
+	-scripts/npm.sh
 	$(MAKE) SAN=1 tested
 	tests/run.sh build/san
 

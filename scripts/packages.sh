@@ -18,6 +18,10 @@ tests="libcmocka-dev python3 python3-pytest python3-pytest-xdist
 	curl mandoc python3-selenium chromium chromium-driver"
 lint="clang clang-format clang-tidy cppcheck"
 sanitizers="clang libclang-rt-14-dev"
+# Node comes from elsewhere on many machines, in packages that exclude
+# Debian's: what counts is the command.
+command -v node >/dev/null || tests="$tests nodejs"
+command -v npm >/dev/null || tests="$tests npm"
 
 want=""
 for purpose in "$@"; do
