@@ -29,7 +29,7 @@ bool jws_alg_parse(struct view v, enum jws_alg *out);
 struct jwk; /* one public key */
 
 /* RSA from big-endian modulus and exponent: 2048..8192 bits, e odd and >= 3.
- * GG_E_INPUT otherwise. */
+ * GG_E_REFUSED otherwise. */
 GG_MUST_USE int
 jwk_rsa(struct view n, struct view e, struct jwk **out, struct gg_error *err);
 /* EC from curve name ("P-256", "P-384", "P-521") and coordinates of exactly

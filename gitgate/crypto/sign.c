@@ -1,6 +1,6 @@
 #include "crypto/sign.h"
 
-#include <openssl/evp.h>
+#include "crypto/pkey.h"
 
 #include <string.h>
 
@@ -15,14 +15,7 @@ md_ctx_freep(EVP_MD_CTX **p)
 	EVP_MD_CTX_free(*p);
 }
 
-static void
-pkey_freep(EVP_PKEY **p)
-{
-	EVP_PKEY_free(*p);
-}
-
 #define AUTO_MD_CTX __attribute__((cleanup(md_ctx_freep))) EVP_MD_CTX
-#define AUTO_PKEY   __attribute__((cleanup(pkey_freep))) EVP_PKEY
 
 int
 sign_key_new(const unsigned char seed[SIGN_SEED_BYTES], struct sign_key **out,

@@ -3,72 +3,9 @@
 #include "base/auto.h"
 #include "base/buf.h"
 #include "crypto/digest.h"
+#include "crypto/pkey.h"
 
-#include <openssl/bn.h>
-#include <openssl/core_names.h>
-#include <openssl/ecdsa.h>
-#include <openssl/evp.h>
-#include <openssl/param_build.h>
-
-#define RSA_BITS_MIN 2048
 #define RSA_BITS_MAX 16384
-
-static void
-pkey_freep(EVP_PKEY **p)
-{
-	EVP_PKEY_free(*p);
-}
-
-static void
-md_ctx_freep(EVP_MD_CTX **p)
-{
-	EVP_MD_CTX_free(*p);
-}
-
-static void
-pkey_ctx_freep(EVP_PKEY_CTX **p)
-{
-	EVP_PKEY_CTX_free(*p);
-}
-
-static void
-bld_freep(OSSL_PARAM_BLD **p)
-{
-	OSSL_PARAM_BLD_free(*p);
-}
-
-static void
-params_freep(OSSL_PARAM **p)
-{
-	OSSL_PARAM_free(*p);
-}
-
-static void
-bn_freep(BIGNUM **p)
-{
-	BN_free(*p);
-}
-
-static void
-ecdsa_freep(ECDSA_SIG **p)
-{
-	ECDSA_SIG_free(*p);
-}
-
-static void
-openssl_freep(unsigned char **p)
-{
-	OPENSSL_free(*p);
-}
-
-#define AUTO_PKEY     __attribute__((cleanup(pkey_freep))) EVP_PKEY
-#define AUTO_MD_CTX   __attribute__((cleanup(md_ctx_freep))) EVP_MD_CTX
-#define AUTO_PKEY_CTX __attribute__((cleanup(pkey_ctx_freep))) EVP_PKEY_CTX
-#define AUTO_BLD      __attribute__((cleanup(bld_freep))) OSSL_PARAM_BLD
-#define AUTO_PARAMS   __attribute__((cleanup(params_freep))) OSSL_PARAM
-#define AUTO_BN       __attribute__((cleanup(bn_freep))) BIGNUM
-#define AUTO_ECDSA    __attribute__((cleanup(ecdsa_freep))) ECDSA_SIG
-#define AUTO_DER      __attribute__((cleanup(openssl_freep))) unsigned char
 
 /* What a key of each kind is made of, and what its signatures look like. */
 enum family { FAMILY_ED25519, FAMILY_ECDSA, FAMILY_RSA };
@@ -133,77 +70,29 @@ malformed(struct gg_error *err)
 	return gg_fail(err, GG_E_REFUSED, "the key or signature is malformed");
 }
 
-static const unsigned char *
-bytes(struct view v)
-{
-	return (const unsigned char *)v.p;
-}
-
 /* -- keys -- */
-
-static int
-key_from_params(const char *type, OSSL_PARAM_BLD *bld, EVP_PKEY **out,
-    struct gg_error *err)
-{
-	AUTO_PARAMS *params = OSSL_PARAM_BLD_to_param(bld);
-	AUTO_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
-	AUTO_PKEY_CTX *check = NULL;
-	EVP_PKEY *key = NULL;
-
-	if (params == NULL || ctx == NULL || EVP_PKEY_fromdata_init(ctx) != 1 ||
-	    EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params) != 1)
-		return malformed(err);
-	*out = key;
-	check = EVP_PKEY_CTX_new(key, NULL);
-	if (check == NULL || EVP_PKEY_public_check(check) != 1)
-		return malformed(err);
-	return 0;
-}
 
 static int
 ec_key(const struct kind *k, struct view blob, EVP_PKEY **out,
     struct gg_error *err)
 {
-	AUTO_BLD *bld = OSSL_PARAM_BLD_new();
 	struct view curve, point;
 
 	if (!ssh_cut_string(&blob, &curve) || !ssh_cut_string(&blob, &point) ||
-	    !view_eq_str(curve, k->ssh_curve) || point.n == 0)
+	    !view_eq_str(curve, k->ssh_curve))
 		return malformed(err);
-	if (bld == NULL ||
-	    OSSL_PARAM_BLD_push_utf8_string(bld, OSSL_PKEY_PARAM_GROUP_NAME,
-		k->curve, 0) != 1 ||
-	    OSSL_PARAM_BLD_push_octet_string(bld, OSSL_PKEY_PARAM_PUB_KEY,
-		point.p, point.n) != 1)
-		return gg_fail(err, GG_E_NOMEM, "key");
-	return key_from_params("EC", bld, out, err);
+	return pkey_ec(k->curve, point, out, err);
 }
 
 static int
 rsa_key(struct view blob, EVP_PKEY **out, struct gg_error *err)
 {
-	AUTO_BLD *bld = OSSL_PARAM_BLD_new();
-	struct view e_bytes, n_bytes;
-	AUTO_BN *e = NULL;
-	AUTO_BN *n = NULL;
-	int bits;
+	struct view e, n;
 
-	if (!ssh_cut_string(&blob, &e_bytes) ||
-	    !ssh_cut_string(&blob, &n_bytes) || blob.n != 0 || e_bytes.n > 16 ||
-	    n_bytes.n > RSA_BITS_MAX / 8 + 1)
+	if (!ssh_cut_string(&blob, &e) || !ssh_cut_string(&blob, &n) ||
+	    blob.n != 0)
 		return malformed(err);
-	e = BN_bin2bn(bytes(e_bytes), (int)e_bytes.n, NULL);
-	n = BN_bin2bn(bytes(n_bytes), (int)n_bytes.n, NULL);
-	if (bld == NULL || e == NULL || n == NULL)
-		return gg_fail(err, GG_E_NOMEM, "key");
-	bits = BN_num_bits(n);
-	if (bits < RSA_BITS_MIN || bits > RSA_BITS_MAX)
-		return gg_fail(err, GG_E_REFUSED,
-		    "an RSA key of %d bits is not taken", bits);
-	if (OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_N, n) != 1 ||
-	    OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_E, e) != 1)
-		return gg_fail(err, GG_E_NOMEM, "key");
-	return key_from_params("RSA", bld, out, err);
+	return pkey_rsa(n, e, RSA_BITS_MAX, out, err);
 }
 
 static int
@@ -211,11 +100,9 @@ ed25519_key(struct view blob, EVP_PKEY **out, struct gg_error *err)
 {
 	struct view pub;
 
-	if (!ssh_cut_string(&blob, &pub) || pub.n != 32)
+	if (!ssh_cut_string(&blob, &pub))
 		return malformed(err);
-	*out = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, bytes(pub),
-	    pub.n);
-	return *out != NULL ? 0 : malformed(err);
+	return pkey_ed25519(pub, out, err);
 }
 
 static int
@@ -242,51 +129,17 @@ read_key(struct view blob, const struct kind **kind, EVP_PKEY **out,
 
 /* -- signatures -- */
 
-static int
-verify_digest(EVP_PKEY *key, const char *digest, struct view sig,
-    struct view data, struct gg_error *err)
-{
-	AUTO_MD_CTX *ctx = EVP_MD_CTX_new();
-	EVP_MD *md = digest != NULL ? EVP_MD_fetch(NULL, digest, NULL) : NULL;
-	int ok;
-
-	if (ctx == NULL || (digest != NULL && md == NULL)) {
-		EVP_MD_free(md);
-		return gg_fail(err, GG_E_NOMEM, "signature check");
-	}
-	ok = EVP_DigestVerifyInit(ctx, NULL, md, NULL, key) == 1 &&
-	    EVP_DigestVerify(ctx, bytes(sig), sig.n, bytes(data), data.n) == 1;
-	EVP_MD_free(md);
-	return ok ? 0 :
-		    gg_fail(err, GG_E_REFUSED, "the signature does not fit");
-}
-
-/* SSH sends r and s; OpenSSL wants DER. */
+/* SSH sends r and s, each with its length. */
 static int
 verify_ecdsa(EVP_PKEY *key, const char *digest, struct view raw,
     struct view data, struct gg_error *err)
 {
-	AUTO_ECDSA *sig = ECDSA_SIG_new();
-	struct view r_bytes, s_bytes;
-	BIGNUM *r, *s;
-	AUTO_DER *der = NULL;
-	int n;
+	struct view r, s;
 
-	if (!ssh_cut_string(&raw, &r_bytes) ||
-	    !ssh_cut_string(&raw, &s_bytes) || raw.n != 0 || r_bytes.n > 80 ||
-	    s_bytes.n > 80)
+	if (!ssh_cut_string(&raw, &r) || !ssh_cut_string(&raw, &s) ||
+	    raw.n != 0)
 		return malformed(err);
-	r = BN_bin2bn(bytes(r_bytes), (int)r_bytes.n, NULL);
-	s = BN_bin2bn(bytes(s_bytes), (int)s_bytes.n, NULL);
-	if (sig == NULL || r == NULL || s == NULL ||
-	    ECDSA_SIG_set0(sig, r, s) != 1) {
-		BN_free(r);
-		BN_free(s);
-		return gg_fail(err, GG_E_NOMEM, "signature");
-	}
-	if ((n = i2d_ECDSA_SIG(sig, &der)) <= 0)
-		return malformed(err);
-	return verify_digest(key, digest, view_of(der, (size_t)n), data, err);
+	return pkey_verify_ecdsa(key, digest, r, s, data, err);
 }
 
 static const char *
@@ -346,9 +199,9 @@ ssh_key_verify(struct view key_blob, struct view sig, struct view data,
 	if (kind->family == FAMILY_ECDSA)
 		return verify_ecdsa(key, kind->digest, raw, data, err);
 	if (kind->family == FAMILY_ED25519)
-		return verify_digest(key, NULL, raw, data, err);
+		return pkey_verify(key, NULL, PKEY_PLAIN, raw, data, err);
 	if (rsa_digest(name) == NULL)
 		return gg_fail(err, GG_E_REFUSED,
 		    "RSA signatures with SHA-1 are not taken");
-	return verify_digest(key, rsa_digest(name), raw, data, err);
+	return pkey_verify(key, rsa_digest(name), PKEY_PLAIN, raw, data, err);
 }
