@@ -266,6 +266,8 @@ GG_MUST_USE int config_find_repository(const struct config *c, struct view name,
  * nothing. Time grows with both lengths, whatever the glob. Bytes, case-sensitive. The one matcher for refs, repositories and paths.
  */
 bool glob_match(const char *glob, struct view text);
+/* The same for claims of tokens, where ':' ends a component as '/' does. */
+bool glob_match_claim(const char *glob, struct view text);
 /* Is the glob well-formed? GG_E_INPUT with the reason. */
 GG_MUST_USE int glob_check(const char *glob, struct gg_error *err);
 /* A list of globs where a leading '!' takes away; the last one that matches

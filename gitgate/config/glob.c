@@ -29,6 +29,7 @@ struct tokens {
 	const char *glob;
 	struct token v[GLOB_MAX_BYTES + 1];
 	size_t n;
+	bool colons;       /* ':' ends a component, too */
 	const char *fault; /* why it is not well-formed */
 };
 
@@ -139,7 +140,14 @@ set_has(const char *g, const struct token *t, unsigned char c)
 		}
 		found = found || (c >= low && c <= high);
 	}
-	return found != negated && c != '/';
+	return found != negated;
+}
+
+/* Does the byte end a component? */
+static bool
+splits(const struct tokens *t, unsigned char c)
+{
+	return c == '/' || (c == ':' && t->colons);
 }
 
 /* Mark position i, and those reached from it without a byte. */
@@ -168,15 +176,15 @@ step(const struct tokens *t, size_t i, unsigned char c, bool *next)
 			reach(t, next, i + 1);
 		return;
 	case TOKEN_ANY:
-		if (c != '/')
+		if (!splits(t, c))
 			reach(t, next, i + 1);
 		return;
 	case TOKEN_SET:
-		if (set_has(t->glob, k, c))
+		if (!splits(t, c) && set_has(t->glob, k, c))
 			reach(t, next, i + 1);
 		return;
 	case TOKEN_STAR:
-		if (c != '/')
+		if (!splits(t, c))
 			reach(t, next, i);
 		return;
 	case TOKEN_DEEP:
@@ -220,12 +228,13 @@ run(const struct tokens *t, size_t first, struct view text)
 	return now[t->n];
 }
 
-bool
-glob_match(const char *glob, struct view text)
+static bool
+match(const char *glob, bool colons, struct view text)
 {
 	struct tokens t;
 	size_t lead = 0;
 
+	t.colons = colons;
 	if (!tokenize(&t, glob))
 		return false;
 	/* most globs begin with plain bytes, most texts with others */
@@ -235,6 +244,18 @@ glob_match(const char *glob, struct view text)
 			return false;
 	view_skip(&text, lead);
 	return run(&t, lead, text);
+}
+
+bool
+glob_match(const char *glob, struct view text)
+{
+	return match(glob, false, text);
+}
+
+bool
+glob_match_claim(const char *glob, struct view text)
+{
+	return match(glob, true, text);
 }
 
 int
