@@ -75,15 +75,15 @@ LDFLAGS += -pie -pthread -Wl,-z,relro,-z,now,-z,noexecstack \
 	$(if $(SAN)$(FUZZ),-fsanitize=$(SANITIZERS))
 
 FOLDERS := base config crypto ipc sandbox model proto policy hold audit \
-	identity scan pack mirror store upstream http web role cli
+	identity scan pack mirror store upstream outgoing http web role cli
 MAINS := gitgate/cli/gitgate.c gitgate/role/gate_main.c \
 	gitgate/role/inspector_main.c gitgate/role/courier_main.c \
-	gitgate/role/hook_main.c
+	gitgate/role/hook_main.c gitgate/role/messenger_main.c
 SRCS := $(filter-out $(MAINS),$(wildcard $(FOLDERS:%=gitgate/%/*.c)))
 OBJS := $(SRCS:%.c=$B/obj/%.o)
 LIB := $B/libgitgate.a
 PROGRAMS := $B/gitgate $B/gitgate-gate $B/gitgate-inspector \
-	$B/gitgate-courier $B/gitgate-hook
+	$B/gitgate-courier $B/gitgate-hook $B/gitgate-messenger
 
 # V=1 shows the commands.
 Q := $(if $(V),,@)
@@ -110,6 +110,8 @@ $B/gitgate-inspector: $B/obj/gitgate/role/inspector_main.o $(LIB)
 $B/gitgate-courier: $B/obj/gitgate/role/courier_main.o $(LIB)
 	$(link)
 $B/gitgate-hook: $B/obj/gitgate/role/hook_main.o $(LIB)
+	$(link)
+$B/gitgate-messenger: $B/obj/gitgate/role/messenger_main.o $(LIB)
 	$(link)
 
 # Unit tests: tests/unit/test_*.c, one cmocka program each.
@@ -139,14 +141,17 @@ tested: all units replays
 crash-build:
 	$(MAKE) FAILPOINTS=1 all
 
+# Without the packages of scripts/npm.sh the tests that need them fail.
 test:
 	scripts/packages.sh build test
+	-scripts/npm.sh
 	$(MAKE) tested crash-build
 	tests/run.sh $B
 
 # The same suites under the address and undefined behaviour sanitizers.
 test-san:
 	scripts/packages.sh build test
+	-scripts/npm.sh
 	$(MAKE) SAN=1 tested
 	tests/run.sh build/san
 
@@ -194,7 +199,8 @@ install: all
 	    $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
 	install -m 755 $B/gitgate $(DESTDIR)$(PREFIX)/bin/
 	install -m 755 $B/gitgate-gate $B/gitgate-inspector \
-	    $B/gitgate-courier $B/gitgate-hook $(LIBEXEC)/
+	    $B/gitgate-courier $B/gitgate-hook $B/gitgate-messenger \
+	    $(LIBEXEC)/
 	install -m 644 man/*.1 $(SHARE)/man/man1/
 	install -m 644 man/*.5 $(SHARE)/man/man5/
 	install -m 644 policy.d/*.yaml policy.d/*.toml policy.d/*.json \

@@ -13,11 +13,15 @@ build="build-essential pkg-config git openssh-client ca-certificates
 	libvectorscan-dev libpcre2-dev"
 demo="curl"
 tests="libcmocka-dev python3 python3-pytest python3-pytest-xdist
-	python3-yaml python3-jsonschema python3-dulwich python3-pygit2
-	apache2 nginx-light fcgiwrap openssh-server openssl gnupg jq postgresql
+	python3-yaml python3-jsonschema python3-cryptography
+	python3-dulwich python3-pygit2 apache2 nginx-light fcgiwrap openssh-server openssl gnupg jq postgresql
 	curl mandoc python3-selenium chromium chromium-driver"
 lint="clang clang-format clang-tidy cppcheck"
 sanitizers="clang libclang-rt-14-dev"
+# Node comes from elsewhere on many machines, in packages that exclude
+# Debian's: what counts is the command.
+command -v node >/dev/null || tests="$tests nodejs"
+command -v npm >/dev/null || tests="$tests npm"
 
 want=""
 for purpose in "$@"; do

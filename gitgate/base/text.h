@@ -29,6 +29,15 @@ struct buf;
 /* Append at most max bytes of v, cut between characters; every byte that is no
  * UTF-8 becomes U+FFFD. */
 void utf8_replace(struct buf *out, struct view v, size_t max);
+/* The character at v's start and its length; U+FFFD and 1 for a bad byte. v is
+ * not empty. */
+uint32_t utf8_char(struct view v, size_t *len);
+/* Does it control a terminal, or hide or reorder the text around it? Newline
+ * and tab do. */
+bool char_is_deceptive(uint32_t c);
+/* Append s for reading: what is deceptive and what is no UTF-8 is written out
+ * as \xHH or \u{HHHH}. */
+void text_safe_add(struct buf *out, const char *s);
 
 #define ULID_SIZE 27
 /* A new ULID (Crockford base32, 26 characters): time + 80 random bits. */

@@ -99,12 +99,6 @@ GG_MUST_USE int cli_time(const char *text, int64_t *ms, struct gg_error *err);
  * usage is true, else 1. */
 int cli_fail(const struct gg_error *err);
 int cli_usage(const struct gg_error *err);
-/*
- * Append s so that a terminal only shows it: control bytes, bytes that are
- * not UTF-8, and characters that reorder or hide text are written out as
- * \xHH or \u{HHHH}.
- */
-void safe_add(struct buf *out, const char *s);
 /* printf to stdout for constant texts and strings made safe. */
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* The same, with the strings of words in place of each %s. */

@@ -31,7 +31,7 @@ find(struct doctor *d, enum health h, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	safe_add(&b, text);
+	text_safe_add(&b, text);
 	d->bad = d->bad || h == BAD;
 	json_array_append_new(d->findings,
 	    json_pack("{s:s, s:s}", "health", names[h], "what", buf_str(&b)));

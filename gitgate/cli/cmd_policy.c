@@ -117,7 +117,7 @@ put(const char *label, const char *text)
 {
 	GG_AUTO_RELEASE(buf) b = BUF_INIT(8192);
 
-	safe_add(&b, text);
+	text_safe_add(&b, text);
 	say("%s%s", label, buf_str(&b));
 }
 

@@ -13,7 +13,7 @@ cli_fail(const struct gg_error *err)
 {
 	GG_AUTO_RELEASE(buf) b = BUF_INIT(4096);
 
-	safe_add(&b, err->msg);
+	text_safe_add(&b, err->msg);
 	fprintf(stderr, "gitgate: %s\n", buf_str(&b));
 	return CLI_NO;
 }
@@ -24,51 +24,6 @@ cli_usage(const struct gg_error *err)
 	(void)cli_fail(err);
 	fputs("gitgate: see gitgate --help\n", stderr);
 	return CLI_USAGE;
-}
-
-/* The code point of a sequence that utf8_len() found valid. */
-static uint32_t
-code_point(const char *s, size_t n)
-{
-	static const unsigned char mask[] = { 0, 0x7f, 0x1f, 0x0f, 0x07 };
-	uint32_t c = (unsigned char)s[0] & mask[n];
-
-	for (size_t i = 1; i < n; i++)
-		c = c << 6 | ((unsigned char)s[i] & 0x3fu);
-	return c;
-}
-
-/* Controls, and what hides or reorders the text around it. */
-static bool
-is_deceptive(uint32_t c)
-{
-	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0xad || c == 0x61c ||
-	    (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
-	    (c >= 0x2060 && c <= 0x206f) || c == 0xfeff ||
-	    (c >= 0xfff9 && c <= 0xfffb) || (c >= 0xe0000 && c <= 0xe007f);
-}
-
-void
-safe_add(struct buf *out, const char *s)
-{
-	size_t n;
-	uint32_t c;
-
-	for (; *s != '\0'; s += n) {
-		n = utf8_len(view_str(s));
-		if (n == 0) {
-			buf_addf(out, "\\x%02x", (unsigned char)*s);
-			n = 1;
-			continue;
-		}
-		c = code_point(s, n);
-		if (!is_deceptive(c))
-			buf_add(out, s, n);
-		else if (c < 0x80)
-			buf_addf(out, "\\x%02x", c);
-		else
-			buf_addf(out, "\\u{%04x}", c);
-	}
 }
 
 void
@@ -86,7 +41,7 @@ say_safe(const char *label, const char *s)
 {
 	GG_AUTO_RELEASE(buf) b = BUF_INIT(TEXT_MAX);
 
-	safe_add(&b, s);
+	text_safe_add(&b, s);
 	printf("%s%s\n", label, buf_str(&b));
 }
 
@@ -121,7 +76,7 @@ table_add(struct table *t, const char *cell)
 {
 	GG_AUTO_RELEASE(buf) b = BUF_INIT(TEXT_MAX);
 
-	safe_add(&b, cell);
+	text_safe_add(&b, cell);
 	strv_add(&t->cells, b.n ? buf_str(&b) : "-");
 }
 

@@ -1,28 +1,8 @@
-#include "config/config.h"
+#include "config/internal.h"
 
 #include "ipc/codec.h"
 
 #define MAX_REPOSITORIES 100000
-#define MAX_TEXT         65536
-
-/* NULL and "" are two things here. */
-static void
-enc_optional(struct buf *b, const char *s)
-{
-	enc_u8(b, s != NULL);
-	if (s != NULL)
-		enc_str(b, s);
-}
-
-static char *
-dec_optional(struct dec *d)
-{
-	uint8_t there = dec_u8(d);
-
-	if (there > 1)
-		d->failed = true;
-	return there == 1 ? dec_str(d, MAX_TEXT) : NULL;
-}
 
 static void
 encode_repository(const struct repository *r, struct buf *out)
@@ -33,13 +13,13 @@ encode_repository(const struct repository *r, struct buf *out)
 	enc_str(out, r->upstream);
 	enc_u8(out, (uint8_t)r->kind);
 	enc_u8(out, r->allow_plain_http);
-	enc_optional(out, k->username);
-	enc_optional(out, k->password_file);
-	enc_optional(out, k->token_file);
-	enc_optional(out, k->helper);
-	enc_optional(out, k->ssh_key);
-	enc_optional(out, k->known_hosts);
-	enc_optional(out, k->ca_file);
+	slice_enc_optional(out, k->username);
+	slice_enc_optional(out, k->password_file);
+	slice_enc_optional(out, k->token_file);
+	slice_enc_optional(out, k->helper);
+	slice_enc_optional(out, k->ssh_key);
+	slice_enc_optional(out, k->known_hosts);
+	slice_enc_optional(out, k->ca_file);
 }
 
 static void
@@ -48,8 +28,8 @@ decode_repository(struct dec *d, struct repository *r)
 	struct credential *k = &r->credential;
 	uint8_t kind, plain;
 
-	r->path = dec_str(d, MAX_TEXT);
-	r->upstream = dec_str(d, MAX_TEXT);
+	r->path = dec_str(d, SLICE_MAX_TEXT);
+	r->upstream = dec_str(d, SLICE_MAX_TEXT);
 	kind = dec_u8(d);
 	plain = dec_u8(d);
 	if (kind > UPSTREAM_SSH || plain > 1)
@@ -57,13 +37,13 @@ decode_repository(struct dec *d, struct repository *r)
 	else
 		r->kind = (enum upstream_kind)kind;
 	r->allow_plain_http = plain == 1;
-	k->username = dec_optional(d);
-	k->password_file = dec_optional(d);
-	k->token_file = dec_optional(d);
-	k->helper = dec_optional(d);
-	k->ssh_key = dec_optional(d);
-	k->known_hosts = dec_optional(d);
-	k->ca_file = dec_optional(d);
+	k->username = slice_dec_optional(d);
+	k->password_file = slice_dec_optional(d);
+	k->token_file = slice_dec_optional(d);
+	k->helper = slice_dec_optional(d);
+	k->ssh_key = slice_dec_optional(d);
+	k->known_hosts = slice_dec_optional(d);
+	k->ca_file = slice_dec_optional(d);
 }
 
 void

@@ -50,6 +50,13 @@ GG_MUST_USE int
 config_take_group_rules(const struct loading *l, const struct yaml_node *map,
     const char *name, struct group_rule **out, size_t *n, struct gg_error *err);
 
+/* slice.c: what a role is told of a config. NULL and "" are two things here;
+ * needs ipc/codec.h. */
+struct dec;
+#define SLICE_MAX_TEXT 65536
+void slice_enc_optional(struct buf *b, const char *s);
+char *slice_dec_optional(struct dec *d);
+
 /* release.c */
 void claim_rules_free(struct claim_rule *r, size_t n);
 void group_rules_free(struct group_rule *r, size_t n);

@@ -13,7 +13,7 @@
 #include "base/strv.h"
 #include "config/config.h"
 #include "ipc/frame.h"
-#include "sandbox/sandbox.h"
+#include "role/walls.h"
 #include "upstream/upstream.h"
 
 #include <pthread.h>
@@ -80,30 +80,9 @@ struct offer {
 	struct strv caps;
 };
 
-/* One path of the walls and what was there when they were built. */
-struct wall {
-	char *path;
-	unsigned rights;
-	dev_t dev;
-	ino_t ino; /* 0: nothing was there */
-};
-
-struct walls {
-	struct wall *v;
-	size_t n;
-	size_t alloc;
-};
-
-void walls_release(struct walls *w);
-GG_DEFINE_AUTO_RELEASE(walls);
 /* The paths that this config needs. */
 void
 walls_of_config(const struct config *c, const char *run_dir, struct walls *out);
-/* Landlock can only narrow: is everything `now` needs within `built`, and is
- * each still the same file? */
-bool walls_cover(const struct walls *built, const struct walls *now);
-GG_MUST_USE int
-walls_enter(const struct walls *w, bool required, struct gg_error *err);
 
 struct courier {
 	const char *run_dir;

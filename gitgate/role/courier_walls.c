@@ -4,68 +4,17 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-void
-walls_release(struct walls *w)
-{
-	for (size_t i = 0; i < w->n; i++)
-		free(w->v[i].path);
-	free(w->v);
-	*w = (struct walls){ 0 };
-}
-
-static void
-add(struct walls *w, const char *path, unsigned rights)
-{
-	struct stat st = { 0 };
-
-	if (path == NULL || path[0] != '/')
-		return;
-	for (size_t i = 0; i < w->n; i++)
-		if (strcmp(w->v[i].path, path) == 0) {
-			w->v[i].rights |= rights;
-			return;
-		}
-	if (w->n == w->alloc) {
-		size_t more = w->alloc ? w->alloc * 2 : 32;
-		struct wall *v = reallocarray(w->v, more, sizeof(*v));
-
-		if (v == NULL)
-			gg_die("no memory for the walls");
-		w->v = v;
-		w->alloc = more;
-	}
-	if (stat(path, &st) != 0)
-		st = (struct stat){ 0 };
-	w->v[w->n] = (struct wall){ .path = strdup(path),
-		.rights = rights,
-		.dev = st.st_dev,
-		.ino = st.st_ino };
-	if (w->v[w->n++].path == NULL)
-		gg_die("no memory for the walls");
-}
-
-/* Programs, name resolution, certificates; not all of /etc, where others'
- * secrets may be. */
+/* Programs, name resolution, certificates. */
 static void
 add_system(struct walls *w)
 {
 	static const char *const programs[] = { "/usr", "/bin", "/lib",
 		"/lib64" };
-	static const char *const files[] = { "/etc/resolv.conf", "/etc/hosts",
-		"/etc/host.conf", "/etc/nsswitch.conf", "/etc/gai.conf",
-		"/etc/services", "/etc/passwd", "/etc/group", "/etc/localtime",
-		"/etc/ssl/certs", "/etc/ssl/openssl.cnf",
-		"/etc/ca-certificates", "/etc/pki/tls",
-		"/etc/pki/ca-trust/extracted", "/etc/crypto-policies",
-		"/run/systemd/resolve" };
 
 	for (size_t i = 0; i < GG_COUNT(programs); i++)
-		add(w, programs[i], SANDBOX_READ | SANDBOX_EXEC);
-	for (size_t i = 0; i < GG_COUNT(files); i++)
-		add(w, files[i], SANDBOX_READ);
-	add(w, "/dev/null", SANDBOX_READ | SANDBOX_WRITE);
+		walls_add(w, programs[i], SANDBOX_READ | SANDBOX_EXEC);
+	walls_add_network(w);
 }
 
 /* The upstream itself; with a star, the directory above it. Hooks of the
@@ -83,7 +32,7 @@ add_local(struct walls *w, const char *upstream)
 			star--;
 		*star = '\0';
 	}
-	add(w, path, SANDBOX_READ | SANDBOX_WRITE | SANDBOX_EXEC);
+	walls_add(w, path, SANDBOX_READ | SANDBOX_WRITE | SANDBOX_EXEC);
 }
 
 static void
@@ -92,65 +41,24 @@ add_helper(struct walls *w, const char *helper)
 	GG_AUTO_RELEASE(strv) argv = STRV_INIT;
 
 	if (helper != NULL && credential_argv(helper, &argv, NULL) == 0)
-		add(w, argv.v[0], SANDBOX_READ | SANDBOX_EXEC);
+		walls_add(w, argv.v[0], SANDBOX_READ | SANDBOX_EXEC);
 }
 
 void
 walls_of_config(const struct config *c, const char *run_dir, struct walls *out)
 {
 	add_system(out);
-	add(out, run_dir, SANDBOX_READ | SANDBOX_WRITE);
+	walls_add(out, run_dir, SANDBOX_READ | SANDBOX_WRITE);
 	for (size_t i = 0; i < c->n_repositories; i++) {
 		const struct repository *r = &c->repositories[i];
 
-		add(out, r->credential.password_file, SANDBOX_READ);
-		add(out, r->credential.token_file, SANDBOX_READ);
-		add(out, r->credential.ssh_key, SANDBOX_READ);
-		add(out, r->credential.known_hosts, SANDBOX_READ);
-		add(out, r->credential.ca_file, SANDBOX_READ);
+		walls_add(out, r->credential.password_file, SANDBOX_READ);
+		walls_add(out, r->credential.token_file, SANDBOX_READ);
+		walls_add(out, r->credential.ssh_key, SANDBOX_READ);
+		walls_add(out, r->credential.known_hosts, SANDBOX_READ);
+		walls_add(out, r->credential.ca_file, SANDBOX_READ);
 		add_helper(out, r->credential.helper);
 		if (r->kind == UPSTREAM_LOCAL)
 			add_local(out, r->upstream);
 	}
-}
-
-static bool
-wall_covers(const struct walls *built, const struct wall *need)
-{
-	for (size_t i = 0; i < built->n; i++) {
-		const struct wall *b = &built->v[i];
-
-		if (strcmp(b->path, need->path) == 0)
-			return (b->rights & need->rights) == need->rights &&
-			    b->dev == need->dev && b->ino == need->ino;
-	}
-	return false;
-}
-
-bool
-walls_cover(const struct walls *built, const struct walls *now)
-{
-	for (size_t i = 0; i < now->n; i++)
-		if (!wall_covers(built, &now->v[i]))
-			return false;
-	return true;
-}
-
-int
-walls_enter(const struct walls *w, bool required, struct gg_error *err)
-{
-	GG_AUTO_MEM struct sandbox_path *paths = calloc(w->n, sizeof(*paths));
-	int rc;
-
-	if (paths == NULL)
-		return gg_fail(err, GG_E_NOMEM, "the walls");
-	for (size_t i = 0; i < w->n; i++)
-		paths[i] = (struct sandbox_path){ w->v[i].path,
-			w->v[i].rights };
-	rc = sandbox_limits(&(struct sandbox_rlimits){ 0 }, err);
-	if (rc == 0)
-		rc = sandbox_files(paths, w->n, false, required, err);
-	if (rc == 0)
-		rc = sandbox_calls(SANDBOX_CALLS_SERVER, required, err);
-	return rc;
 }

@@ -5,7 +5,10 @@
  *	gate_state.c       config and policy in force, repositories, admission
  *	gate_inspector.c   the pool of idle inspectors, talking to one
  *	gate_rules.c       secret rules: compiled when config is loaded
+ *	gate_peer.c        requests to another role, and their answers
  *	gate_courier.c     requests to the courier
+ *	gate_messenger.c   requests to the messenger
+ *	gate_issuers.c     ID tokens: issuers' keys
  *	gate_mirror.c      keeping mirrors up to date
  *	gate_fetch.c       clone and fetch
  *	gate_receive.c     reading a push
@@ -17,10 +20,10 @@
  *	gate_audit.c       entries of the audit log
  *	gate_client.c      what the pusher is told
  *
- * Threads: the main thread reads the supervisor's frames; one reads the
- * courier's; one ticks; requests run on the HTTP server's workers. Locks are
- * never held over a call that leaves the process, but for repo_state.mutex's
- * `running` flag, which is a lock made visible.
+ * Threads: the main thread reads the supervisor's frames; one each reads
+ * the courier's and the messenger's; one ticks; requests run on the HTTP
+ * server's workers. Locks are never held over a call that leaves the process,
+ * but for repo_state.mutex's `running` flag, which is a lock made visible.
  */
 #ifndef GITGATE_ROLE_GATE_H
 #define GITGATE_ROLE_GATE_H
@@ -107,7 +110,7 @@ enum metric {
 	METRIC_COUNT
 };
 
-struct courier;
+struct peer;
 struct inspectors;
 struct waiters;
 
@@ -132,7 +135,7 @@ struct gate {
 	struct store *store;
 	struct auditlog *log;
 	struct http_server *http;
-	struct courier *courier;
+	struct peer *courier, *messenger;
 	struct inspectors *inspectors;
 	struct inspectors *hooks; /* runners on their way to whoever asked */
 	struct waiters *waiters;
@@ -214,7 +217,8 @@ GG_MUST_USE int gate_rules_load(struct gate *g, struct snapshot *fresh,
 /* Once, before the first of them: the key, and what an earlier gate left. */
 GG_MUST_USE int
 gate_rules_begin(struct gate *g, const char *state_dir, struct gg_error *err);
-/* A socket that the supervisor passes: INSPECTOR, HOOK_RUNNER, COURIER.
+/* A socket that the supervisor passes: INSPECTOR, HOOK_RUNNER, COURIER,
+ * MESSENGER.
  * False: the frame is another one. */
 bool gate_take_socket(struct gate *g, struct frame *f);
 
@@ -256,6 +260,12 @@ struct relay_order {
  * applied it all the same. */
 GG_MUST_USE int courier_relay(struct gate *g, const struct relay_order *o,
     struct relay_result **out, bool *maybe_applied, struct gg_error *err);
+
+/* -- messenger (gate_messenger.h: what it is asked) -- */
+GG_MUST_USE int messenger_new(struct gate *g, struct gg_error *err);
+void messenger_connected(struct gate *g, int fd); /* takes fd */
+/* The gate stops: who waits for an answer is let go. */
+void messenger_abandon(struct gate *g);
 
 /* -- mirrors -- */
 /*

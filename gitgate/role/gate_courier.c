@@ -1,268 +1,104 @@
 #include "role/gate.h"
 
-#include "base/clock.h"
 #include "base/fd.h"
-#include "base/log.h"
 #include "ipc/codec.h"
+#include "role/gate_peer.h"
 
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-#define CONNECT_TIMEOUT_S 20
-
-/* One request that waits for its answer. */
+/* One request to the courier. */
 struct call {
-	struct call *next;
-	uint32_t id;
-	int sock; /* of the courier that was asked */
-	bool done;
-	bool busy; /* text is being told: the asker stays */
-	int rc;
-	struct gg_error err;
+	struct peer_call peer; /* first: answer() gets a pointer to it */
 	bool maybe_applied;
 	int fd; /* of REFS, RELAY_DONE; -1 */
 	void (*text)(void *ctx, struct view text);
 	void *ctx;
 };
 
-struct courier {
-	struct gate *gate;
-	pthread_mutex_t mutex;
-	pthread_cond_t cond;
-	int sock; /* -1: none */
-	uint32_t next_id;
-	bool stopping; /* nothing is asked or waited for any more */
-	struct call *calls;
-};
-
-int
-courier_new(struct gate *g, struct gg_error *err)
-{
-	struct courier *c = calloc(1, sizeof(*c));
-	pthread_condattr_t attr;
-
-	if (c == NULL)
-		return gg_fail(err, GG_E_NOMEM, "courier");
-	c->gate = g;
-	c->sock = -1;
-	pthread_mutex_init(&c->mutex, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&c->cond, &attr);
-	pthread_condattr_destroy(&attr);
-	g->courier = c;
-	return 0;
-}
-
-static void
-finish(struct courier *c, struct call *call)
-{
-	call->done = true;
-	pthread_cond_broadcast(&c->cond);
-}
-
-/* All that were asked of the courier at sock (-1: of any) and have no answer:
- * it has gone, or is not waited for. */
-static void
-fail_all(struct courier *c, int sock, const char *why)
-{
-	for (struct call *k = c->calls; k != NULL; k = k->next) {
-		if (k->done || (sock >= 0 && k->sock != sock))
-			continue;
-		k->rc = gg_fail(&k->err, GG_E_UNAVAILABLE, "%s", why);
-		k->maybe_applied = true;
-		finish(c, k);
-	}
-}
-
 static void
 on_failed(struct call *k, const struct frame *f)
 {
 	struct dec d = dec_of(f->body);
 	int code = -(int)dec_u8(&d);
-	GG_AUTO_MEM char *text = dec_str(&d, sizeof(k->err.msg) - 1);
+	GG_AUTO_MEM char *text = dec_str(&d, sizeof(k->peer.err.msg) - 1);
 	bool maybe = dec_u8(&d) != 0;
 
 	if (d.failed || code == 0)
 		code = GG_E_UNAVAILABLE;
 	k->maybe_applied = maybe || d.failed;
-	k->rc = gg_fail(&k->err, (enum gg_code)code, "%s", text);
+	k->peer.rc = gg_fail(&k->peer.err, (enum gg_code)code, "%s", text);
 }
 
-/* With the mutex held; gives it up around the text callback. */
 static void
-on_frame(struct courier *c, struct frame *f)
+on_text(struct peer *p, struct call *k, const struct frame *f)
 {
-	struct call *k = c->calls;
 	struct dec d = dec_of(f->body);
+	struct view text = dec_bytes(&d);
 
-	while (k != NULL && k->id != f->id)
-		k = k->next;
-	if (k == NULL || k->done)
-		return; /* its asker has given up */
+	/* Given up meanwhile, the asker still waits for this. */
+	k->peer.busy = true;
+	pthread_mutex_unlock(&p->mutex);
+	if (k->text != NULL && !d.failed)
+		k->text(k->ctx, text);
+	pthread_mutex_lock(&p->mutex);
+	k->peer.busy = false;
+}
+
+static bool
+answer(struct peer *p, struct peer_call *peer_call, struct frame *f)
+{
+	struct call *k = (struct call *)peer_call;
+
 	if (f->type == MSG_RELAY_TEXT) {
-		struct view text = dec_bytes(&d);
-
-		/* Given up meanwhile, the asker still waits for this. */
-		k->busy = true;
-		pthread_mutex_unlock(&c->mutex);
-		if (k->text != NULL && !d.failed)
-			k->text(k->ctx, text);
-		pthread_mutex_lock(&c->mutex);
-		k->busy = false;
-		pthread_cond_broadcast(&c->cond);
-		return;
+		on_text(p, k, f);
+		return false;
 	}
 	if (f->type == MSG_REQUEST_FAILED)
 		on_failed(k, f);
 	else if (f->n_fds == 1)
 		k->fd = frame_take_fd(f, 0);
-	finish(c, k);
+	return true;
 }
 
-struct reader {
-	struct courier *courier;
-	int sock;
-};
-
-static void *
-read_courier(void *arg)
+int
+courier_new(struct gate *g, struct gg_error *err)
 {
-	struct reader *r = arg;
-	struct courier *c = r->courier;
-	GG_AUTO_RELEASE(frame) f = FRAME_INIT;
-	struct gg_error err = { 0 };
-	int rc;
-
-	while ((rc = frame_recv(r->sock, ROLE_COURIER, ROLE_GATE, &f, &err)) >
-	    0) {
-		pthread_mutex_lock(&c->mutex);
-		on_frame(c, &f);
-		pthread_mutex_unlock(&c->mutex);
-	}
-	if (!atomic_load(&c->gate->stopping))
-		log_event(EV_courier_gone,
-		    kv_str("error", rc < 0 ? err.msg : "it ended"));
-	pthread_mutex_lock(&c->mutex);
-	if (c->sock == r->sock)
-		c->sock = -1;
-	fail_all(c, r->sock, "the courier ended before its answer");
-	fd_close(r->sock);
-	pthread_mutex_unlock(&c->mutex);
-	free(r);
-	return NULL;
+	return peer_new(g, ROLE_COURIER, EV_courier_gone, answer, &g->courier,
+	    err);
 }
 
 void
 courier_connected(struct gate *g, int fd)
 {
-	struct courier *c = g->courier;
-	struct reader *r = calloc(1, sizeof(*r));
-	pthread_attr_t attr;
-	pthread_t t;
-
-	if (r == NULL)
-		gg_die("no memory for the courier");
-	*r = (struct reader){ c, fd };
-	pthread_mutex_lock(&c->mutex);
-	c->sock = fd;
-	pthread_mutex_unlock(&c->mutex);
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attr, 256 * 1024);
-	if (pthread_create(&t, &attr, read_courier, r) != 0)
-		gg_die("no thread for the courier");
-	pthread_attr_destroy(&attr);
-	pthread_mutex_lock(&c->mutex);
-	pthread_cond_broadcast(&c->cond);
-	pthread_mutex_unlock(&c->mutex);
+	peer_connected(g->courier, fd);
 }
 
 bool
 courier_is_connected(struct gate *g)
 {
-	bool yes;
-
-	pthread_mutex_lock(&g->courier->mutex);
-	yes = g->courier->sock >= 0;
-	pthread_mutex_unlock(&g->courier->mutex);
-	return yes;
+	return peer_is_connected(g->courier);
 }
 
 void
 courier_abandon(struct gate *g)
 {
-	struct courier *c = g->courier;
-
-	pthread_mutex_lock(&c->mutex);
-	c->stopping = true;
-	fail_all(c, -1, "the gate stops");
-	pthread_cond_broadcast(&c->cond);
-	pthread_mutex_unlock(&c->mutex);
-}
-
-static int
-wait_for_socket(struct courier *c, struct gg_error *err)
-{
-	struct timespec until;
-	int timed_out = 0;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += CONNECT_TIMEOUT_S;
-	while (c->sock < 0 && !c->stopping && timed_out == 0)
-		timed_out = pthread_cond_timedwait(&c->cond, &c->mutex, &until);
-	if (c->stopping)
-		return gg_fail(err, GG_E_UNAVAILABLE, "the gate stops");
-	if (c->sock < 0)
-		return gg_fail(err, GG_E_UNAVAILABLE,
-		    "the courier is not running");
-	return 0;
-}
-
-static void
-forget(struct courier *c, struct call *k)
-{
-	for (struct call **at = &c->calls; *at != NULL; at = &(*at)->next) {
-		if (*at == k) {
-			*at = k->next;
-			return;
-		}
-	}
+	peer_abandon(g->courier);
 }
 
 /*
  * Send one request and wait for its end. Timeouts are the courier's; it
- * always answers or dies. k->rc tells.
+ * always answers or dies.
  */
 static int
-run(struct gate *g, enum msg_type type, const struct buf *body, const int *fds,
-    unsigned n_fds, struct call *k, struct gg_error *err)
+run(struct gate *g, const struct peer_request *r, struct call *k,
+    struct gg_error *err)
 {
-	struct courier *c = g->courier;
 	int rc;
 
 	k->fd = -1;
-	if ((rc = buf_check(body, err)) != 0)
-		return rc;
-	pthread_mutex_lock(&c->mutex);
-	rc = wait_for_socket(c, err);
-	if (rc == 0) {
-		k->id = ++c->next_id;
-		k->sock = c->sock;
-		k->next = c->calls;
-		c->calls = k;
-		rc = frame_send(c->sock, type, k->id, buf_view(body), fds,
-		    n_fds, err);
-		while (rc == 0 && (!k->done || k->busy))
-			pthread_cond_wait(&c->cond, &c->mutex);
-		forget(c, k);
-	}
-	pthread_mutex_unlock(&c->mutex);
-	if (rc == 0 && k->rc != 0) {
-		*err = k->err;
-		rc = k->rc;
-	}
+	rc = peer_run(g->courier, r, &k->peer, err);
+	if (k->peer.dropped)
+		k->maybe_applied = true;
 	if (rc != 0)
 		fd_close(fd_take(&k->fd));
 	return rc;
@@ -280,7 +116,9 @@ courier_list(struct gate *g, const char *repository, bool receive_pack,
 	enc_str(&body, repository);
 	enc_u8(&body, receive_pack ? 1 : 0);
 	enc_u8(&body, settle ? 1 : 0);
-	if ((rc = run(g, MSG_LIST_REFS, &body, NULL, 0, &k, err)) != 0)
+	rc = run(g, &(struct peer_request){ MSG_LIST_REFS, .body = &body }, &k,
+	    err);
+	if (rc != 0)
 		return rc;
 	GG_AUTO_FD fd = k.fd;
 
@@ -295,33 +133,15 @@ courier_fetch(struct gate *g, const char *repository, int list_fd, int pipe_fd,
 {
 	GG_AUTO_RELEASE(buf) body = BUF_INIT(4096);
 	GG_AUTO_FD pipe_end = pipe_fd;
-	int fds[2] = { list_fd, pipe_fd };
-	struct courier *c = g->courier;
-	struct call k = { .fd = -1 };
-	int rc;
+	int fds[2] = { list_fd, pipe_fd }, rc;
+	struct call k = { 0 };
 
 	enc_str(&body, repository);
-	/* As run(), but our copy of the pipe must close once it is sent, so
-	 * that the inspector sees the end when the courier closes its own. */
-	pthread_mutex_lock(&c->mutex);
-	rc = wait_for_socket(c, err);
-	if (rc == 0) {
-		k.id = ++c->next_id;
-		k.sock = c->sock;
-		k.next = c->calls;
-		c->calls = &k;
-		rc = frame_send(c->sock, MSG_FETCH, k.id, buf_view(&body), fds,
-		    2, err);
-		fd_close(fd_take(&pipe_end));
-		while (rc == 0 && !k.done)
-			pthread_cond_wait(&c->cond, &c->mutex);
-		forget(c, &k);
-	}
-	pthread_mutex_unlock(&c->mutex);
-	if (rc == 0 && k.rc != 0) {
-		*err = k.err;
-		rc = k.rc;
-	}
+	/* Our copy of the pipe must close once it is sent, so that the
+	 * inspector sees the end when the courier closes its own. */
+	rc = run(g,
+	    &(struct peer_request){ MSG_FETCH, &body, fds, 2, &pipe_end, 0 },
+	    &k, err);
 	fd_close(k.fd);
 	return rc;
 }
@@ -360,7 +180,10 @@ courier_relay(struct gate *g, const struct relay_order *o,
 	enc_u8(&body, o->atomic ? 1 : 0);
 	enc_u8(&body, o->pack_fd >= 0 ? 1 : 0);
 	enc_strv(&body, o->options);
-	rc = run(g, MSG_RELAY, &body, fds, o->pack_fd >= 0 ? 2 : 1, &k, err);
+	rc = run(g,
+	    &(struct peer_request){
+		MSG_RELAY, &body, fds, o->pack_fd >= 0 ? 2 : 1, NULL, 0 },
+	    &k, err);
 	*maybe_applied = rc != 0 && k.maybe_applied;
 	if (rc != 0)
 		return rc;

@@ -382,6 +382,7 @@ start(struct gate *g, struct gg_error *err)
 	    (rc = inspectors_new(&g->hooks, err)) != 0 ||
 	    (rc = waiters_new(&g->waiters, err)) != 0 ||
 	    (rc = courier_new(g, err)) != 0 ||
+	    (rc = messenger_new(g, err)) != 0 ||
 	    (rc = ask_for_inspectors(g, c, err)) != 0 ||
 	    (rc = gate_rules_begin(g, c->state_dir, err)) != 0 ||
 	    (rc = gate_rules_load(g, snap, NULL, err)) != 0)
@@ -409,6 +410,7 @@ lose_patience(void *arg)
 
 	(void)nanosleep(&t, NULL);
 	courier_abandon(p->gate);
+	messenger_abandon(p->gate);
 	return NULL;
 }
 
@@ -484,10 +486,8 @@ serve_the_last(void *arg)
 
 	while (frame_recv(g->supervisor, ROLE_SUPERVISOR, ROLE_GATE, &f, &err) >
 	    0) {
-		if (f.type == MSG_INSPECTOR && f.n_fds == 1)
-			inspectors_add(g->inspectors, frame_take_fd(&f, 0));
-		if (f.type == MSG_COURIER && f.n_fds == 1)
-			courier_connected(g, frame_take_fd(&f, 0));
+		if (f.type == MSG_INSPECTOR || f.type == MSG_COURIER)
+			(void)gate_take_socket(g, &f);
 	}
 	_exit(1); /* without a supervisor there is no gate */
 }
@@ -516,6 +516,7 @@ on_frame(struct gate *g, struct frame *f, bool *started)
 	case MSG_INSPECTOR:
 	case MSG_HOOK_RUNNER:
 	case MSG_COURIER:
+	case MSG_MESSENGER:
 		if (*started)
 			(void)gate_take_socket(g, f);
 		return 0;

@@ -24,7 +24,7 @@ bool
 gate_take_socket(struct gate *g, struct frame *f)
 {
 	if (f->type != MSG_INSPECTOR && f->type != MSG_HOOK_RUNNER &&
-	    f->type != MSG_COURIER)
+	    f->type != MSG_COURIER && f->type != MSG_MESSENGER)
 		return false;
 	if (f->n_fds != 1)
 		return true;
@@ -32,8 +32,10 @@ gate_take_socket(struct gate *g, struct frame *f)
 		inspectors_add(g->inspectors, frame_take_fd(f, 0));
 	else if (f->type == MSG_HOOK_RUNNER)
 		inspectors_add(g->hooks, frame_take_fd(f, 0));
-	else
+	else if (f->type == MSG_COURIER)
 		courier_connected(g, frame_take_fd(f, 0));
+	else
+		messenger_connected(g, frame_take_fd(f, 0));
 	return true;
 }
 

@@ -38,7 +38,7 @@ struct supervisor {
 	char *bin_dir;
 	char *run_dir;
 	bool own_run_dir;
-	struct child gate, courier;
+	struct child gate, courier, messenger;
 	pid_t workers[WORKERS_MAX];
 	uint32_t owed;     /* inspectors that the gate waits for */
 	int64_t owed_from; /* mono ms: not before */
@@ -92,24 +92,54 @@ send_courier_config(struct supervisor *s, struct gg_error *err)
 	    err);
 }
 
-/* A fresh socket pair between gate and courier, one end to each. */
 static int
-introduce(struct supervisor *s, struct gg_error *err)
+send_messenger_config(struct supervisor *s, struct gg_error *err)
+{
+	GG_AUTO_RELEASE(buf) slice = BUF_INIT((size_t)8 << 20);
+	GG_AUTO_FD fd = -1;
+	int rc;
+
+	config_messenger_encode(s->config, &slice);
+	if ((rc = buf_check(&slice, err)) != 0)
+		return rc;
+	if ((fd = fd_memfile("messenger-config", buf_view(&slice), err)) < 0)
+		return err->code;
+	return send_fd(s->messenger.sock, MSG_MESSENGER_CONFIG, s->generation,
+	    fd, err);
+}
+
+/* A fresh socket pair between gate and another role, one end to each: to_gate
+ * is the message that the gate gets, to_peer the other's. */
+static int
+introduce(struct supervisor *s, const struct child *peer, enum msg_type to_peer,
+    enum msg_type to_gate, struct gg_error *err)
 {
 	int sv[2], rc;
 
-	if (s->gate.pid == 0 || s->courier.pid == 0)
+	if (s->gate.pid == 0 || peer->pid == 0)
 		return 0;
 	if ((rc = frame_pair(sv, err)) != 0)
 		return rc;
 	GG_AUTO_FD a = sv[0], b = sv[1];
 
-	rc = frame_send(s->courier.sock, MSG_COURIER_GATE, 0, view_str(""), &a,
-	    1, err);
+	rc = frame_send(peer->sock, to_peer, 0, view_str(""), &a, 1, err);
 	if (rc == 0)
-		rc = send_fd(s->gate.sock, MSG_COURIER,
-		    (uint32_t)s->courier.pid, b, err);
+		rc = send_fd(s->gate.sock, to_gate, (uint32_t)peer->pid, b,
+		    err);
 	return rc;
+}
+
+static int
+introduce_courier(struct supervisor *s, struct gg_error *err)
+{
+	return introduce(s, &s->courier, MSG_COURIER_GATE, MSG_COURIER, err);
+}
+
+static int
+introduce_messenger(struct supervisor *s, struct gg_error *err)
+{
+	return introduce(s, &s->messenger, MSG_MESSENGER_GATE, MSG_MESSENGER,
+	    err);
 }
 
 /* -- starting -- */
@@ -143,9 +173,10 @@ start_gate(struct supervisor *s, struct gg_error *err)
 	s->owed = 0; /* that was the last gate's */
 	if ((rc = start_child(s, &s->gate, args[0], args, SPAWN_ENV_STORE,
 		 err)) != 0 ||
-	    (rc = send_config(s, err)) != 0)
+	    (rc = send_config(s, err)) != 0 ||
+	    (rc = introduce_courier(s, err)) != 0)
 		return rc;
-	return introduce(s, err);
+	return introduce_messenger(s, err);
 }
 
 static int
@@ -159,7 +190,21 @@ start_courier(struct supervisor *s, struct gg_error *err)
 		 err)) != 0 ||
 	    (rc = send_courier_config(s, err)) != 0)
 		return rc;
-	return introduce(s, err);
+	return introduce_courier(s, err);
+}
+
+static int
+start_messenger(struct supervisor *s, struct gg_error *err)
+{
+	const char *const args[] = { "gitgate-messenger",
+		sandbox_word(s->config), NULL };
+	int rc;
+
+	if ((rc = start_child(s, &s->messenger, args[0], args, SPAWN_ENV_LEAST,
+		 err)) != 0 ||
+	    (rc = send_messenger_config(s, err)) != 0)
+		return rc;
+	return introduce_messenger(s, err);
 }
 
 /* A process for one job: its socket goes to the gate. */
@@ -267,6 +312,8 @@ reap(struct supervisor *s)
 			child_ended(s, &s->gate, "gate", status);
 		else if (pid == s->courier.pid)
 			child_ended(s, &s->courier, "courier", status);
+		else if (pid == s->messenger.pid)
+			child_ended(s, &s->messenger, "messenger", status);
 		for (size_t i = 0; i < WORKERS_MAX; i++)
 			if (s->workers[i] == pid)
 				s->workers[i] = 0;
@@ -274,21 +321,24 @@ reap(struct supervisor *s)
 }
 
 static void
-restart_missing(struct supervisor *s)
+restart(struct supervisor *s, const struct child *c, const char *name,
+    int (*start)(struct supervisor *s, struct gg_error *err))
 {
 	struct gg_error err = { 0 };
-	int64_t now = clock_mono_ms();
 
+	if (c->pid == 0 && clock_mono_ms() >= c->not_before &&
+	    start(s, &err) != 0)
+		log_event(EV_role_died, kv_str("process", name), kv_err(&err));
+}
+
+static void
+restart_missing(struct supervisor *s)
+{
 	if (s->stopping || s->fatal)
 		return;
-	if (s->courier.pid == 0 && now >= s->courier.not_before &&
-	    start_courier(s, &err) != 0)
-		log_event(EV_role_died, kv_str("process", "courier"),
-		    kv_err(&err));
-	if (s->gate.pid == 0 && now >= s->gate.not_before &&
-	    start_gate(s, &err) != 0)
-		log_event(EV_role_died, kv_str("process", "gate"),
-		    kv_err(&err));
+	restart(s, &s->courier, "courier", start_courier);
+	restart(s, &s->messenger, "messenger", start_messenger);
+	restart(s, &s->gate, "gate", start_gate);
 }
 
 /* -- reload -- */
@@ -352,7 +402,10 @@ reload(struct supervisor *s)
 		s->config = gg_take(c);
 		config_free(old);
 		s->generation++;
-		if (s->gate.pid != 0)
+		/* Before the gate, which may have an errand by it at once. */
+		if (s->messenger.pid != 0)
+			rc = send_messenger_config(s, &err);
+		if (rc == 0 && s->gate.pid != 0)
 			rc = send_config(s, &err);
 		if (rc == 0 && s->courier.pid != 0)
 			rc = send_courier_config(s, &err);
@@ -379,16 +432,15 @@ stop(struct supervisor *s)
 		(void)kill(s->gate.pid, SIGKILL);
 }
 
-/* The gate has finished: nobody needs the courier any more. */
 static void
-stop_courier(struct supervisor *s)
+stop_child(struct supervisor *s, const struct child *c, enum msg_type how)
 {
 	struct gg_error err = { 0 };
 
-	if (s->courier.pid != 0 &&
-	    send_fd(s->courier.sock, MSG_COURIER_SHUTDOWN,
-		(uint32_t)s->config->limits.grace_ms, -1, &err) != 0)
-		(void)kill(s->courier.pid, SIGKILL);
+	if (c->pid != 0 &&
+	    send_fd(c->sock, how, (uint32_t)s->config->limits.grace_ms, -1,
+		&err) != 0)
+		(void)kill(c->pid, SIGKILL);
 }
 
 static void
@@ -473,10 +525,20 @@ poll_once(struct supervisor *s)
 }
 
 static void
+kill_all(const struct supervisor *s)
+{
+	const struct child *all[] = { &s->gate, &s->courier, &s->messenger };
+
+	for (size_t i = 0; i < GG_COUNT(all); i++)
+		if (all[i]->pid != 0)
+			(void)kill(all[i]->pid, SIGKILL);
+}
+
+static void
 run(struct supervisor *s)
 {
 	int64_t deadline = 0;
-	bool told_courier = false;
+	bool told = false;
 
 	while (!s->stopping && !s->fatal) {
 		restart_missing(s);
@@ -486,17 +548,16 @@ run(struct supervisor *s)
 	stop(s);
 	deadline = clock_mono_ms() + (int64_t)s->config->limits.grace_ms +
 	    STOP_SLACK_MS;
-	while (s->gate.pid != 0 || s->courier.pid != 0) {
-		if (s->gate.pid == 0 && !told_courier) {
-			stop_courier(s);
-			told_courier = true;
+	while (s->gate.pid != 0 || s->courier.pid != 0 ||
+	    s->messenger.pid != 0) {
+		/* The gate has finished: nobody needs the others any more. */
+		if (s->gate.pid == 0 && !told) {
+			stop_child(s, &s->courier, MSG_COURIER_SHUTDOWN);
+			stop_child(s, &s->messenger, MSG_MESSENGER_SHUTDOWN);
+			told = true;
 		}
-		if (clock_mono_ms() > deadline) {
-			if (s->gate.pid != 0)
-				(void)kill(s->gate.pid, SIGKILL);
-			if (s->courier.pid != 0)
-				(void)kill(s->courier.pid, SIGKILL);
-		}
+		if (clock_mono_ms() > deadline)
+			kill_all(s);
 		pay_inspectors(s);
 		poll_once(s);
 	}
@@ -592,6 +653,7 @@ supervisor_run(const char *config_file, struct gg_error *err)
 	struct supervisor s = { .config_file = config_file,
 		.gate.sock = -1,
 		.courier.sock = -1,
+		.messenger.sock = -1,
 		.signals = -1,
 		.notify = NOTIFY_INIT };
 	struct gg_error ignored;
@@ -617,6 +679,7 @@ supervisor_run(const char *config_file, struct gg_error *err)
 	fd_close(s.signals);
 	fd_close(s.gate.sock);
 	fd_close(s.courier.sock);
+	fd_close(s.messenger.sock);
 	config_free(s.config);
 	return rc;
 }

@@ -148,6 +148,25 @@ static const char *const steps[] = {
 	" principal TEXT NOT NULL,"
 	" push_id TEXT NOT NULL,"
 	" PRIMARY KEY (repository, fingerprint, principal));",
+
+	/* 3: notices on their way */
+	"CREATE TABLE notice ("
+	" id TEXT PRIMARY KEY,"
+	" entry BIGINT NOT NULL,"
+	" target TEXT NOT NULL,"
+	" event TEXT NOT NULL,"
+	" hold_id TEXT NOT NULL,"
+	" subject TEXT NOT NULL,"
+	" body TEXT NOT NULL,"
+	" created_ms BIGINT NOT NULL,"
+	" next_ms BIGINT NOT NULL,"
+	" attempts BIGINT NOT NULL,"
+	" state TEXT NOT NULL,"
+	" done_ms BIGINT NOT NULL,"
+	" last_error TEXT NOT NULL);"
+	"CREATE UNIQUE INDEX notice_once ON notice (entry, target)"
+	" WHERE entry >= 0;"
+	"CREATE INDEX notice_due ON notice (state, next_ms);",
 };
 
 /* One step, or 1 when there is nothing left to do. The lock makes two

@@ -259,6 +259,49 @@ GG_MUST_USE int store_finding_pushed(struct store *s, const char *repository,
 GG_MUST_USE int store_finding_pushers(struct store *s, const char *repository,
     const char *fingerprint, struct strv *out, struct gg_error *err);
 
+/* -- notices on their way (role/gate_notices.h) -- */
+enum notice_state { NOTICE_DUE, NOTICE_DELIVERED, NOTICE_FAILED };
+const char *notice_state_name(enum notice_state s);
+bool notice_state_parse(struct view v, enum notice_state *out);
+struct stored_notice {
+	char *id;      /* ULID; the same at every try */
+	int64_t entry; /* index in the audit log; -1: asked for by hand */
+	char *target, *event, *hold_id;
+	char *subject, *body;
+	int64_t created_ms, next_ms;
+	uint32_t attempts;
+	enum notice_state state;
+	int64_t done_ms; /* 0: due */
+	char *last_error;
+};
+void stored_notice_release(struct stored_notice *n);
+GG_DEFINE_AUTO_RELEASE(stored_notice);
+/* Add n notices (one per entry and target: a second one is passed over) and
+ * remember how far the log was read, in one transaction. cursor_key NULL: add
+ * only. */
+GG_MUST_USE int store_notice_add(struct store *s, const struct stored_notice *v,
+    size_t n, const char *cursor_key, const char *cursor, struct gg_error *err);
+typedef int (*store_notice_cb)(void *ctx, const struct stored_notice *n);
+/* Those whose time has come, oldest first. */
+GG_MUST_USE int store_notice_due(struct store *s, int64_t now_ms, size_t limit,
+    store_notice_cb cb, void *ctx, struct gg_error *err);
+/* One more try was made: what became of it, and when the next one is due. */
+GG_MUST_USE int
+store_notice_tried(struct store *s, const char *id, enum notice_state state,
+    int64_t next_ms, const char *error, int64_t now_ms, struct gg_error *err);
+/* Make it due again, whatever became of it. */
+GG_MUST_USE int store_notice_replay(struct store *s, const char *id,
+    int64_t now_ms, struct gg_error *err);
+/* Newest first; state "" or NULL: all. next as in store_allowance_list(). */
+GG_MUST_USE int store_notice_list(struct store *s, const char *state,
+    const char *cursor, size_t limit, store_notice_cb cb, void *ctx,
+    char next[ULID_SIZE], struct gg_error *err);
+/* Forget what ended before. */
+GG_MUST_USE int store_notice_purge(struct store *s, int64_t delivered_before_ms,
+    int64_t failed_before_ms, struct gg_error *err);
+GG_MUST_USE int store_notice_count(struct store *s, enum notice_state state,
+    uint64_t *n, struct gg_error *err);
+
 /* -- index over the audit log (the log itself is the truth) -- */
 struct audit_query {
 	const char *repository, *ref, *principal, *type, *push; /* NULL: any */

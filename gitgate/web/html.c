@@ -6,35 +6,7 @@
 bool
 html_is_deceptive(uint32_t c)
 {
-	if (c < 0x20)
-		return c != '\t' && c != '\n';
-	return (c >= 0x7f && c <= 0x9f) || c == 0xad || c == 0x34f ||
-	    c == 0x61c || c == 0x115f || c == 0x1160 || c == 0x17b4 ||
-	    c == 0x17b5 || (c >= 0x180b && c <= 0x180f) ||
-	    (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
-	    (c >= 0x2060 && c <= 0x206f) || c == 0x3164 ||
-	    (c >= 0xfe00 && c <= 0xfe0f) || c == 0xfeff || c == 0xffa0 ||
-	    (c >= 0xfff0 && c <= 0xfffb) || (c >= 0xe0000 && c <= 0xe0fff);
-}
-
-/* The character at v's start and its length; U+FFFD and 1 for a bad byte. */
-static uint32_t
-char_at(struct view v, size_t *len)
-{
-	static const unsigned char masks[] = { 0, 0x7f, 0x1f, 0x0f, 0x07 };
-	const unsigned char *p = (const unsigned char *)v.p;
-	size_t n = utf8_len(v);
-	uint32_t c;
-
-	if (n == 0) {
-		*len = 1;
-		return 0xfffd;
-	}
-	c = p[0] & masks[n];
-	for (size_t i = 1; i < n; i++)
-		c = c << 6 | (p[i] & 0x3f);
-	*len = n;
-	return c;
+	return c != '\t' && c != '\n' && char_is_deceptive(c);
 }
 
 static const char *
@@ -67,7 +39,7 @@ escape(struct buf *out, struct view v, bool spans)
 {
 	while (v.n > 0) {
 		size_t n;
-		uint32_t c = char_at(v, &n);
+		uint32_t c = utf8_char(v, &n);
 		const char *e = entity(c);
 
 		if (e != NULL)

@@ -5,7 +5,7 @@
 BEGIN {
 	split("base:1 config:2 crypto:2 ipc:2 sandbox:2 model:3 audit:4 " \
 	    "hold:4 identity:4 policy:4 proto:4 pack:5 scan:4 mirror:5 store:5 " \
-	    "upstream:5 http:6 web:6 role:7 cli:8", pairs, " ")
+	    "upstream:5 outgoing:5 http:6 web:6 role:7 cli:8", pairs, " ")
 	for (i in pairs) {
 		split(pairs[i], p, ":")
 		floor[p[1]] = p[2]
@@ -17,7 +17,7 @@ BEGIN {
 	home["hs/hs.h"] = home["pcre2.h"] = "scan"
 	home["microhttpd.h"] = "http"
 	home["sqlite3.h"] = home["libpq-fe.h"] = "store"
-	home["curl/curl.h"] = "upstream cli"
+	home["curl/curl.h"] = "upstream outgoing cli"
 	home["yaml.h"] = "config"
 	home["argon2.h"] = "crypto"
 	home["seccomp.h"] = "sandbox"

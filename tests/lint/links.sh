@@ -29,9 +29,12 @@ may_not gitgate-courier libgit2 libsqlite libpq libmicrohttpd libjansson \
 may_not gitgate-gate libgit2 libcurl
 may_not gitgate-hook libgit2 libcurl libsqlite libpq libmicrohttpd libssl \
 	libcrypto libjansson libyaml libargon2
+may_not gitgate-messenger libgit2 libsqlite libpq libmicrohttpd libjansson \
+	libyaml libargon2
 may_not gitgate libgit2 libmicrohttpd
 
-for p in gitgate gitgate-gate gitgate-inspector gitgate-courier gitgate-hook; do
+for p in gitgate gitgate-gate gitgate-inspector gitgate-courier gitgate-hook \
+	gitgate-messenger; do
 	f=$build/$p
 	readelf -h "$f" | grep -q 'Type:.*DYN' || complain "$p: not PIE"
 	readelf -lW "$f" | grep -q GNU_RELRO || complain "$p: no RELRO"
