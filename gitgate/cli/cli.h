@@ -64,6 +64,7 @@ int cmd_pushes_checkout(struct cli *cli, int argc, char **argv);
 int cmd_findings_list(struct cli *cli, int argc, char **argv);
 int cmd_findings_allow(struct cli *cli, int argc, char **argv);
 int cmd_findings_revoke(struct cli *cli, int argc, char **argv);
+int cmd_credential(struct cli *cli, int argc, char **argv);
 int cmd_wait(struct cli *cli, int argc, char **argv);
 int cmd_audit_query(struct cli *cli, int argc, char **argv);
 int cmd_audit_verify(struct cli *cli, int argc, char **argv);

@@ -90,6 +90,20 @@ const struct command cli_commands[] = {
 	    "hold and print its state. Exits 0 when it was forwarded,\n1 "
 	    "after any other end, 3 when it is still pending at the timeout." REMOTE,
 	    cmd_wait },
+	{ "credential",
+	    "[--url URL] [--audience A] [--from S] [--env NAME] "
+	    "[--file FILE] [--command C [--shell]] get|store|erase",
+	    "A credential helper for git in a pipeline: gives git the ID "
+	    "token that the CI\nsystem mints for this job, fresh for each "
+	    "git process, and only for the gate at\n--url, GITGATE_URL or the "
+	    "audience. The audience is that URL unless --audience\nsays "
+	    "otherwise. --from is auto, github, gitlab (or env: the variable "
+	    "of --env,\nGITGATE_ID_TOKEN), buildkite, circleci, kubernetes "
+	    "(a projected file), file or\ncommand (split at blanks; --shell: "
+	    "run by sh). Set it up with\n\n  git config "
+	    "credential.https://gate.example.com.helper \\\n    \"!gitgate "
+	    "credential --audience https://gate.example.com\"",
+	    cmd_credential },
 	{ "pushes list", LIST, "List recorded pushes, newest first." REMOTE,
 	    cmd_pushes_list },
 	{ "pushes show", "ID [--json]", "Show one recorded push." REMOTE,
