@@ -38,6 +38,7 @@ reason_release(struct reason *r)
 		free(r->matches[i].change);
 	}
 	free(r->matches);
+	strv_release(&r->patterns);
 	free(r->rule);
 	free(r->message);
 }
@@ -51,6 +52,7 @@ decision_free(struct decision *d)
 		for (size_t j = 0; j < d->refs[i].n_reasons; j++)
 			reason_release(&d->refs[i].reasons[j]);
 		free(d->refs[i].reasons);
+		strv_release(&d->refs[i].grants);
 		free(d->refs[i].refname);
 	}
 	for (size_t i = 0; i < d->n_needs; i++) {

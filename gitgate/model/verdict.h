@@ -35,6 +35,11 @@ struct reason {
 	struct match *matches;
 	size_t n_matches;
 	size_t n_matches_all; /* how many there were before the cut */
+	/* May approvals that were given in advance lift this hold? Not where
+	 * something could not be looked at, or the rule does not want it. */
+	bool may_grant;
+	struct strv patterns; /* with may_grant: the rule's path globs that
+	                         matched; none: it has none */
 };
 
 /* What a hold needs because of one rule. */
@@ -56,6 +61,7 @@ struct ref_decision {
 	enum verdict verdict;
 	struct reason *reasons;
 	size_t n_reasons;
+	struct strv grants; /* ids: held, but allowed by these */
 };
 
 /* The whole push: its verdict is the strictest of its refs'. */

@@ -52,6 +52,16 @@ match_json(const struct match *m)
 }
 
 static json_t *
+strings_json(const struct strv *s)
+{
+	json_t *j = json_or_die(json_array());
+
+	for (size_t i = 0; i < s->n; i++)
+		json_push(j, policy_text_json(s->v[i]));
+	return j;
+}
+
+static json_t *
 reason_json(const struct reason *r)
 {
 	json_t *j = json_or_die(json_object()),
@@ -64,6 +74,8 @@ reason_json(const struct reason *r)
 	json_put(j, "message", policy_text_json(r->message));
 	json_put(j, "paths", paths);
 	json_put(j, "paths_total", json_integer((json_int_t)r->n_matches_all));
+	if (r->may_grant)
+		json_put(j, "same", strings_json(&r->patterns));
 	return j;
 }
 
@@ -81,6 +93,8 @@ ref_json(const struct ref_decision *r)
 	json_put(j, "kind", policy_text_json(update_kind_name(r->kind)));
 	json_put(j, "verdict", policy_text_json(verdict_name(r->verdict)));
 	json_put(j, "reasons", reasons);
+	if (r->grants.n > 0)
+		json_put(j, "grants", strings_json(&r->grants));
 	return j;
 }
 
@@ -91,16 +105,6 @@ decision_updates_json(const struct decision *d)
 
 	for (size_t i = 0; i < d->n_refs; i++)
 		json_push(j, ref_json(&d->refs[i]));
-	return j;
-}
-
-static json_t *
-strings_json(const struct strv *s)
-{
-	json_t *j = json_or_die(json_array());
-
-	for (size_t i = 0; i < s->n; i++)
-		json_push(j, policy_text_json(s->v[i]));
 	return j;
 }
 

@@ -70,6 +70,7 @@ reason_release(struct reason *r)
 		free(r->matches[i].change);
 	}
 	free(r->matches);
+	strv_release(&r->patterns);
 	*r = (struct reason){ 0 };
 }
 
@@ -282,6 +283,40 @@ settle_uncertain(struct evaluation *e, const struct judging *j,
 	return VERDICT_HOLD;
 }
 
+static bool
+pattern_matched(const struct path_glob *glob, const struct reason *r)
+{
+	for (size_t i = 0; i < r->n_matches; i++) {
+		GG_AUTO_RELEASE(path_forms) forms = { 0 };
+
+		path_forms_init(&forms, view_str(r->matches[i].path));
+		if (path_glob_match(glob, &forms))
+			return true;
+	}
+	return false;
+}
+
+/* What "the same again" means for this rule: where evidence was cut, all of
+ * its patterns may have matched. */
+static void
+say_grantable(struct judging *j)
+{
+	struct reason *r = &j->reason;
+
+	r->may_grant = j->r->grant && j->uncertain == NULL &&
+	    !judged_update(j)->too_large;
+	for (size_t i = 0; r->may_grant && i < j->r->n_paths; i++) {
+		const struct path_glob *glob = &j->r->paths[i];
+
+		if (!glob->away &&
+		    (r->n_matches_all != r->n_matches ||
+			pattern_matched(glob, r)))
+			strv_add(&r->patterns, glob->exact.glob);
+	}
+	if (r->patterns.failed != 0)
+		gg_die("no memory for a decision");
+}
+
 static enum verdict
 apply_match(struct evaluation *e, struct judging *j, json_t *trace)
 {
@@ -303,6 +338,8 @@ apply_match(struct evaluation *e, struct judging *j, json_t *trace)
 		free(message);
 		message = dup_or_die(err.msg);
 	}
+	if (verdict == VERDICT_HOLD)
+		say_grantable(j);
 	add_reason(ref, j->r->name, verdict, message, &j->reason);
 	return verdict;
 }

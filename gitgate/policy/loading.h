@@ -14,6 +14,20 @@ struct loading {
 	const struct yaml_tree *tree;
 };
 
+/* v with room for one more, which is zeroed and counts at once. */
+void *loading_append(void *v, size_t *n, size_t size);
+/* Are all of these keys there? what: "a rule", for the message. */
+GG_MUST_USE int
+take_required(const struct loading *l, const struct yaml_node *map,
+    const char *what, const char *const *names, struct gg_error *err);
+/* A list of names of principals or groups, where there is one. */
+GG_MUST_USE int take_names(const struct loading *l, const struct yaml_node *map,
+    const char *name, struct strv *out, struct gg_error *err);
+bool rule_name_is_valid(const char *s);
+/* An entry of `grants:` (ruleset_grants.c). */
+GG_MUST_USE int take_grant(const struct loading *l, const struct yaml_node *at,
+    struct gg_error *err);
+
 GG_MUST_USE int check_glob(const struct loading *l, const struct yaml_node *at,
     const char *name, struct gg_error *err);
 /* A list of globs that is there and not empty, or not there. */

@@ -8,6 +8,7 @@
 #include "base/auto.h"
 #include "base/error.h"
 #include "base/strv.h"
+#include "model/grant.h"
 #include "model/push.h"
 #include "model/report.h"
 #include "model/verdict.h"
@@ -45,6 +46,28 @@ unsigned ruleset_access(const struct ruleset *rs, const struct principal *p,
  * and these bits? */
 bool ruleset_anonymous_may(const struct ruleset *rs, const char *repository,
     unsigned bits);
+
+/* Somebody asks for a grant (docs/identity.md, "Grants"). Borrowed. */
+struct grant_question {
+	const struct principal *principal; /* for whom; only its name is
+	                                      looked at unless it asks itself */
+	const struct principal *asker;
+	const struct grant_scope *scope; /* grant_scope_check()ed */
+	int64_t for_ms;
+};
+struct grant_terms {
+	const char *name;        /* of the entry of `grants:`; borrowed */
+	uint32_t required;       /* approvals */
+	const struct strv *from; /* groups; borrowed */
+	int64_t max_ms;
+};
+/* May this be asked for, and who has to approve? When not: name is NULL, or
+ * that of an entry which only gives less time (max_ms). */
+bool ruleset_may_ask(const struct ruleset *rs, const struct grant_question *q,
+    struct grant_terms *out);
+/* Does this entry of `grants:` (still) let the principal have that? */
+bool ruleset_still_grants(const struct ruleset *rs, const char *name,
+    const struct principal *p, const struct grant_scope *scope);
 
 /*
  * Scopes: rules with the same `refs` condition share one. A rule without

@@ -75,6 +75,9 @@ ruleset_free(struct ruleset *rs)
 		return;
 	for (size_t i = 0; i < rs->n_access; i++)
 		access_entry_release(&rs->access[i]);
+	for (size_t i = 0; i < rs->n_grants; i++)
+		grant_entry_release(&rs->grants[i]);
+	free(rs->grants);
 	for (size_t i = 0; i < rs->n_rules; i++)
 		rule_release(&rs->rules[i]);
 	for (size_t i = 0; i < rs->n_scopes; i++)

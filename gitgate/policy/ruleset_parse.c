@@ -9,9 +9,8 @@
 
 #define EXPIRES_MIN_MS 1
 
-/* v with room for one more, which is zeroed and counts at once. */
-static void *
-append(void *v, size_t *n, size_t size)
+void *
+loading_append(void *v, size_t *n, size_t size)
 {
 	char *grown = reallocarray(v, *n + 1, size);
 
@@ -109,7 +108,7 @@ take_words(const struct loading *l, const struct yaml_node *map,
 	return 0;
 }
 
-static int
+int
 take_names(const struct loading *l, const struct yaml_node *map,
     const char *name, struct strv *out, struct gg_error *err)
 {
@@ -150,9 +149,9 @@ take_who(const struct loading *l, const struct yaml_node *map, struct who *out,
 	return yaml_take_bool(l->tree, at, "anonymous", &out->anonymous, err);
 }
 
-static int
-require(const struct loading *l, const struct yaml_node *map, const char *what,
-    const char *const *names, struct gg_error *err)
+int
+take_required(const struct loading *l, const struct yaml_node *map,
+    const char *what, const char *const *names, struct gg_error *err)
 {
 	for (; *names != NULL; names++)
 		if (yaml_get(map, *names) == NULL)
@@ -173,12 +172,12 @@ take_access(const struct loading *l, const struct yaml_node *at,
 	struct access_entry *a;
 	int rc;
 
-	rs->access = append(rs->access, &rs->n_access, sizeof(*a));
+	rs->access = loading_append(rs->access, &rs->n_access, sizeof(*a));
 	a = &rs->access[rs->n_access - 1];
 
 	if ((rc = yaml_check_keys(l->tree, at, "an access entry", keys, err)) <
 		0 ||
-	    (rc = require(l, at, "an access entry", keys, err)) < 0 ||
+	    (rc = take_required(l, at, "an access entry", keys, err)) < 0 ||
 	    (rc = take_who(l, at, &a->who, err)) < 0 ||
 	    (rc = take_lower_globs(l, at, "repositories", &a->repositories,
 		 err)) < 0 ||
@@ -196,12 +195,14 @@ take_approvals(const struct loading *l, const struct yaml_node *rule,
     struct rule *r, struct gg_error *err)
 {
 	static const char *const keys[] = { "required", "from", "allow-self",
-		"from-codeowners", NULL };
+		"from-codeowners", "grant", NULL };
 	const struct yaml_node *at = yaml_get(rule, "approvals");
 	uint64_t required = 1;
 	int rc;
 
 	r->required = 1;
+	/* a secret is looked at by somebody, each time */
+	r->grant = !r->secrets;
 	if (at == NULL)
 		return 0;
 	if ((rc = yaml_check_keys(l->tree, at, "approvals", keys, err)) < 0 ||
@@ -211,7 +212,8 @@ take_approvals(const struct loading *l, const struct yaml_node *rule,
 		return rc;
 	r->required = (uint32_t)required;
 	if ((rc = yaml_take_bool(l->tree, at, "from-codeowners",
-		 &r->from_codeowners, err)) < 0)
+		 &r->from_codeowners, err)) < 0 ||
+	    (rc = yaml_take_bool(l->tree, at, "grant", &r->grant, err)) < 0)
 		return rc;
 	return yaml_take_bool(l->tree, at, "allow-self", &r->allow_self, err);
 }
@@ -256,7 +258,7 @@ take_message(const struct loading *l, const struct yaml_node *rule,
 	return 0;
 }
 
-static bool
+bool
 rule_name_is_valid(const char *s)
 {
 	size_t n = strspn(s,
@@ -343,13 +345,13 @@ take_rule(const struct loading *l, const struct yaml_node *at,
 	struct rule *r;
 	int rc;
 
-	rs->rules = append(rs->rules, &rs->n_rules, sizeof(*r));
+	rs->rules = loading_append(rs->rules, &rs->n_rules, sizeof(*r));
 	r = &rs->rules[rs->n_rules - 1];
 	r->line = at->line;
 	if ((r->file = strdup(l->tree->file)) == NULL)
 		return gg_fail(err, GG_E_NOMEM, "rule");
 	if ((rc = yaml_check_keys(l->tree, at, "a rule", keys, err)) < 0 ||
-	    (rc = require(l, at, "a rule", has_hook(at) ? named : needed,
+	    (rc = take_required(l, at, "a rule", has_hook(at) ? named : needed,
 		 err)) < 0 ||
 	    (rc = take_name(l, at, r, err)) < 0 ||
 	    (rc = yaml_take_word(l->tree, at, "then", verdicts, &then, err)) <
@@ -403,7 +405,7 @@ take_alias(const struct loading *l, const struct yaml_node *key,
 		if (strcasecmp(rs->aliases[i].owner, key->text) == 0)
 			return yaml_fail(l->tree, key, err,
 			    "codeowners-groups: %.60s twice", key->text);
-	rs->aliases = append(rs->aliases, &rs->n_aliases, sizeof(*a));
+	rs->aliases = loading_append(rs->aliases, &rs->n_aliases, sizeof(*a));
 	a = &rs->aliases[rs->n_aliases - 1];
 	a->owner = strdup(key->text);
 	a->group = strdup(value->text);
@@ -451,7 +453,7 @@ int
 ruleset_parse(struct ruleset *rs, const char *file, struct view text,
     struct gg_error *err)
 {
-	static const char *const keys[] = { "access", "rules",
+	static const char *const keys[] = { "access", "grants", "rules",
 		"codeowners-groups", NULL };
 	GG_AUTO(yaml_tree) tree = NULL;
 	struct loading l = { .rs = rs };
@@ -464,6 +466,7 @@ ruleset_parse(struct ruleset *rs, const char *file, struct view text,
 		0 ||
 	    (rc = take_aliases(&l, err)) < 0 ||
 	    (rc = take_each(&l, "access", take_access, err)) < 0 ||
+	    (rc = take_each(&l, "grants", take_grant, err)) < 0 ||
 	    (rc = take_each(&l, "rules", take_rule, err)) < 0 ||
 	    (rc = ruleset_add_digest(rs, file, text, err)) < 0)
 		return rc;

@@ -28,6 +28,18 @@ struct access_entry {
 	unsigned bits;            /* of enum access */
 };
 
+/* What may be asked for and who says yes. */
+struct grant_entry {
+	char *name;
+	struct who who;
+	/* Nothing in refs or paths: all of them. Repositories: lower case. */
+	struct strv repositories, refs, paths;
+	unsigned verbs; /* of model/grant.h */
+	int64_t max_ms;
+	uint32_t required;
+	struct strv from;
+};
+
 /* A file of keys in the policy directory; text is NULL until it was read. */
 struct key_file {
 	char *name; /* NULL: none */
@@ -76,6 +88,7 @@ struct rule {
 	struct strv from;
 	bool from_codeowners;
 	bool allow_self;
+	bool grant; /* approvals given in advance count */
 	int64_t wait_ms, expires_ms;
 	char *message; /* "" where there is none */
 	size_t scope;
@@ -93,6 +106,8 @@ struct ruleset {
 	struct strv secret_files; /* full paths */
 	struct access_entry *access;
 	size_t n_access;
+	struct grant_entry *grants;
+	size_t n_grants;
 	struct rule *rules;
 	size_t n_rules;
 	struct strv scopes[REPORT_MAX_SCOPES]; /* their refs */
@@ -126,6 +141,7 @@ rule_may_hold(const struct rule *r)
 
 void rule_release(struct rule *r);
 void access_entry_release(struct access_entry *a);
+void grant_entry_release(struct grant_entry *e);
 void who_release(struct who *w);
 void commit_condition_release(struct commit_condition *c);
 bool who_match(const struct who *w, const struct principal *p);

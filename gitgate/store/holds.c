@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void
+void
 stored_review_release(struct stored_review *r)
 {
 	free(r->reviewer);

@@ -167,6 +167,44 @@ static const char *const steps[] = {
 	"CREATE UNIQUE INDEX notice_once ON notice (entry, target)"
 	" WHERE entry >= 0;"
 	"CREATE INDEX notice_due ON notice (state, next_ms);",
+
+	/* 4: grants */
+	"CREATE TABLE access_grant ("
+	" id TEXT PRIMARY KEY,"
+	" principal TEXT NOT NULL,"
+	" asked_by TEXT NOT NULL,"
+	" entry TEXT NOT NULL,"
+	" hold_id TEXT NOT NULL,"
+	" owner_name TEXT NOT NULL,"
+	" reason TEXT NOT NULL,"
+	" state TEXT NOT NULL,"
+	" scope TEXT NOT NULL,"
+	" required BIGINT NOT NULL,"
+	" from_groups TEXT NOT NULL,"
+	" for_ms BIGINT NOT NULL,"
+	" created_ms BIGINT NOT NULL,"
+	" active_ms BIGINT NOT NULL,"
+	" expires_ms BIGINT NOT NULL,"
+	" closed_ms BIGINT NOT NULL,"
+	" closer TEXT NOT NULL,"
+	" uses BIGINT NOT NULL,"
+	" used_ms BIGINT NOT NULL);"
+	"CREATE INDEX access_grant_principal ON access_grant (principal, state);"
+	"CREATE INDEX access_grant_asker ON access_grant (asked_by, state);"
+	"CREATE INDEX access_grant_state ON access_grant (state, expires_ms);"
+	"CREATE INDEX access_grant_hold ON access_grant (hold_id);"
+
+	"CREATE TABLE grant_review ("
+	" grant_id TEXT NOT NULL REFERENCES access_grant (id)"
+	" ON DELETE CASCADE,"
+	" number BIGINT NOT NULL,"
+	" reviewer TEXT NOT NULL,"
+	" comment TEXT NOT NULL,"
+	" verdict TEXT NOT NULL,"
+	" time_ms BIGINT NOT NULL,"
+	" group_names TEXT NOT NULL,"
+	" PRIMARY KEY (grant_id, number),"
+	" UNIQUE (grant_id, reviewer));",
 };
 
 /* One step, or 1 when there is nothing left to do. The lock makes two

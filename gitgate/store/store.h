@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/strv.h"
 #include "base/text.h"
+#include "model/grant.h"
 #include "model/hold.h"
 #include "model/push.h"
 
@@ -301,6 +302,68 @@ GG_MUST_USE int store_notice_purge(struct store *s, int64_t delivered_before_ms,
     int64_t failed_before_ms, struct gg_error *err);
 GG_MUST_USE int store_notice_count(struct store *s, enum notice_state state,
     uint64_t *n, struct gg_error *err);
+
+/* -- grants: approvals and access in advance (docs/identity.md) -- */
+struct stored_grant {
+	char *id; /* ULID */
+	char *principal, *asked_by;
+	char *entry;   /* of policy's `grants:`; "" for one of a hold */
+	char *hold_id; /* "" unless reviewers gave it with a hold */
+	char *owner;   /* the person that a machine acts for, or "" */
+	char *reason;
+	enum grant_state state;
+	struct grant_scope scope;
+	uint32_t required; /* approvals, from one of these groups */
+	struct strv from;
+	int64_t for_ms; /* how long it is active */
+	int64_t created_ms, active_ms, expires_ms, closed_ms;
+	char *closer; /* who ended it, "" for nobody */
+	uint64_t uses;
+	int64_t used_ms;
+	struct stored_review *reviews; /* oldest first */
+	size_t n_reviews;
+};
+void stored_grant_release(struct stored_grant *g);
+GG_DEFINE_AUTO_RELEASE(stored_grant);
+/* A new one with its reviews. GG_E_LIMIT where the principal, or who asks for
+ * others, has `most` open ones already. */
+GG_MUST_USE int store_grant_add(struct store *s, const struct stored_grant *g,
+    size_t most, struct gg_error *err);
+GG_MUST_USE int store_grant_get(struct store *s, const char *id,
+    struct stored_grant *out, struct gg_error *err);
+/* The asked or active grant that came with a hold; GG_E_NOTFOUND. */
+GG_MUST_USE int store_grant_of_hold(struct store *s, const char *hold_id,
+    struct stored_grant *out, struct gg_error *err);
+/*
+ * Add a review and move asked -> next (GRANT_ASKED: not enough yet; active:
+ * until expires_ms) in one transaction. GG_E_REFUSED when it is no longer
+ * asked or has other than expected reviews; GG_E_EXISTS when this reviewer
+ * has reviewed already.
+ */
+GG_MUST_USE int store_grant_review(struct store *s, const char *id,
+    const struct stored_review *r, size_t expected, enum grant_state next,
+    int64_t expires_ms, struct gg_error *err);
+/* Move from -> to. expires_ms: of an active one. GG_E_REFUSED when the state
+ * is not `from`. */
+GG_MUST_USE int store_grant_move(struct store *s, const char *id,
+    enum grant_state from, enum grant_state to, const char *closer,
+    int64_t now_ms, int64_t expires_ms, struct gg_error *err);
+typedef int (*store_grant_cb)(void *ctx, const struct stored_grant *g);
+/* Newest first; principal and state NULL or "": any. next as elsewhere. */
+GG_MUST_USE int store_grant_list(struct store *s, const char *principal,
+    const char *state, const char *cursor, size_t limit, store_grant_cb cb,
+    void *ctx, char next[ULID_SIZE], struct gg_error *err);
+/* The principal's that are active at that time, oldest first. */
+GG_MUST_USE int store_grant_active(struct store *s, const char *principal,
+    int64_t now_ms, store_grant_cb cb, void *ctx, struct gg_error *err);
+/* They decide something now: counted, all or none. GG_E_REFUSED when one is
+ * no longer active. */
+GG_MUST_USE int store_grant_used(struct store *s, const struct strv *ids,
+    int64_t now_ms, struct gg_error *err);
+/* Ids of open ones whose time is over, and of asked ones that came with a
+ * hold. */
+GG_MUST_USE int store_grant_due(struct store *s, int64_t now_ms,
+    struct strv *over, struct strv *of_holds, struct gg_error *err);
 
 /* -- index over the audit log (the log itself is the truth) -- */
 struct audit_query {

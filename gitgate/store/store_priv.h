@@ -186,6 +186,8 @@ void sql_add_query(struct sql *q, const struct store_query *sq,
     const char *push_col);
 size_t store_query_limit(const struct store_query *sq);
 
+void stored_review_release(struct stored_review *r);
+
 /* UPDATE of a push's decided columns where its state is from. */
 GG_MUST_USE int tx_push_update(struct tx *t, const struct stored_push *p,
     enum push_state from, enum push_state to, struct gg_error *err);

@@ -51,9 +51,11 @@ UPDATE = exactly(
                     "paths": list_of(exactly({"path": TEXT, "change": TEXT, "commit": or_null({"type": "string"})})),
                 },
                 paths_total={"type": "integer"},
+                same=list_of(TEXT),
             )
         ),
-    }
+    },
+    grants=list_of(ULID),
 )
 REVIEW = exactly({"reviewer": TEXT, "verdict": {"enum": ["approve", "reject"]}, "comment": TEXT, "time": TIME})
 NEED = exactly(

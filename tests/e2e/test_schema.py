@@ -115,7 +115,21 @@ def without(key):
     return json.dumps({"access": [entry]})
 
 
+def grant(gone=None, **more):
+    entry = {"name": "g", "principals": {"names": ["a"]},
+             "repositories": ["acme/*"], "verbs": ["force"],
+             "approvals": {"from": ["dba"]}}
+    entry.update(more)
+    entry.pop(gone, None)
+    return json.dumps({"grants": [entry]})
+
+
 GOOD = [
+    "grants: []", grant(), grant(verbs=["fetch", "push", "delete"]),
+    grant(refs=["refs/heads/*"], paths=["db/**"], max="8h"),
+    grant(approvals={"from": ["a", "b"], "required": 20}),
+    grant(principals={"groups": ["g"], "except-groups": ["x"]}),
+    hold(approvals={"grant": False}),
     "", "# nothing\n", "{}", "rules: []", "access: []", 
     rule(), rule(then="allow"), hold(), access(),
     hold(approvals={}), hold(approvals={"required": 20, "from": []}),
@@ -151,6 +165,18 @@ GOOD = [
 ]
 
 BAD = [
+    "grants: {}", grant("name"), grant("principals"), grant("repositories"),
+    grant("verbs"), grant("approvals"), grant(name="a b"), grant(until="1h"),
+    grant(verbs=[]), grant(verbs=["write"]), grant(max="0h"), grant(max=5),
+    grant(repositories=["acme/*", "!acme/x"]), grant(refs=["!a"]),
+    grant(paths=["!a"]), grant(refs=[]), grant(paths=["["]),
+    grant(paths=["a"], verbs=["push", "create"]), grant(approvals={}),
+    grant(approvals={"from": []}),
+    grant(approvals={"from": ["a"], "required": 0}),
+    grant(approvals={"from": ["a"], "allow-self": True}),
+    grant(principals={}), grant(principals={"anonymous": True}),
+    grant(principals={"names": ["a"], "anonymous": True}),
+    hold(approvals={"grant": "no"}),
     "[]", "text", "5", "rule: []", "rules: {}", "rules: text", "rules: [a]",
     "rules:", "access: {}", "access:", "partial: true",
     rule(extra=1), json.dumps({"rules": [{"then": "deny"}]}),

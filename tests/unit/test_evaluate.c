@@ -740,7 +740,8 @@ test_json(void **state)
 	    "\"reasons\":[{\"message\":\"Ask a DBA.\",\"paths\":["
 	    "{\"change\":\"added\",\"commit\":\"0707070707070707070707070707070707070707\","
 	    "\"path\":\"migrations/\xef\xbf\xbd.sql\"}],\"paths_total\":1,"
-	    "\"rule\":\"r\",\"verdict\":\"hold\"}],"
+	    "\"rule\":\"r\",\"same\":[\"migrations/**\"],"
+	    "\"verdict\":\"hold\"}],"
 	    "\"ref\":\"refs/heads/main\",\"verdict\":\"hold\"}]";
 	static const char needs[] =
 	    "[{\"allow_self\":false,\"expires_ms\":259200000,\"from\":[\"dba\"],"
