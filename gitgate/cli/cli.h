@@ -53,6 +53,11 @@ int cmd_user_add(struct cli *cli, int argc, char **argv);
 int cmd_user_list(struct cli *cli, int argc, char **argv);
 int cmd_user_passwd(struct cli *cli, int argc, char **argv);
 int cmd_user_remove(struct cli *cli, int argc, char **argv);
+int cmd_user_email(struct cli *cli, int argc, char **argv);
+int cmd_user_link(struct cli *cli, int argc, char **argv);
+int cmd_user_links(struct cli *cli, int argc, char **argv);
+int cmd_user_unlink(struct cli *cli, int argc, char **argv);
+int cmd_user_sign_out(struct cli *cli, int argc, char **argv);
 int cmd_holds_list(struct cli *cli, int argc, char **argv);
 int cmd_holds_show(struct cli *cli, int argc, char **argv);
 int cmd_holds_approve(struct cli *cli, int argc, char **argv);
@@ -93,6 +98,10 @@ GG_MUST_USE int
 cli_count(const char *text, uint64_t max, size_t *out, struct gg_error *err);
 /* A time: RFC 3339, a date, or how long ago ("7d"). 0 where text is NULL. */
 GG_MUST_USE int cli_time(const char *text, int64_t *ms, struct gg_error *err);
+
+/* GG_E_INPUT names the first that is none. */
+GG_MUST_USE int
+cli_check_emails(const struct strv *emails, struct gg_error *err);
 
 /* -- output.c -- */
 

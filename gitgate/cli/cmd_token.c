@@ -46,11 +46,20 @@ add_token(struct store *s, struct stored_token *t, const char *secret,
 	if ((t->id = strdup(id)) == NULL)
 		return gg_fail(err, GG_E_NOMEM, "token");
 	rc = cli_note_act(s, "admin.token.create",
-	    json_pack("{s:s, s:s, s:o, s:o}", "subject", t->principal, "token",
-		id, "groups", cli_json_strv(&t->groups), "expires",
+	    json_pack("{s:s, s:s, s:s, s:o, s:o}", "subject", t->principal,
+		"token", id, "owner", t->owner != NULL ? t->owner : "",
+		"groups", cli_json_strv(&t->groups), "expires",
 		cli_json_time(t->expires_ms)),
 	    err);
 	return rc != 0 ? rc : store_token_add(s, t, hash, err);
+}
+
+static int
+check_owner(const char *owner, struct gg_error *err)
+{
+	if (owner != NULL && !principal_name_is_valid(view_str(owner)))
+		return gg_fail(err, GG_E_INPUT, "--owner %s is no name", owner);
+	return 0;
 }
 
 int
@@ -59,16 +68,19 @@ cmd_token_create(struct cli *cli, int argc, char **argv)
 	GG_AUTO_RELEASE(stored_token) t = { 0 };
 	GG_AUTO(config) c = NULL;
 	GG_AUTO(store) s = NULL;
-	const char *expires = DEFAULT_EXPIRES;
+	const char *expires = DEFAULT_EXPIRES, *owner = NULL;
 	const struct option_spec specs[] = { { "group", OPT_LIST, &t.groups },
-		{ "expires", OPT_TEXT, &expires } };
+		{ "expires", OPT_TEXT, &expires },
+		{ "owner", OPT_TEXT, &owner } };
 	char secret[TOKEN_SIZE];
 	struct gg_error err = { 0 };
 	struct words w;
 
-	if (cli_options(cli, argc, argv, specs, 2, 1, 1, &w, &err) != 0 ||
-	    cli_check_names(w.v[0], &t.groups, &err) != 0)
+	if (cli_options(cli, argc, argv, specs, 3, 1, 1, &w, &err) != 0 ||
+	    cli_check_names(w.v[0], &t.groups, &err) != 0 ||
+	    check_owner(owner, &err) != 0)
 		return cli_usage(&err);
+	t.owner = strdup(owner != NULL ? owner : "");
 	t.created_ms = clock_wall_ms();
 	if (parse_expiry(expires, t.created_ms, &t.expires_ms, &err) != 0)
 		return cli_usage(&err);
@@ -99,9 +111,10 @@ static int
 to_json(void *ctx, const struct stored_token *t)
 {
 	json_array_append_new(ctx,
-	    json_pack("{s:s, s:s, s:o, s:s, s:o, s:o, s:o, s:o}", "id", t->id,
-		"principal", t->principal, "groups", cli_json_strv(&t->groups),
-		"state", state_of(t, clock_wall_ms()), "created",
+	    json_pack("{s:s, s:s, s:s, s:o, s:s, s:o, s:o, s:o, s:o}", "id",
+		t->id, "principal", t->principal, "owner", t->owner, "groups",
+		cli_json_strv(&t->groups), "state",
+		state_of(t, clock_wall_ms()), "created",
 		cli_json_time(t->created_ms), "expires",
 		cli_json_time(t->expires_ms), "revoked",
 		cli_json_time(t->revoked_ms), "used",
@@ -112,8 +125,8 @@ to_json(void *ctx, const struct stored_token *t)
 static void
 print_tokens(const json_t *tokens)
 {
-	static const char *const cols[] = { "id", "principal", "groups",
-		"state", "expires", "used" };
+	static const char *const cols[] = { "id", "principal", "owner",
+		"groups", "state", "expires", "used" };
 	GG_AUTO_RELEASE(table) table = { .n_cols = GG_COUNT(cols) };
 	json_t *t;
 	size_t i;

@@ -69,28 +69,46 @@ new_hash(bool from_stdin, char **hash, struct gg_error *err)
 	return rc;
 }
 
+/* An account without a password is for people who sign in by a provider. */
+static int
+first_hash(bool from_stdin, bool no_password, char **hash, struct gg_error *err)
+{
+	if (from_stdin && no_password)
+		return gg_fail(err, GG_E_INPUT,
+		    "--password-stdin and --no-password exclude each other");
+	if (!no_password)
+		return new_hash(from_stdin, hash, err);
+	return (*hash = strdup("")) != NULL ?
+	    0 :
+	    gg_fail(err, GG_E_NOMEM, "account");
+}
+
 int
 cmd_user_add(struct cli *cli, int argc, char **argv)
 {
 	GG_AUTO_RELEASE(stored_user) u = { 0 };
 	GG_AUTO(config) c = NULL;
 	GG_AUTO(store) s = NULL;
-	bool from_stdin = false;
+	bool from_stdin = false, no_password = false;
 	const struct option_spec specs[] = { { "group", OPT_LIST, &u.groups },
-		{ "password-stdin", OPT_FLAG, &from_stdin } };
+		{ "email", OPT_LIST, &u.aliases },
+		{ "password-stdin", OPT_FLAG, &from_stdin },
+		{ "no-password", OPT_FLAG, &no_password } };
 	struct gg_error err = { 0 };
 	struct words w;
 
-	if (cli_options(cli, argc, argv, specs, 2, 1, 1, &w, &err) != 0 ||
+	if (cli_options(cli, argc, argv, specs, 4, 1, 1, &w, &err) != 0 ||
 	    cli_check_names(w.v[0], &u.groups, &err) != 0 ||
-	    new_hash(from_stdin, &u.password_hash, &err) != 0)
+	    cli_check_emails(&u.aliases, &err) != 0 ||
+	    first_hash(from_stdin, no_password, &u.password_hash, &err) != 0)
 		return cli_usage(&err);
 	u.name = strdup(w.v[0]);
 	u.created_ms = clock_wall_ms();
 	if (cli_store(cli, &c, &s, &err) != 0 ||
 	    cli_note_act(s, "admin.user.add",
-		json_pack("{s:s, s:o}", "subject", u.name, "groups",
-		    cli_json_strv(&u.groups)),
+		json_pack("{s:s, s:o, s:o}", "subject", u.name, "groups",
+		    cli_json_strv(&u.groups), "emails",
+		    cli_json_strv(&u.aliases)),
 		&err) != 0 ||
 	    store_user_add(s, &u, &err) != 0)
 		return cli_fail(&err);
@@ -145,9 +163,11 @@ static int
 to_json(void *ctx, const struct stored_user *u)
 {
 	json_array_append_new(ctx,
-	    json_pack("{s:s, s:o, s:o, s:b}", "name", u->name, "groups",
-		cli_json_strv(&u->groups), "created",
-		cli_json_time(u->created_ms), "disabled", u->disabled_ms != 0));
+	    json_pack("{s:s, s:o, s:o, s:o, s:b, s:b}", "name", u->name,
+		"groups", cli_json_strv(&u->groups), "emails",
+		cli_json_strv(&u->aliases), "created",
+		cli_json_time(u->created_ms), "disabled", u->disabled_ms != 0,
+		"password", u->password_hash[0] != '\0'));
 	return 0;
 }
 

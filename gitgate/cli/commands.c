@@ -40,10 +40,13 @@ const struct command cli_commands[] = {
 	    "directories and key files that a gate needs.\nExits 1 when "
 	    "something would keep it from working." LOCAL,
 	    cmd_doctor },
-	{ "token create", "NAME [--group G]... [--expires 90d]",
+	{ "token create",
+	    "NAME [--group G]... [--owner PERSON] [--expires 90d]",
 	    "Make a token for a principal, machine or person, and print it, "
 	    "alone, once: only\nits SHA-256 is kept. --expires is a duration,"
-	    " a date or \"never\"." LOCAL,
+	    " a date or \"never\". --owner names the person that the machine "
+	    "acts for: where\napprovals are counted, its pushes are that "
+	    "person's." LOCAL,
 	    cmd_token_create },
 	{ "token list", "[--json]",
 	    "Show the tokens, without their secrets." LOCAL, cmd_token_list },
@@ -51,9 +54,13 @@ const struct command cli_commands[] = {
 	    "Revoke one token by its id, or every "
 	    "token of a principal." LOCAL,
 	    cmd_token_revoke },
-	{ "user add", "NAME [--group G]... --password-stdin",
+	{ "user add",
+	    "NAME [--group G]... [--email E]... --password-stdin|--no-password",
 	    "Add a local account that may sign in on the web. The password "
-	    "is the first line\nof standard input, at least 8 characters." LOCAL,
+	    "is the first line\nof standard input, at least 8 characters; "
+	    "without one, people sign in by a\nprovider (user link). --email: "
+	    "addresses by which commits name this person, who\nthen may not "
+	    "approve them." LOCAL,
 	    cmd_user_add },
 	{ "user list", "[--json]", "Show the local accounts." LOCAL,
 	    cmd_user_list },
@@ -61,8 +68,28 @@ const struct command cli_commands[] = {
 	    "Change an account's "
 	    "password and end its sessions." LOCAL,
 	    cmd_user_passwd },
-	{ "user remove", "NAME", "Remove an account and its sessions." LOCAL,
+	{ "user remove", "NAME",
+	    "Remove an account, its sessions and its links." LOCAL,
 	    cmd_user_remove },
+	{ "user email", "NAME [ADDRESS]...",
+	    "Say by which e-mail addresses commits name the person of an "
+	    "account; they\nreplace those of before." LOCAL,
+	    cmd_user_email },
+	{ "user link", "NAME --provider P --subject S",
+	    "Whoever signs in by provider P as its subject S is the account "
+	    "NAME from now on:\none person, with the groups of both. Ends the "
+	    "subject's sessions." LOCAL,
+	    cmd_user_link },
+	{ "user links", "[--json]",
+	    "Show whom the providers' subjects are here: the name of their "
+	    "first sign-in, or\nthe account that they are linked to." LOCAL,
+	    cmd_user_links },
+	{ "user unlink", "--provider P --subject S",
+	    "Forget a subject and end its sessions; its next sign-in is like "
+	    "its first." LOCAL,
+	    cmd_user_unlink },
+	{ "user sign-out", "NAME", "End all sessions of a person." LOCAL,
+	    cmd_user_sign_out },
 	{ "holds list", LIST, "List holds, newest first." REMOTE,
 	    cmd_holds_list },
 	{ "holds show", "ID [--json]",

@@ -121,6 +121,7 @@ struct provider {
 	char *principal;   /* template over claims or attributes; the name is
 	                    made unique by "<provider name>:" before it */
 	char *email_claim; /* "email"; counts only where it is verified */
+	bool trust_email;  /* it is, whatever the claims say */
 	struct group_rule *groups;
 	size_t n_groups;
 	/* OIDC */

@@ -113,3 +113,36 @@ config_take_group_rules(const struct loading *l, const struct yaml_node *map,
 	}
 	return 0;
 }
+
+/* Of public keys all: "none" and shared secrets are not to be had. */
+static const char *const jws_algorithms[] = { "RS256", "RS384", "RS512",
+	"PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA" };
+static const char *const jws_defaults[] = { "RS256", "PS256", "ES256", "ES384",
+	"EdDSA" };
+
+int
+config_take_algorithms(const struct loading *l, const struct yaml_node *map,
+    const char *name, struct strv *out, struct gg_error *err)
+{
+	const struct yaml_node *at = yaml_get(map, name);
+	int rc = yaml_take_list(l->tree, map, name, out, err);
+
+	for (size_t i = 0; rc == 0 && i < out->n; i++) {
+		bool known = false;
+
+		for (size_t k = 0; k < GG_COUNT(jws_algorithms); k++)
+			known = known ||
+			    strcmp(out->v[i], jws_algorithms[k]) == 0;
+		if (!known)
+			return yaml_fail(l->tree, &at->item[i], err,
+			    "%s: \"%.20s\" is none of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA",
+			    name, out->v[i]);
+	}
+	if (rc == 0 && at != NULL && out->n == 0)
+		return yaml_fail(l->tree, at, err,
+		    "%s: an empty list accepts nothing", name);
+	for (size_t k = 0; rc == 0 && at == NULL && k < GG_COUNT(jws_defaults);
+	     k++)
+		strv_add(out, jws_defaults[k]);
+	return rc;
+}

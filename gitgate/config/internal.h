@@ -57,6 +57,11 @@ struct dec;
 void slice_enc_optional(struct buf *b, const char *s);
 char *slice_dec_optional(struct dec *d);
 
+/* Names of JWS algorithms; the default where the key is not there. */
+GG_MUST_USE int
+config_take_algorithms(const struct loading *l, const struct yaml_node *map,
+    const char *name, struct strv *out, struct gg_error *err);
+
 /* release.c */
 void claim_rules_free(struct claim_rule *r, size_t n);
 void group_rules_free(struct group_rule *r, size_t n);

@@ -150,7 +150,8 @@ reason_is_met(const struct decision *d, const struct grant_case *c, size_t u,
 {
 	const char *target = c->symref_targets != NULL ? c->symref_targets[u] :
 							 NULL;
-	struct quorum_push push = { c->pusher->name, c->people };
+	struct quorum_push push = { c->pusher->name, c->pusher->owner,
+		&c->pusher->aliases, c->people };
 	GG_AUTO_RELEASE(gathered) have = { 0 };
 
 	for (size_t i = 0; i < n; i++)

@@ -39,6 +39,30 @@ is_called(const struct quorum_review *who, const char *name)
 	return false;
 }
 
+bool
+quorum_same_person(const struct quorum_review *a, const struct quorum_review *b)
+{
+	if (is_called(a, b->reviewer))
+		return true;
+	for (size_t i = 0; b->aliases != NULL && i < b->aliases->n; i++)
+		if (is_called(a, b->aliases->v[i]))
+			return true;
+	return false;
+}
+
+static bool
+is_pusher(const struct quorum_push *push, const struct quorum_review *who)
+{
+	if (is_called(who, push->pusher) ||
+	    (push->owner != NULL && push->owner[0] != '\0' &&
+		is_called(who, push->owner)))
+		return true;
+	for (size_t i = 0; push->aliases != NULL && i < push->aliases->n; i++)
+		if (is_called(who, push->aliases->v[i]))
+			return true;
+	return false;
+}
+
 static bool
 is_author(const struct quorum_push *push, const struct quorum_review *who)
 {
@@ -72,7 +96,7 @@ refusal(const struct need *need, const struct quorum_push *push,
 		return QUORUM_NOT_IN_GROUP;
 	if (need->allow_self)
 		return QUORUM_MAY;
-	if (is_called(who, push->pusher))
+	if (is_pusher(push, who))
 		return QUORUM_OWN_PUSH;
 	return is_author(push, who) ? QUORUM_OWN_COMMITS : QUORUM_MAY;
 }
@@ -114,7 +138,7 @@ quorum_count(const struct need *need, const struct quorum_push *push,
 			continue;
 		for (size_t j = 0; j < i; j++)
 			if (reviews[j].approve &&
-			    same_name(reviews[j].reviewer, reviews[i].reviewer))
+			    quorum_same_person(&reviews[j], &reviews[i]))
 				before = before ||
 				    quorum_counts_for(need, push, &reviews[j]);
 		if (!before)

@@ -3,9 +3,11 @@
  * logic over records; the store keeps them.
  *
  * An approval counts for every need whose groups the reviewer is in or whose
- * people name the reviewer (neither groups nor people: for anybody). People are distinct by name, without regard
- * to case. Unless a need says allow-self, neither the pusher nor whoever is
- * named as author or committer of the push counts for it. One rejection by
+ * people name the reviewer (neither groups nor people: for anybody). People are
+ * distinct by name, without regard to case, and those who share a verified
+ * name (an e-mail address, the owner of a machine) are one. Unless a need says
+ * allow-self, neither the pusher, nor whom it acts for, nor whoever is named as
+ * author or committer of the push counts for it. One rejection by
  * somebody entitled ends the hold.
  */
 #ifndef GITGATE_HOLD_QUORUM_H
@@ -22,6 +24,10 @@
 /* The push, as far as it matters here. Borrowed. */
 struct quorum_push {
 	const char *pusher; /* the principal's name */
+	/* The person that it acts for, NULL or "": nobody; and further verified
+	 * names of either, may be NULL. All of them are the pusher. */
+	const char *owner;
+	const struct strv *aliases;
 	/* Names and e-mail addresses of all authors and committers. */
 	const struct strv *people;
 };
@@ -30,8 +36,8 @@ struct quorum_push {
 struct quorum_review {
 	const char *reviewer; /* the principal's name; never "" */
 	const struct strv *groups;
-	/* Further names the reviewer is known by (a verified e-mail address,
-	 * say); may be NULL. */
+	/* Further names the reviewer is known by (verified e-mail addresses,
+	 * whom a machine acts for); may be NULL. */
 	const struct strv *aliases;
 	bool approve;
 };
@@ -56,6 +62,9 @@ enum quorum_refusal quorum_may_review(const struct need *needs, size_t n_needs,
 /* Would this approval count for this need? */
 bool quorum_counts_for(const struct need *need, const struct quorum_push *push,
     const struct quorum_review *review);
+/* Are two reviewers one person: has one a name of the other? */
+bool quorum_same_person(const struct quorum_review *a,
+    const struct quorum_review *b);
 /* How many distinct people's approvals count for the need. A need of zero
  * approvals still takes one: a hold is never approved by nobody. */
 size_t quorum_count(const struct need *need, const struct quorum_push *push,

@@ -135,3 +135,19 @@ principal_name_is_valid(struct view v)
 			return false;
 	return true;
 }
+
+bool
+email_is_valid(struct view v)
+{
+	size_t ats = 0;
+
+	if (v.n < 3 || v.n > 254 || v.p[0] == '@' || v.p[v.n - 1] == '@')
+		return false;
+	for (size_t i = 0; i < v.n; i++) {
+		if (v.p[i] <= ' ' || v.p[i] > '~' ||
+		    strchr("<>\"\\,;:()[]", v.p[i]) != NULL)
+			return false;
+		ats += v.p[i] == '@';
+	}
+	return ats == 1;
+}

@@ -73,5 +73,8 @@ bool principal_in_any(const struct principal *p, const struct strv *groups);
 /* Names of principals and groups: 1..128 of [A-Za-z0-9._@:/+-], first one a
  * letter or digit. */
 bool principal_name_is_valid(struct view v);
+/* Could it be an e-mail address: at most 254 printable bytes without spaces,
+ * with one '@' inside? Case is kept. */
+bool email_is_valid(struct view v);
 
 #endif

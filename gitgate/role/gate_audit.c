@@ -51,6 +51,8 @@ audit_of_push(const char *type, const struct stored_push *p)
 {
 	json_t *e = json_object(), *auth = json_object(),
 	       *client = json_object();
+	const char *owner = json_string_value(json_object_get(p->identity,
+	    "owner"));
 
 	(void)json_object_set_new(auth, "method", audit_text(p->auth_method));
 	(void)json_object_set_new(auth, "credential",
@@ -61,6 +63,8 @@ audit_of_push(const char *type, const struct stored_push *p)
 	(void)json_object_set_new(e, "push", audit_text(p->id));
 	(void)json_object_set_new(e, "repository", audit_text(p->repository));
 	(void)json_object_set_new(e, "principal", audit_text(p->principal));
+	if (owner != NULL)
+		(void)json_object_set_new(e, "owner", audit_text(owner));
 	(void)json_object_set_new(e, "auth", auth);
 	(void)json_object_set_new(e, "client", client);
 	return e;

@@ -436,7 +436,9 @@ struct review {
 	struct need *needs;
 	size_t n_needs;
 	struct strv people;
+	struct principal pusher; /* owner and aliases */
 	const struct principal *who;
+	struct strv known_as; /* who's aliases and owner */
 	const char *addr, *comment;
 	bool approve;
 };
@@ -447,8 +449,47 @@ review_release(struct review *r)
 	stored_hold_release(&r->hold);
 	needs_free(r->needs, r->n_needs);
 	strv_release(&r->people);
+	principal_release(&r->pusher);
+	strv_release(&r->known_as);
 }
 GG_DEFINE_AUTO_RELEASE(review);
+
+static struct quorum_push
+the_push(const struct review *r)
+{
+	return (struct quorum_push){ r->hold.principal, r->pusher.owner,
+		&r->pusher.aliases, &r->people };
+}
+
+static struct quorum_review
+the_reviewer(const struct review *r)
+{
+	return (struct quorum_review){ r->who->name, &r->who->groups,
+		&r->known_as, r->approve };
+}
+
+static struct quorum_review
+an_earlier(const struct stored_review *r)
+{
+	return (struct quorum_review){ r->reviewer, &r->groups, &r->aliases,
+		r->approve };
+}
+
+/* Who pushed, for whom; and by which names the reviewer is known. */
+static int
+load_names(struct review *r, struct gg_error *err)
+{
+	GG_AUTO_RELEASE(stored_push) p = { 0 };
+	int rc = store_push_get(r->gate->store, r->hold.push_id, &p, err);
+
+	if (rc != 0)
+		return rc;
+	push_identity_read(p.identity, &r->pusher);
+	strv_copy(&r->known_as, &r->who->aliases);
+	if (r->who->owner != NULL && r->who->owner[0] != '\0')
+		strv_add(&r->known_as, r->who->owner);
+	return strv_check(&r->known_as, err);
+}
 
 static int
 load_review(struct review *r, const char *id, struct gg_error *err)
@@ -462,7 +503,8 @@ load_review(struct review *r, const char *id, struct gg_error *err)
 		return gg_fail(err, GG_E_STALE,
 		    "the hold is no longer pending: %s",
 		    hold_state_name(r->hold.state));
-	if ((rc = needs_from_json(r->hold.needs, &r->needs, &r->n_needs,
+	if ((rc = load_names(r, err)) != 0 ||
+	    (rc = needs_from_json(r->hold.needs, &r->needs, &r->n_needs,
 		 err)) != 0)
 		return rc;
 	rc = gate_people(snap->config, r->hold.push_id, r->hold.report_digest,
@@ -477,9 +519,8 @@ load_review(struct review *r, const char *id, struct gg_error *err)
 static int
 check_entitled(const struct review *r, struct gg_error *err)
 {
-	struct quorum_push push = { r->hold.principal, &r->people };
-	struct quorum_review me = { r->who->name, &r->who->groups, NULL,
-		r->approve };
+	struct quorum_push push = the_push(r);
+	struct quorum_review me = the_reviewer(r);
 	enum quorum_refusal no = quorum_may_review(r->needs, r->n_needs, &push,
 	    &me);
 
@@ -488,17 +529,20 @@ check_entitled(const struct review *r, struct gg_error *err)
 	if (no != QUORUM_MAY)
 		return gg_fail(err, GG_E_REFUSED, "%s",
 		    quorum_refusal_text(no));
-	for (size_t i = 0; i < r->hold.n_reviews; i++)
-		if (strcasecmp(r->hold.reviews[i].reviewer, r->who->name) == 0)
+	for (size_t i = 0; i < r->hold.n_reviews; i++) {
+		struct quorum_review other = an_earlier(&r->hold.reviews[i]);
+
+		if (quorum_same_person(&other, &me))
 			return gg_fail(err, GG_E_REFUSED,
 			    "you have reviewed this already");
+	}
 	return 0;
 }
 
 static enum hold_state
 next_state(const struct review *r)
 {
-	struct quorum_push push = { r->hold.principal, &r->people };
+	struct quorum_push push = the_push(r);
 	size_t n = r->hold.n_reviews;
 	struct quorum_review *all = calloc(n + 1, sizeof(*all));
 	enum quorum_state q;
@@ -506,11 +550,8 @@ next_state(const struct review *r)
 	if (all == NULL)
 		gg_die("no memory for a review");
 	for (size_t i = 0; i < n; i++)
-		all[i] = (struct quorum_review){ r->hold.reviews[i].reviewer,
-			&r->hold.reviews[i].groups, NULL,
-			r->hold.reviews[i].approve };
-	all[n] = (struct quorum_review){ r->who->name, &r->who->groups, NULL,
-		r->approve };
+		all[i] = an_earlier(&r->hold.reviews[i]);
+	all[n] = the_reviewer(r);
 	q = quorum_state(r->needs, r->n_needs, &push, all, n + 1);
 	free(all);
 	if (q == QUORUM_REJECTED || !r->approve)
@@ -535,6 +576,15 @@ log_review(const struct review *r, enum hold_state next, struct gg_error *err)
 	    strv_to_json(&r->who->groups));
 	(void)json_object_set_new(e, "reviewer_auth",
 	    json_string(auth_method_name(r->who->method)));
+	if (r->who->issuer != NULL && r->who->subject != NULL) {
+		(void)json_object_set_new(e, "reviewer_issuer",
+		    audit_text(r->who->issuer));
+		(void)json_object_set_new(e, "reviewer_subject",
+		    audit_text(r->who->subject));
+	}
+	if (r->who->owner != NULL && r->who->owner[0] != '\0')
+		(void)json_object_set_new(e, "reviewer_owner",
+		    audit_text(r->who->owner));
 	(void)json_object_set_new(e, "reviewer_addr", audit_text(r->addr));
 	(void)json_object_set_new(e, "verdict",
 	    json_string(r->approve ? "approve" : "reject"));
@@ -572,9 +622,11 @@ store_review(const struct review *r, enum hold_state next, struct gg_error *err)
 	int rc;
 
 	strv_copy(&rev.groups, &r->who->groups);
+	strv_copy(&rev.aliases, &r->known_as);
 	rc = store_hold_review(r->gate->store, r->hold.id, &rev,
 	    r->hold.n_reviews, next, rev.time_ms, err);
 	strv_release(&rev.groups);
+	strv_release(&rev.aliases);
 	if (rc == GG_E_EXISTS)
 		return gg_fail(err, GG_E_REFUSED,
 		    "you have reviewed this already");
@@ -665,17 +717,22 @@ gate_withdraw(void *ctx, const char *hold_id, const struct principal *who,
 	static const char *const admin[] = { "admin", "admins" };
 	struct gate *g = ctx;
 	GG_AUTO_RELEASE(stored_hold) h = { 0 };
+	GG_AUTO_RELEASE(stored_push) p = { 0 };
+	const char *owner;
 	bool is_admin = false;
 	int rc;
 
 	(void)client_addr;
-	if ((rc = store_hold_get(g->store, hold_id, &h, err)) != 0)
+	if ((rc = store_hold_get(g->store, hold_id, &h, err)) != 0 ||
+	    (rc = store_push_get(g->store, h.push_id, &p, err)) != 0)
 		return rc;
+	owner = json_string_value(json_object_get(p.identity, "owner"));
 	for (size_t i = 0; i < GG_COUNT(admin); i++)
 		is_admin = is_admin || strv_has(&who->groups, admin[i]);
-	if (!is_admin && strcmp(h.principal, who->name) != 0)
+	if (!is_admin && strcmp(h.principal, who->name) != 0 &&
+	    (owner == NULL || strcmp(owner, who->name) != 0))
 		return gg_fail(err, GG_E_REFUSED,
-		    "only its pusher or an admin may withdraw a hold");
+		    "only its pusher (or whom it acts for) or an admin may withdraw a hold");
 	GG_AUTO_MEM char *reason = path_f("withdrawn by %s%s%s", who->name,
 	    comment && *comment ? ": " : "", comment ? comment : "");
 

@@ -468,6 +468,7 @@ open_record(struct push *p)
 	p->rec.repository = path_f("%s", p->who.repo.name);
 	p->rec.principal = path_f("%s", p->who.principal.name);
 	strv_copy(&p->rec.groups, &p->who.principal.groups);
+	p->rec.identity = push_identity(&p->who.principal);
 	p->rec.auth_method = path_f("%s",
 	    auth_method_name(p->who.principal.method));
 	p->rec.credential_id = path_f("%s",

@@ -216,6 +216,7 @@ load_rerun(struct rerun *r, struct gg_error *err)
 	r->principal.name = path_f("%s", r->push->principal);
 	r->principal.method = method_of(r->push->auth_method);
 	r->principal.credential_id = path_f("%s", r->push->credential_id);
+	push_identity_read(r->push->identity, &r->principal);
 	strv_copy(&r->principal.groups, &r->push->groups);
 	strv_from_json(json_object_get(request, "shallow"), &r->shallow);
 	r->has_pack = json_is_true(json_object_get(request, "has_pack"));

@@ -14,6 +14,7 @@ stored_review_release(struct stored_review *r)
 	free(r->reviewer);
 	free(r->comment);
 	strv_release(&r->groups);
+	strv_release(&r->aliases);
 }
 
 void
@@ -81,7 +82,7 @@ hold_read(const struct rows *r, size_t i, struct stored_hold *h,
 	return 0;
 }
 
-/* hold_id 0, reviewer 1, comment 2, verdict 3, time 4, groups 5 */
+/* hold_id 0, reviewer 1, comment 2, verdict 3, time 4, groups 5, aliases 6 */
 static int
 add_review(struct stored_hold *h, const struct rows *r, size_t i,
     struct gg_error *err)
@@ -99,7 +100,9 @@ add_review(struct stored_hold *h, const struct rows *r, size_t i,
 	if ((rc = col_text(r, i, 1, &v->reviewer, err)) != 0 ||
 	    (rc = col_text(r, i, 2, &v->comment, err)) != 0)
 		return rc;
-	return col_strv(r, i, 5, &v->groups, err);
+	if ((rc = col_strv(r, i, 5, &v->groups, err)) != 0)
+		return rc;
+	return col_strv(r, i, 6, &v->aliases, err);
 }
 
 struct hold_list {
@@ -137,7 +140,7 @@ list_add_reviews(struct tx *t, struct hold_list *l, struct gg_error *err)
 
 	sql_init(&q,
 	    "SELECT hold_id, reviewer, comment, verdict, time_ms,"
-	    " group_names FROM review WHERE hold_id IN (");
+	    " group_names, aliases FROM review WHERE hold_id IN (");
 	for (size_t i = 0; i < l->n; i++)
 		sql_arg(&q, i ? ", " : "", arg_s(l->v[i].id));
 	sql_add(&q, ") ORDER BY hold_id, number");
@@ -480,10 +483,12 @@ store_hold_review(struct store *s, const char *id,
 {
 	GG_AUTO_RELEASE(tx) t = { 0 };
 	GG_AUTO_MEM char *groups = NULL;
+	GG_AUTO_MEM char *aliases = NULL;
 	GG_AUTO_MEM char *outcome = NULL;
 	int rc;
 
 	if ((rc = col_dump_strv(&r->groups, &groups, err)) != 0 ||
+	    (rc = col_dump_strv(&r->aliases, &aliases, err)) != 0 ||
 	    (next == HOLD_REJECTED && (rc = rejection(r, &outcome, err)) != 0))
 		return rc;
 	if ((rc = tx_begin(s, DB_DURABLE, &t, err)) != 0 ||
@@ -492,11 +497,11 @@ store_hold_review(struct store *s, const char *id,
 		return rc;
 	rc = tx_run(&t, NULL, err,
 	    "INSERT INTO review (hold_id, number,"
-	    " reviewer, comment, verdict, time_ms, group_names)"
-	    " VALUES ($1, $2, $3, $4, $5, $6, $7)",
+	    " reviewer, comment, verdict, time_ms, group_names, aliases)"
+	    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
 	    arg_s(id), arg_i((int64_t)expected_reviews), arg_s(r->reviewer),
 	    arg_s(r->comment), arg_s(r->approve ? "approve" : "reject"),
-	    arg_i(r->time_ms), arg_s(groups));
+	    arg_i(r->time_ms), arg_s(groups), arg_s(aliases));
 	if (rc == 0 && next != HOLD_PENDING)
 		rc = move_hold(&t, id, HOLD_PENDING, next, outcome, now_ms,
 		    err);

@@ -205,6 +205,61 @@ static const char *const steps[] = {
 	" group_names TEXT NOT NULL,"
 	" PRIMARY KEY (grant_id, number),"
 	" UNIQUE (grant_id, reviewer));",
+
+	/* 5: people of identity providers. Sessions live for hours: those of
+	 * before end here, and their people sign in again. */
+	"DROP TABLE web_session;"
+	"CREATE TABLE web_session ("
+	" hash TEXT PRIMARY KEY,"
+	" id TEXT NOT NULL UNIQUE,"
+	" person TEXT NOT NULL,"
+	" provider TEXT NOT NULL,"
+	" issuer TEXT NOT NULL,"
+	" subject TEXT NOT NULL,"
+	" group_names TEXT NOT NULL,"
+	" aliases TEXT NOT NULL,"
+	" csrf TEXT NOT NULL,"
+	" created_ms BIGINT NOT NULL,"
+	" used_ms BIGINT NOT NULL,"
+	" signed_in_ms BIGINT NOT NULL,"
+	" client_addr TEXT NOT NULL);"
+	"CREATE INDEX web_session_person ON web_session (person);"
+	"CREATE INDEX web_session_subject ON web_session (provider, subject);"
+	"CREATE INDEX web_session_used ON web_session (used_ms);"
+
+	"CREATE TABLE person_link ("
+	" provider TEXT NOT NULL,"
+	" subject TEXT NOT NULL,"
+	" issuer TEXT NOT NULL,"
+	" person TEXT NOT NULL,"
+	" person_key TEXT NOT NULL,"
+	" by_admin BIGINT NOT NULL,"
+	" aliases TEXT NOT NULL,"
+	" created_ms BIGINT NOT NULL,"
+	" used_ms BIGINT NOT NULL,"
+	" PRIMARY KEY (provider, subject));"
+	"CREATE INDEX person_link_key ON person_link (person_key);"
+	"CREATE UNIQUE INDEX person_link_name ON person_link (person_key)"
+	" WHERE by_admin = 0;"
+
+	"CREATE TABLE sign_in ("
+	" hash TEXT PRIMARY KEY,"
+	" provider TEXT NOT NULL,"
+	" browser TEXT NOT NULL,"
+	" next TEXT NOT NULL,"
+	" data TEXT NOT NULL,"
+	" client_addr TEXT NOT NULL,"
+	" created_ms BIGINT NOT NULL);"
+	"CREATE INDEX sign_in_created ON sign_in (created_ms);"
+	"CREATE INDEX sign_in_addr ON sign_in (client_addr);"
+
+	"ALTER TABLE account ADD COLUMN aliases TEXT NOT NULL DEFAULT '[]';"
+	"ALTER TABLE account ADD COLUMN"
+	" totp_secret TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE account ADD COLUMN totp_step BIGINT NOT NULL DEFAULT 0;"
+	"ALTER TABLE token ADD COLUMN owner TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE push ADD COLUMN identity TEXT;"
+	"ALTER TABLE review ADD COLUMN aliases TEXT NOT NULL DEFAULT '[]';",
 };
 
 /* One step, or 1 when there is nothing left to do. The lock makes two

@@ -11,6 +11,7 @@ stored_push_release(struct stored_push *p)
 	free(p->repository);
 	free(p->principal);
 	strv_release(&p->groups);
+	json_decref(p->identity);
 	free(p->auth_method);
 	free(p->credential_id);
 	free(p->client_addr);
@@ -82,9 +83,11 @@ store_push_add(struct store *s, const struct stored_push *p,
 	GG_AUTO_RELEASE(tx) t = { 0 };
 	GG_AUTO_RELEASE(texts) x = { 0 };
 	GG_AUTO_MEM char *groups = NULL;
+	GG_AUTO_MEM char *identity = NULL;
 	int rc;
 
 	if ((rc = push_texts(p, &x, err)) != 0 ||
+	    (rc = col_dump(p->identity, &identity, err)) != 0 ||
 	    (rc = col_dump_strv(&p->groups, &groups, err)) != 0 ||
 	    (rc = tx_begin(s, DB_DURABLE, &t, err)) != 0)
 		return rc;
@@ -92,15 +95,16 @@ store_push_add(struct store *s, const struct stored_push *p,
 	    "INSERT INTO push (id, repository, principal, group_names,"
 	    " auth_method, credential_id, client_addr, client_agent, state,"
 	    " created_ms, decided_ms, done_ms, request, updates, outcome,"
-	    " policy_digest, report_digest) VALUES ($1, $2, $3, $4, $5, $6,"
-	    " $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+	    " policy_digest, report_digest, identity) VALUES ($1, $2, $3, $4,"
+	    " $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,"
+	    " $18)",
 	    arg_s(p->id), arg_s(p->repository), arg_s(p->principal),
 	    arg_s(groups), arg_s(p->auth_method), arg_s(p->credential_id),
 	    arg_s(p->client_addr), arg_s(p->client_agent),
 	    arg_s(push_state_name(p->state)), arg_i(p->created_ms),
 	    arg_i(p->decided_ms), arg_i(p->done_ms), arg_null_or(x.a),
 	    arg_null_or(x.b), arg_null_or(x.c), arg_s(p->policy_digest),
-	    arg_s(p->report_digest));
+	    arg_s(p->report_digest), arg_null_or(identity));
 	if (rc != 0 || (rc = add_updates(&t, p, err)) != 0)
 		return rc;
 	return tx_commit(&t, err);
@@ -154,7 +158,7 @@ store_push_update(struct store *s, const struct stored_push *p,
 	"SELECT id, repository, principal, group_names, auth_method,"     \
 	" credential_id, client_addr, client_agent, state, created_ms,"   \
 	" decided_ms, done_ms, request, updates, outcome, policy_digest," \
-	" report_digest FROM push"
+	" report_digest, identity FROM push"
 
 static int
 read_texts(const struct rows *r, size_t i, struct stored_push *p,
@@ -185,7 +189,8 @@ push_read(const struct rows *r, size_t i, struct stored_push *p,
 	if ((rc = read_texts(r, i, p, err)) != 0 ||
 	    (rc = col_json(r, i, 12, &p->request, err)) != 0 ||
 	    (rc = col_json(r, i, 13, &p->updates, err)) != 0 ||
-	    (rc = col_json(r, i, 14, &p->outcome, err)) != 0)
+	    (rc = col_json(r, i, 14, &p->outcome, err)) != 0 ||
+	    (rc = col_json(r, i, 17, &p->identity, err)) != 0)
 		return rc;
 	if (!push_state_parse(view_str(rows_s(r, i, 8)), &p->state))
 		return gg_fail(err, GG_E_CORRUPT,

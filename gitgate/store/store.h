@@ -36,6 +36,7 @@ GG_MUST_USE int store_ping(struct store *s, struct gg_error *err);
 struct stored_token {
 	char *id; /* ULID */
 	char *principal;
+	char *owner; /* the person that it acts for; "": nobody */
 	struct strv groups;
 	int64_t created_ms, expires_ms; /* expires 0: never */
 	int64_t revoked_ms;             /* 0: not */
@@ -60,9 +61,13 @@ GG_MUST_USE int store_token_list(struct store *s, store_token_cb cb, void *ctx,
 /* -- local accounts -- */
 struct stored_user {
 	char *name;
-	char *password_hash; /* argon2id, encoded */
+	char *password_hash; /* argon2id, encoded; "": signs in by a provider
+	                        only */
 	struct strv groups;
+	struct strv aliases; /* e-mail addresses, vouched for by the admin */
 	int64_t created_ms, disabled_ms;
+	char *totp_secret; /* base 32; "": none */
+	int64_t totp_step; /* the last one that was used */
 };
 void stored_user_release(struct stored_user *u);
 GG_DEFINE_AUTO_RELEASE(stored_user);
@@ -72,17 +77,29 @@ GG_MUST_USE int store_user_set_password(struct store *s, const char *name,
     const char *password_hash, struct gg_error *err); /* ends its sessions */
 GG_MUST_USE int store_user_find(struct store *s, const char *name,
     struct stored_user *out, struct gg_error *err);
+/* Replace its e-mail addresses. */
+GG_MUST_USE int store_user_set_aliases(struct store *s, const char *name,
+    const struct strv *aliases, struct gg_error *err);
 GG_MUST_USE int store_user_remove(struct store *s, const char *name,
-    struct gg_error *err); /* and its sessions */
+    struct gg_error *err); /* and its sessions and links */
 typedef int (*store_user_cb)(void *ctx, const struct stored_user *u);
 GG_MUST_USE int store_user_list(struct store *s, store_user_cb cb, void *ctx,
     struct gg_error *err);
 
 /* -- web sessions: the id's SHA-256 (hex) is stored -- */
 struct stored_session {
-	char *user;
-	char *csrf; /* the session's CSRF token */
+	char *id;               /* ULID: names it, opens nothing */
+	char *person;           /* the principal's name */
+	char *provider;         /* "": a local account of that name */
+	char *issuer, *subject; /* who vouched, and for whom; "" local */
+	/* As the provider's claims gave them at the sign-in; a local account's
+	 * are read at each use and not kept here. */
+	struct strv groups;
+	struct strv aliases; /* verified e-mail addresses */
+	char *csrf;          /* the session's CSRF token */
 	int64_t created_ms, used_ms;
+	int64_t signed_in_ms; /* when the person last proved who they are */
+	char *client_addr;    /* at the sign-in */
 };
 void stored_session_release(struct stored_session *x);
 GG_DEFINE_AUTO_RELEASE(stored_session);
@@ -94,6 +111,74 @@ GG_MUST_USE int store_session_used(struct store *s, const char *hash_hex,
     int64_t now_ms, struct gg_error *err);
 GG_MUST_USE int store_session_remove(struct store *s, const char *hash_hex,
     struct gg_error *err);
+/* One of a person's sessions by its id, or (id NULL) all of them. *n: how many
+ * ended. */
+GG_MUST_USE int store_session_end(struct store *s, const char *person,
+    const char *id, uint64_t *n, struct gg_error *err);
+typedef int (*store_session_cb)(void *ctx, const struct stored_session *x);
+/* Newest first, at most 200; over ones may be among them. */
+GG_MUST_USE int store_session_list(struct store *s, const char *person,
+    store_session_cb cb, void *ctx, struct gg_error *err);
+
+/* -- sign-ins under way at a provider: the state's SHA-256 (hex) is the key */
+struct stored_sign_in {
+	char *provider;
+	char *browser; /* hash of the cookie of the browser that began it */
+	char *next;    /* where to go afterwards, a safe path */
+	char *data;    /* JSON of the protocol: nonce, verifier, request id */
+	char *client_addr;
+	int64_t created_ms;
+};
+void stored_sign_in_release(struct stored_sign_in *x);
+GG_DEFINE_AUTO_RELEASE(stored_sign_in);
+/* Those from before oldest_ms are forgotten. GG_E_LIMIT, its words the limit's
+ * key, when there are max in all or max_addr of this address. */
+GG_MUST_USE int store_sign_in_add(struct store *s, const char *hash_hex,
+    const struct stored_sign_in *x, int64_t oldest_ms, uint64_t max,
+    uint64_t max_addr, struct gg_error *err);
+/* Take it out: it can be finished once. browser NULL: whichever.
+ * GG_E_NOTFOUND: unknown, used, too old, another provider's or browser's (then
+ * it stays). */
+GG_MUST_USE int store_sign_in_take(struct store *s, const char *hash_hex,
+    const char *provider, const char *browser, int64_t oldest_ms,
+    struct stored_sign_in *out, struct gg_error *err);
+
+/* -- people whom a provider vouches for -- */
+struct stored_link {
+	char *provider, *subject;
+	char *issuer;        /* "": not seen yet */
+	char *person;        /* a name here */
+	bool by_admin;       /* linked to a local account */
+	struct strv aliases; /* verified e-mail addresses at the last sign-in */
+	int64_t created_ms, used_ms;
+};
+void stored_link_release(struct stored_link *l);
+GG_DEFINE_AUTO_RELEASE(stored_link);
+/*
+ * Who is this subject here? The name of its first sign-in or the account that
+ * it is linked to, whatever seen->person says now; a new one becomes
+ * seen->person. GG_E_EXISTS: that name is another subject's or a local
+ * account's; GG_E_REFUSED: the provider is another issuer than before.
+ */
+GG_MUST_USE int
+store_person_bind(struct store *s, const struct stored_link *seen,
+    char **person, bool *linked, struct gg_error *err);
+/* The subject is this local account from now on. Ends the subject's sessions.
+ * GG_E_NOTFOUND: no such account; GG_E_EXISTS: linked already. */
+GG_MUST_USE int
+store_person_link(struct store *s, const char *provider, const char *subject,
+    const char *person, int64_t now_ms, struct gg_error *err);
+/* Forget the subject: linked or not, its next sign-in is its first. */
+GG_MUST_USE int store_person_unlink(struct store *s, const char *provider,
+    const char *subject, struct gg_error *err);
+typedef int (*store_link_cb)(void *ctx, const struct stored_link *l);
+GG_MUST_USE int store_person_list(struct store *s, store_link_cb cb, void *ctx,
+    struct gg_error *err);
+/* E-mail addresses of whoever has this name, account or subjects; added to
+ * out, each once. */
+GG_MUST_USE int store_person_aliases(struct store *s, const char *name,
+    struct strv *out, struct gg_error *err);
+
 /* Failed sign-ins for a key ("user:x", "addr:y") since a time; add one. */
 GG_MUST_USE int store_signin_failed(struct store *s, const char *key,
     int64_t now_ms, struct gg_error *err);
@@ -106,6 +191,10 @@ struct stored_push {
 	char *repository;
 	char *principal;
 	struct strv groups; /* the principal's at that time */
+	/* What else is known of the principal: NULL, or principal_json()'s
+	 * {"owner", "aliases", "issuer", "subject", "verified"}, each only
+	 * where there is one. */
+	json_t *identity;
 	char *auth_method, *credential_id;
 	char *client_addr, *client_agent;
 	enum push_state state;
@@ -125,6 +214,11 @@ void stored_push_release(struct stored_push *p);
 GG_DEFINE_AUTO_RELEASE(stored_push);
 GG_MUST_USE int store_push_add(struct store *s, const struct stored_push *p,
     struct gg_error *err);
+/* What a push keeps of its principal besides name and groups: a new reference,
+ * NULL where there is nothing; and back (what is not there becomes NULL or
+ * empty). */
+json_t *push_identity(const struct principal *p);
+void push_identity_read(const json_t *identity, struct principal *out);
 /* Write state, request, updates, outcome, digests and times; only if the stored
  * state is `from`: GG_E_REFUSED otherwise. */
 GG_MUST_USE int store_push_update(struct store *s, const struct stored_push *p,
@@ -151,7 +245,8 @@ struct stored_review {
 	char *reviewer, *comment;
 	bool approve;
 	int64_t time_ms;
-	struct strv groups; /* the reviewer's at that time */
+	struct strv groups;  /* the reviewer's at that time */
+	struct strv aliases; /* and further verified names */
 };
 struct stored_hold {
 	char *id; /* ULID */

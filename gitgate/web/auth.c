@@ -74,8 +74,15 @@ use_token(struct web_call *c, struct view token, struct gg_error *err)
 	c->who.method = AUTH_TOKEN;
 	c->who.name = gg_take(t.principal);
 	c->who.credential_id = gg_take(t.id);
+	c->who.owner = gg_take(t.owner);
 	strv_copy(&c->who.groups, &t.groups);
-	return strv_check(&c->who.groups, err);
+	/* A person is the same one with a token as with a session. */
+	if ((rc = store_person_aliases(c->ops->store, c->who.name,
+		 &c->who.aliases, err)) == 0 &&
+	    c->who.owner[0] != '\0')
+		rc = store_person_aliases(c->ops->store, c->who.owner,
+		    &c->who.aliases, err);
+	return rc != 0 ? rc : strv_check(&c->who.groups, err);
 }
 
 /* Basic: the password is the token; the name does not matter. */
@@ -111,35 +118,76 @@ session_is_good(struct web_call *c, int64_t now)
 	return true;
 }
 
+/* May whoever vouched for the session's person still do so? */
+static bool
+is_vouched_for(const struct web_call *c)
+{
+	const char *provider = c->session.s.provider;
+
+	return provider[0] == '\0' ?
+	    c->cfg->identity.local_accounts :
+	    config_find_provider(c->cfg, provider) != NULL;
+}
+
+static void
+add_once(struct strv *to, const struct strv *from)
+{
+	for (size_t i = 0; i < from->n; i++)
+		if (!strv_has(to, from->v[i]))
+			strv_add(to, from->v[i]);
+}
+
+/*
+ * Groups: of a local account (or the one that a provider's subject is linked
+ * to) those of now; of a provider those of the sign-in. 1: signed out.
+ */
+static int
+session_principal(struct web_call *c, struct gg_error *err)
+{
+	const struct stored_session *s = &c->session.s;
+	bool local = s->provider[0] == '\0';
+	GG_AUTO_RELEASE(stored_user) u = { 0 };
+	int rc = store_user_find(c->ops->store, s->person, &u, err);
+
+	if (rc != 0 && rc != GG_E_NOTFOUND)
+		return rc;
+	if (rc == GG_E_NOTFOUND ? local : u.disabled_ms != 0)
+		return 1;
+	c->who.name = view_dup(view_str(s->person));
+	c->who.credential_id = view_dup(view_str(s->id));
+	if (!local) {
+		c->who.issuer = view_dup(view_str(s->issuer));
+		c->who.subject = view_dup(view_str(s->subject));
+	}
+	if (c->who.name == NULL || c->who.credential_id == NULL ||
+	    (!local && (c->who.issuer == NULL || c->who.subject == NULL)))
+		return gg_fail(err, GG_E_NOMEM, "session");
+	add_once(&c->who.groups, &u.groups);
+	add_once(&c->who.groups, &s->groups);
+	add_once(&c->who.aliases, &s->aliases);
+	if ((rc = store_person_aliases(c->ops->store, s->person,
+		 &c->who.aliases, err)) != 0)
+		return rc;
+	return strv_check(&c->who.groups, err);
+}
+
 static int
 use_session(struct web_call *c, const char *id, struct gg_error *err)
 {
-	GG_AUTO_RELEASE(stored_user) u = { 0 };
 	int rc;
 
 	digest_sha256_hex(view_str(id), c->session.hash);
 	rc = store_session_find(c->ops->store, c->session.hash, &c->session.s,
 	    err);
 	if (rc == GG_E_NOTFOUND ||
-	    (rc == 0 && !session_is_good(c, clock_wall_ms())))
+	    (rc == 0 &&
+		(!session_is_good(c, clock_wall_ms()) || !is_vouched_for(c))))
 		return 0; /* signed out */
-	if (rc != 0)
-		return rc;
-	rc = store_user_find(c->ops->store, c->session.s.user, &u, err);
-	if (rc == GG_E_NOTFOUND || (rc == 0 && u.disabled_ms != 0))
-		return 0;
-	if (rc != 0)
-		return rc;
-	free(c->who.credential_id);
-	c->who.credential_id = view_dup(view_of(c->session.hash,
-	    16)); /* an id, no secret */
-	c->who.name = gg_take(u.name);
+	if (rc != 0 || (rc = session_principal(c, err)) != 0)
+		return rc == 1 ? 0 : rc;
 	c->who.method = AUTH_SESSION;
-	strv_copy(&c->who.groups, &u.groups);
 	c->session.is_open = true;
-	return c->who.credential_id != NULL ?
-	    strv_check(&c->who.groups, err) :
-	    gg_fail(err, GG_E_NOMEM, "session");
+	return 0;
 }
 
 int
@@ -229,22 +277,31 @@ auth_csrf_is_ours(const struct web_call *c, const char *token)
 }
 
 int
-auth_session_open(struct web_call *c, const char *user, char **id,
+auth_session_fill(struct web_call *c, struct stored_session *s, char **id,
     struct gg_error *err)
 {
-	GG_AUTO_RELEASE(stored_session) s = { 0 };
-	GG_AUTO_MEM char *fresh = auth_random();
-	char hash[DIGEST_SHA256_HEX_SIZE];
-	int rc;
+	char ulid[ULID_SIZE];
 
-	s.user = view_dup(view_str(user));
-	s.csrf = auth_random();
-	s.created_ms = s.used_ms = clock_wall_ms();
-	if (fresh == NULL || s.user == NULL || s.csrf == NULL)
+	ulid_new(ulid);
+	*id = auth_random();
+	s->id = view_dup(view_str(ulid));
+	s->csrf = auth_random();
+	s->client_addr = view_dup(view_str(http_client_addr(c->rq)));
+	s->created_ms = s->used_ms = clock_wall_ms();
+	if (s->signed_in_ms == 0)
+		s->signed_in_ms = s->created_ms;
+	if (*id == NULL || s->id == NULL || s->csrf == NULL ||
+	    s->client_addr == NULL)
 		return gg_fail(err, GG_E_NOMEM, "session");
-	digest_sha256_hex(view_str(fresh), hash);
-	if ((rc = store_session_add(c->ops->store, hash, &s, err)) != 0)
-		return rc;
-	*id = gg_take(fresh);
 	return 0;
+}
+
+int
+auth_session_open(struct web_call *c, const struct stored_session *s,
+    const char *id, struct gg_error *err)
+{
+	char hash[DIGEST_SHA256_HEX_SIZE];
+
+	digest_sha256_hex(view_str(id), hash);
+	return store_session_add(c->ops->store, hash, s, err);
 }

@@ -36,13 +36,18 @@ navigation(const struct web_call *c, struct buf *b, const char *section)
 	tab(b, "/-/holds", "Holds", section);
 	tab(b, "/-/pushes", "Pushes", section);
 	tab(b, "/-/audit", "Audit", section);
-	html_lit(b, "</nav><div class=\"who\"><span>");
-	html_texts(b, c->who.name);
-	html_lit(b, "</span>");
+	html_lit(b, "</nav><div class=\"who\">");
 	if (c->session.is_open) {
+		html_lit(b, "<a href=\"/-/account\">");
+		html_texts(b, c->who.name);
+		html_lit(b, "</a>");
 		html_lit(b, "<form method=\"post\" action=\"/-/logout\">");
 		page_csrf(c, b);
 		html_lit(b, "<button class=\"quiet\">Sign out</button></form>");
+	} else {
+		html_lit(b, "<span>");
+		html_texts(b, c->who.name);
+		html_lit(b, "</span>");
 	}
 	html_lit(b, "</div>");
 }

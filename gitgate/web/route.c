@@ -14,7 +14,8 @@ enum route_flags {
 };
 
 static const struct route {
-	const char *path; /* one '*' stands for an id; a last one for a rest */
+	const char *path; /* '*' stands for an id, '+' for a provider's name,
+	                     a last "**" for a rest */
 	unsigned flags;
 	web_handler handler;
 	const char *verb;
@@ -45,7 +46,11 @@ static const struct route {
 	{ "/-/", ROUTE_PUBLIC, root_page, NULL },
 	{ "/-/login", ROUTE_ANYBODY, signin_page, NULL },
 	{ "/-/login", ROUTE_ANYBODY | ROUTE_POST, signin_act, NULL },
+	{ "/-/login/+", ROUTE_ANYBODY | ROUTE_POST, signin_provider_act, NULL },
 	{ "/-/logout", ROUTE_ANYBODY | ROUTE_POST, signout_act, NULL },
+	{ "/-/account", 0, account_page, NULL },
+	{ "/-/account/sessions/*/end", ROUTE_POST, account_end_session, NULL },
+	{ "/-/account/sign-out", ROUTE_POST, account_sign_out, NULL },
 	{ "/-/holds", 0, holds_page, NULL },
 	{ "/-/holds/*", 0, hold_page, NULL },
 	{ "/-/holds/*/approve", ROUTE_POST, hold_act, "approve" },
@@ -56,16 +61,39 @@ static const struct route {
 	{ "/-/audit", 0, audit_page, NULL },
 };
 
-/* Does the path fit the pattern? id gets the part for '*'. */
-static bool
-path_fits(const char *pattern, const char *path, char id[ULID_SIZE])
+/* What a path has where its pattern has a '*' or a '+'. */
+struct path_parts {
+	char id[ULID_SIZE], name[40];
+};
+
+/* A provider's name; the configuration says which there are. */
+static size_t
+cut_name(const char *path, char name[40])
 {
-	id[0] = '\0';
+	size_t n = strspn(path, "abcdefghijklmnopqrstuvwxyz0123456789-");
+
+	if (n >= 40)
+		return 0;
+	memcpy(name, path, n);
+	name[n] = '\0';
+	return n;
+}
+
+static bool
+path_fits(const char *pattern, const char *path, struct path_parts *parts)
+{
+	*parts = (struct path_parts){ "", "" };
 	for (; *pattern != '\0'; pattern++) {
 		size_t n;
 
 		if (strcmp(pattern, "**") == 0)
 			return *path != '\0';
+		if (*pattern == '+') {
+			if ((n = cut_name(path, parts->name)) == 0)
+				return false;
+			path += n;
+			continue;
+		}
 		if (*pattern != '*') {
 			if (*pattern != *path++)
 				return false;
@@ -74,8 +102,8 @@ path_fits(const char *pattern, const char *path, char id[ULID_SIZE])
 		n = strcspn(path, "/");
 		if (!ulid_is_valid(view_of(path, n)))
 			return false;
-		memcpy(id, path, n);
-		id[n] = '\0';
+		memcpy(parts->id, path, n);
+		parts->id[n] = '\0';
 		path += n;
 	}
 	return *path == '\0';
@@ -91,12 +119,13 @@ method_fits(const struct route *r, const char *method)
 
 /* The route; NULL and what is allowed ("": unknown path) otherwise. */
 static const struct route *
-find_route(struct http_request *rq, char id[ULID_SIZE], const char **allow)
+find_route(struct http_request *rq, struct path_parts *parts,
+    const char **allow)
 {
 	bool get = false, post = false;
 
 	for (size_t i = 0; i < GG_COUNT(routes); i++) {
-		if (!path_fits(routes[i].path, http_path(rq), id))
+		if (!path_fits(routes[i].path, http_path(rq), parts))
 			continue;
 		if (method_fits(&routes[i], http_method(rq)))
 			return &routes[i];
@@ -203,9 +232,12 @@ web_handle(void *ctx, struct http_request *rq)
 {
 	GG_AUTO_RELEASE(web_call) c = { .ops = &ops_in_force, .rq = rq };
 	const char *allow = "";
-	const struct route *r = find_route(rq, c.id, &allow);
+	struct path_parts parts;
+	const struct route *r = find_route(rq, &parts, &allow);
 
 	(void)ctx;
+	memcpy(c.id, parts.id, sizeof(c.id));
+	memcpy(c.name, parts.name, sizeof(c.name));
 	c.cfg = c.ops->config(c.ops->ctx);
 	c.rs = c.ops->ruleset(c.ops->ctx);
 	if (r == NULL) {

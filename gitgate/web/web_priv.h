@@ -26,6 +26,7 @@ struct web_call {
 	struct principal who;
 	struct web_session session;
 	char id[ULID_SIZE]; /* of the path, "" where it has none */
+	char name[40];      /* of a provider, likewise */
 	const char *verb;   /* approve, reject, withdraw, ... */
 };
 void web_call_release(struct web_call *c);
@@ -38,9 +39,12 @@ auth_identify(struct web_call *c, bool allow_session, struct gg_error *err);
 /* Does the request come from our own pages (headers and token)? */
 bool auth_origin_is_ours(const struct web_call *c);
 bool auth_csrf_is_ours(const struct web_call *c, const char *token);
-/* A new session for a user: the id for the cookie, to be wiped. */
-GG_MUST_USE int auth_session_open(struct web_call *c, const char *user,
+/* What every new session gets: ids, CSRF token, times, address; *id is for the
+ * cookie, to be wiped. Then it is opened. */
+GG_MUST_USE int auth_session_fill(struct web_call *c, struct stored_session *s,
     char **id, struct gg_error *err);
+GG_MUST_USE int auth_session_open(struct web_call *c,
+    const struct stored_session *s, const char *id, struct gg_error *err);
 /* "__Host-gitgate" or "gitgate-session". */
 const char *auth_cookie_name(const struct config *cfg);
 bool auth_is_https(const struct config *cfg);
@@ -118,6 +122,10 @@ void log_file(struct web_call *c);
 void static_file(struct web_call *c);
 void signin_page(struct web_call *c);
 void signin_act(struct web_call *c);
+void signin_provider_act(struct web_call *c);
+void account_page(struct web_call *c);
+void account_end_session(struct web_call *c);
+void account_sign_out(struct web_call *c);
 void signout_act(struct web_call *c);
 void root_page(struct web_call *c);
 void holds_page(struct web_call *c);

@@ -392,9 +392,9 @@ def record_push(box):
     db = sqlite3.connect(box.dir + "/state/gitgate.db")
     updates = [{"ref": "refs/heads/main", "old": old, "new": new},
                {"ref": "refs/heads/gone", "old": old, "new": "0" * 40}]
-    db.execute("INSERT INTO push VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    db.execute("INSERT INTO push VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
                (ID, "demo/app", "bot", "[]", "token", "", "", "", "denied", 1, 2,
-                2, "{}", json.dumps(updates), None, "", ""))
+                2, "{}", json.dumps(updates), None, "", "", None))
     db.commit()
     db.close()
     return old, new

@@ -56,7 +56,7 @@ static void
 who_may(void **state)
 {
 	GG_AUTO_RELEASE(strv) people = STRV_INIT;
-	const struct quorum_push push = { "bot", &people };
+	const struct quorum_push push = { .pusher = "bot", .people = &people };
 
 	(void)state;
 	strv_add(&people, "Ann");
@@ -98,7 +98,7 @@ test_people(void **state)
 		{ "x", "", "ann@b.c", true },
 		{ "x", "dev", "y@b.c", false },
 	};
-	const struct quorum_push push = { "bot", NULL };
+	const struct quorum_push push = { .pusher = "bot" };
 	struct need need = { .required = 1 };
 
 	(void)state;
@@ -158,7 +158,7 @@ static const struct {
 static enum quorum_state
 state_of(const struct need *needs, size_t n_needs, const char *const *list)
 {
-	const struct quorum_push push = { "bot", NULL };
+	const struct quorum_push push = { .pusher = "bot" };
 	struct quorum_review r[6] = { 0 };
 	struct strv groups[6] = { 0 };
 	enum quorum_state got;

@@ -1,0 +1,74 @@
+/* What is known of a push's principal besides its name and groups. */
+#include "store/store.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void
+put_text(json_t *o, const char *key, const char *text)
+{
+	if (text != NULL && text[0] != '\0')
+		(void)json_object_set_new(o, key, json_string(text));
+}
+
+json_t *
+push_identity(const struct principal *p)
+{
+	json_t *o = json_object(), *verified;
+
+	put_text(o, "owner", p->owner);
+	put_text(o, "issuer", p->issuer);
+	put_text(o, "subject", p->subject);
+	if (p->aliases.n > 0) {
+		json_t *list = json_array();
+
+		for (size_t i = 0; i < p->aliases.n; i++)
+			(void)json_array_append_new(list,
+			    json_string(p->aliases.v[i]));
+		(void)json_object_set_new(o, "aliases", list);
+	}
+	verified = p->verified != NULL ?
+	    json_loads(p->verified, JSON_REJECT_DUPLICATES, NULL) :
+	    NULL;
+	if (json_is_object(verified))
+		(void)json_object_set(o, "verified", verified);
+	json_decref(verified);
+	if (json_object_size(o) > 0)
+		return o;
+	json_decref(o);
+	return NULL;
+}
+
+static void
+take_text(const json_t *o, const char *key, char **out)
+{
+	const char *text = json_string_value(json_object_get(o, key));
+
+	free(*out);
+	*out = text != NULL ? strdup(text) : NULL;
+	if (text != NULL && *out == NULL)
+		gg_die("no memory for a principal");
+}
+
+void
+push_identity_read(const json_t *identity, struct principal *out)
+{
+	const json_t *verified = json_object_get(identity, "verified");
+	const json_t *list = json_object_get(identity, "aliases");
+	const json_t *x;
+	size_t i;
+
+	take_text(identity, "owner", &out->owner);
+	take_text(identity, "issuer", &out->issuer);
+	take_text(identity, "subject", &out->subject);
+	strv_release(&out->aliases);
+	json_array_foreach(list, i, x) if (json_is_string(x))
+	    strv_add(&out->aliases, json_string_value(x));
+	free(out->verified);
+	out->verified = json_is_object(verified) ?
+	    json_dumps(verified, JSON_COMPACT) :
+	    NULL;
+	if (out->aliases.failed != 0 ||
+	    (json_is_object(verified) && out->verified == NULL))
+		gg_die("no memory for a principal");
+}
