@@ -23,17 +23,24 @@ print_limits(void)
 	return cli_flush();
 }
 
+static void
+print_warnings(const struct strv *warnings)
+{
+	struct gg_error w = { 0 };
+
+	for (size_t i = 0; i < warnings->n; i++) {
+		gg_fail(&w, GG_E_INPUT, "warning: %s", warnings->v[i]);
+		(void)cli_fail(&w);
+	}
+}
+
 static int
 load_rules(const char *dir, struct ruleset **rs, struct gg_error *err)
 {
 	GG_AUTO_RELEASE(strv) warnings = STRV_INIT;
-	struct gg_error w = { 0 };
 	int rc = ruleset_load(dir, rs, &warnings, err);
 
-	for (size_t i = 0; i < warnings.n; i++) {
-		gg_fail(&w, GG_E_INPUT, "warning: %s", warnings.v[i]);
-		(void)cli_fail(&w);
-	}
+	print_warnings(&warnings);
 	return rc;
 }
 
@@ -51,8 +58,10 @@ cmd_check(struct cli *cli, int argc, char **argv)
 		return cli_usage(&err);
 	if (limits)
 		return print_limits();
-	if (cli_config(cli, &c, &err) != 0 ||
-	    load_rules(c->policy_dir, &rs, &err) != 0 ||
+	if (cli_config(cli, &c, &err) != 0)
+		return cli_fail(&err);
+	print_warnings(&c->warnings);
+	if (load_rules(c->policy_dir, &rs, &err) != 0 ||
 	    hooks_check(c, rs, &err) != 0)
 		return cli_fail(&err);
 	say("ok: %zu repositories, %zu rules in %zu files\n", c->n_repositories,

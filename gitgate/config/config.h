@@ -222,6 +222,7 @@ struct config {
 	struct notice_target *notices;
 	size_t n_notices;
 	struct limits limits;
+	struct strv warnings; /* "file:line: ...": doubtful, but no error */
 };
 
 /*

@@ -164,6 +164,7 @@ config_free(struct config *c)
 	free(c->log_origin);
 	free(c->log_key);
 	strv_release(&c->trusted_proxies);
+	strv_release(&c->warnings);
 	identity_release(&c->identity);
 	tls_release(&c->tls);
 	for (size_t i = 0; i < c->n_notices; i++)

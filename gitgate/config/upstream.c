@@ -1,5 +1,6 @@
 #include "config/internal.h"
 
+#include "base/fd.h"
 #include "base/num.h"
 
 #include <arpa/inet.h>
@@ -134,6 +135,28 @@ check_http(const char *text, const char *scheme, bool allow_plain,
 	    !host_is_loopback(u.host))
 		return gg_fail(err, GG_E_INPUT,
 		    "http:// to another machine sends the credential in clear: use https://, or set `allow-plain-http: true`");
+	return 0;
+}
+
+int
+service_url_check(const char *text, struct gg_error *err)
+{
+	bool plain = strncmp(text, "http://", 7) == 0;
+	GG_AUTO_MEM char *with_path = path_f("%s/-", text);
+	struct url u = { 0 };
+	int rc;
+
+	if (!plain && strncmp(text, "https://", 8) != 0)
+		return gg_fail(err, GG_E_INPUT, "is not https://...");
+	if (!is_printable(text) || strpbrk(text, "?#@\\\"") != NULL)
+		return gg_fail(err, GG_E_INPUT,
+		    "has a user, a query or characters that a URL may not have");
+	rc = cut_url(with_path, plain ? "http://" : "https://", &u, err);
+	if (rc < 0)
+		return rc;
+	if (plain && !host_is_loopback(u.host))
+		return gg_fail(err, GG_E_INPUT,
+		    "http:// to another machine: anybody between could answer instead; use https://");
 	return 0;
 }
 

@@ -279,9 +279,7 @@ static const char *const shown_buildkite[] = { "organization_slug",
 	"build_branch", "build_tag", "build_commit", "build_source", "step_key",
 	"job_id", "agent_id", "runner_environment", NULL };
 static const char *const shown_circleci[] = { "oidc.circleci.com/project-id",
-	"oidc.circleci.com/vcs-origin", "oidc.circleci.com/vcs-ref",
-	"oidc.circleci.com/job-id", "oidc.circleci.com/workflow-id",
-	"oidc.circleci.com/pipeline-id", NULL };
+	"oidc.circleci.com/vcs-origin", "oidc.circleci.com/vcs-ref", NULL };
 static const char *const shown_kubernetes[] = { "kubernetes.io/namespace",
 	"kubernetes.io/serviceaccount/name", "kubernetes.io/serviceaccount/uid",
 	"kubernetes.io/pod/name", "kubernetes.io/pod/uid",
