@@ -95,6 +95,9 @@ $B/obj/%.o: %.c | $(FLAGFILE)
 	$(if $(V),,@echo '  CC $@')
 	$Q$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
+# The assembler takes these files in; its own rule does not know them.
+$B/obj/gitgate/web/assets.o: $(wildcard gitgate/web/assets/*)
+
 # Roles are linked from one archive: each takes the objects it refers to and
 # so the libraries that those need (tests/lint/links.sh reads the result).
 $(LIB): $(OBJS)

@@ -24,7 +24,8 @@ enum diff_kind {
 	                       its net diff; when that is the diff of its only
 	                       commit, no commit follows. */
 	DIFF_FILE = 'F',    /* str old path, str new path, u32 old mode, u32 new
-	                       mode, u64 old bytes, u64 new bytes, u8 flags */
+	                       mode, u64 old bytes, u64 new bytes, u8 flags,
+	                       str old oid, str new oid (hex; "": no such side) */
 	DIFF_HUNK = 'H',    /* u32 old start, u32 old lines, u32 new start, u32
 	                       new lines, str section */
 	DIFF_CONTEXT = ' ', /* the line's bytes without its newline */
@@ -44,5 +45,17 @@ void diff_record_encode(struct buf *out, enum diff_kind kind, struct view body);
 /* 1 and the record (borrowed); 0 at the end; GG_E_PEER. */
 GG_MUST_USE int diff_record_next(struct view *in, enum diff_kind *kind,
     struct view *body, struct gg_error *err);
+
+/* What a DIFF_FILE record says; views into it. */
+struct diff_file {
+	struct view old_path, new_path;
+	uint32_t old_mode, new_mode; /* 0: no such side */
+	uint64_t old_bytes, new_bytes;
+	uint8_t flags;
+	struct view old_oid, new_oid; /* hex, or empty */
+};
+void diff_file_encode(struct buf *body, const struct diff_file *f);
+GG_MUST_USE int
+diff_file_decode(struct view body, struct diff_file *out, struct gg_error *err);
 
 #endif

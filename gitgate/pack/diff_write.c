@@ -169,14 +169,24 @@ file_record(struct writer *w, const struct path_change *p, uint64_t old_bytes,
 {
 	const struct view path = shown(w, view_str(p->path));
 	const struct view none = view_of(NULL, 0);
+	char old_hex[OID_HEX + 1], new_hex[OID_HEX + 1];
+	struct diff_file f = {
+		.old_path = p->old_mode != 0 ? path : none,
+		.new_path = p->new_mode != 0 ? path : none,
+		.old_mode = p->old_mode,
+		.new_mode = p->new_mode,
+		.old_bytes = old_bytes,
+		.new_bytes = new_bytes,
+		.flags = (uint8_t)flags,
+	};
 
-	enc_bytes(&w->body, p->old_mode != 0 ? path : none);
-	enc_bytes(&w->body, p->new_mode != 0 ? path : none);
-	enc_u32(&w->body, p->old_mode);
-	enc_u32(&w->body, p->new_mode);
-	enc_u64(&w->body, old_bytes);
-	enc_u64(&w->body, new_bytes);
-	enc_u8(&w->body, (uint8_t)flags);
+	oid_format(&p->old_oid, old_hex);
+	oid_format(&p->new_oid, new_hex);
+	if (p->old_mode != 0)
+		f.old_oid = view_str(old_hex);
+	if (p->new_mode != 0)
+		f.new_oid = view_str(new_hex);
+	diff_file_encode(&w->body, &f);
 	return record(w, DIFF_FILE);
 }
 

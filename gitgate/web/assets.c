@@ -1,102 +1,69 @@
-/* What browsers fetch beside the pages. No external resources. */
+/*
+ * What browsers fetch beside the pages: the files of web/assets, as they are.
+ * The assembler takes them in (paths are those of the make's folder), and
+ * the Makefile lets this object depend on them.
+ */
 #include "web/web_priv.h"
 
-#pragma GCC diagnostic ignored "-Woverlength-strings"
+#include <pthread.h>
 
-const char asset_css[] =
-    ":root{--bg:#f6f7f9;--card:#fff;--text:#1b1f24;--dim:#57606a;--line:#d0d7de;--link:#0a58ca;--accent:#1a7f37;--danger:#b42318;--warn-bg:#fff3cd;--warn:#5c4400;--add:#e6ffec;--del:#ffebe9;--add-sign:#116329;--del-sign:#a40e26;--focus:#0a58ca}\n"
-    "@media (prefers-color-scheme:dark){:root{--bg:#0d1117;--card:#161b22;--text:#e6edf3;--dim:#9da7b3;--line:#30363d;--link:#79b8ff;--accent:#238636;--danger:#c93c37;--warn-bg:#3b2e00;--warn:#f2cc60;--add:#12261e;--del:#2d1519;--add-sign:#56d364;--del-sign:#ff7b72;--focus:#79b8ff}}\n"
-    "*{box-sizing:border-box}\n"
-    "html{font:16px/1.5 system-ui,-apple-system,\"Segoe UI\",Roboto,sans-serif;color:var(--text);background:var(--bg)}\n"
-    "body{margin:0}\n"
-    "a{color:var(--link)}\n"
-    ":focus-visible{outline:3px solid var(--focus);outline-offset:2px}\n"
-    ".skip{position:absolute;left:-999px}\n"
-    ".skip:focus{left:1rem;top:.5rem;background:var(--card);padding:.5rem}\n"
-    "header{display:flex;flex-wrap:wrap;align-items:center;gap:.5rem 1.25rem;padding:.6rem 1rem;background:var(--card);border-bottom:1px solid var(--line)}\n"
-    ".brand{font-weight:700;color:var(--text);text-decoration:none}\n"
-    "nav{display:flex;flex-wrap:wrap;gap:.25rem .9rem}\n"
-    "nav a{padding:.25rem 0;text-decoration:none}\n"
-    "nav a[aria-current]{color:var(--text);font-weight:600;border-bottom:2px solid var(--link)}\n"
-    ".who{margin-left:auto;display:flex;align-items:center;gap:.75rem}\n"
-    "main{max-width:72rem;margin:0 auto;padding:1rem}\n"
-    "h1{font-size:1.5rem;margin:.5rem 0;overflow-wrap:anywhere}\n"
-    "h2{font-size:1.15rem;margin:0 0 .5rem}\n"
-    "h3{font-size:1rem;margin:1rem 0 .25rem;overflow-wrap:anywhere}\n"
-    "h4{font-size:.95rem;margin:0;padding:.5rem .75rem;border-bottom:1px solid var(--line);overflow-wrap:anywhere;font-weight:500}\n"
-    ".card{background:var(--card);border:1px solid var(--line);border-radius:.5rem;padding:1rem;margin:1rem 0;position:relative;overflow-wrap:anywhere}\n"
-    ".narrow{max-width:24rem;margin:2rem auto}\n"
-    ".list{list-style:none;padding:0;margin:0}\n"
-    ".list .card{margin:.6rem 0;padding:.75rem 1rem}\n"
-    ".cover::after{content:\"\";position:absolute;inset:0}\n"
-    ".filters{margin:.5rem 0 1rem;font-size:.95rem}\n"
-    ".dim{color:var(--dim)}\n"
-    ".empty{color:var(--dim);padding:1rem 0}\n"
-    ".next{font-size:1.05rem}\n"
-    ".badge{display:inline-block;font-size:.8rem;line-height:1.4;padding:.05rem .5rem;border:1px solid var(--line);border-radius:1rem;color:var(--text);vertical-align:middle;font-weight:500}\n"
-    ".badge.pending,.badge.held,.badge.hold,.badge.warn,.badge.claimed{background:var(--warn-bg);color:var(--warn);border-color:var(--warn)}\n"
-    ".badge.forwarded,.badge.approved,.badge.allow,.badge.verified{border-color:var(--add-sign);color:var(--add-sign)}\n"
-    ".badge.rejected,.badge.failed,.badge.denied,.badge.deny,.badge.stale,.badge.invalid{border-color:var(--del-sign);color:var(--del-sign)}\n"
-    "dl{display:grid;grid-template-columns:minmax(8rem,max-content) 1fr;gap:.25rem 1rem;margin:0}\n"
-    "dt{color:var(--dim)}\n"
-    "dd{margin:0}\n"
-    "code,pre,.diff{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,\"DejaVu Sans Mono\",monospace;font-size:.875rem}\n"
-    "pre{white-space:pre-wrap;overflow-wrap:anywhere;margin:.5rem 0;padding:.5rem .75rem;border-left:3px solid var(--line)}\n"
-    ".oid{color:var(--dim)}\n"
-    ".paths{margin:.25rem 0;padding-left:1.25rem}\n"
-    ".commits>li{margin:.5rem 0}\n"
-    "blockquote{margin:.25rem 0 .25rem .5rem;padding-left:.75rem;border-left:3px solid var(--line);white-space:pre-wrap}\n"
-    ".review{margin:.35rem 0}\n"
-    "label{display:block;font-weight:600;margin:.6rem 0 .2rem}\n"
-    "input,textarea{width:100%;font:inherit;color:inherit;background:var(--bg);border:1px solid var(--dim);border-radius:.35rem;padding:.5rem}\n"
-    "button{font:inherit;font-weight:600;cursor:pointer;border:1px solid var(--dim);border-radius:.35rem;padding:.5rem 1.1rem;margin-top:.6rem;background:var(--card);color:var(--text);min-height:2.75rem}\n"
-    "button.primary{background:var(--accent);border-color:var(--accent);color:#fff}\n"
-    "button.danger{background:var(--danger);border-color:var(--danger);color:#fff}\n"
-    ".who button{margin:0;padding:.2rem .8rem;min-height:2.2rem;font-weight:500}\n"
-    ".decide{display:flex;flex-wrap:wrap;gap:0 1rem}\n"
-    ".search{display:grid;grid-template-columns:repeat(auto-fit,minmax(11rem,1fr));gap:0 1rem;align-items:end;margin-bottom:1rem}\n"
-    ".alert,.cut{background:var(--warn-bg);color:var(--warn);border:1px solid var(--warn);border-radius:.35rem;padding:.4rem .75rem}\n"
-    "span.cut{padding:0 .4rem;margin-left:.5rem}\n"
-    ".scroll{overflow-x:auto}\n"
-    "table{border-collapse:collapse;width:100%}\n"
-    "td time{white-space:nowrap}\n"
-    "th,td{text-align:left;padding:.4rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}\n"
-    ".file{border:1px solid var(--line);border-radius:.35rem;margin:.75rem 0}\n"
-    ".diff{line-height:1.45}\n"
-    ".diff td{border:0;padding:0 .5rem;white-space:pre-wrap;overflow-wrap:anywhere}\n"
-    ".diff .n{width:1%;min-width:2.5rem;text-align:right;color:var(--dim);user-select:none;white-space:nowrap}\n"
-    ".diff .sign{display:inline-block;width:1.2em;user-select:none}\n"
-    ".diff .add td{background:var(--add)}\n"
-    ".diff .add .sign{color:var(--add-sign)}\n"
-    ".diff .del td{background:var(--del)}\n"
-    ".diff .del .sign{color:var(--del-sign)}\n"
-    ".diff .hunk td{color:var(--dim);background:var(--bg)}\n"
-    ".inv{background:var(--danger);color:#fff;border-radius:.2rem;padding:0 .25em;font-size:.8em;font-weight:600}\n"
-    "@media (max-width:40rem){dl{grid-template-columns:1fr}dt{margin-top:.4rem}main{padding:.75rem}.diff .n:first-child{display:none}.who{margin-left:auto}"
-    ".scroll table:not(.diff),.scroll table:not(.diff) tbody{display:block}.scroll table:not(.diff) thead{display:none}"
-    ".scroll table:not(.diff) tr{display:block;border-bottom:1px solid var(--line);padding:.5rem 0}"
-    ".scroll table:not(.diff) td{display:block;border:0;padding:.05rem 0;overflow-wrap:anywhere}.decide button{flex:1}}\n"
-    "@media print{header,form,.filters{display:none}}\n";
+#define ASSET(name, file)                                   \
+	__asm__(".section .rodata.asset_" #name "\n"        \
+		".global asset_" #name "\n"                 \
+		".global asset_" #name "_end\n"             \
+		"asset_" #name ":\n"                        \
+		".incbin \"gitgate/web/assets/" file "\"\n" \
+		"asset_" #name "_end:\n"                    \
+		".byte 0\n"                                 \
+		".text\n");                                 \
+	extern const char asset_##name[], asset_##name##_end[];
 
-/* Reloads the page of a hold when its state changed elsewhere. */
-const char asset_js[] =
-    "\"use strict\";\n"
-    "(function () {\n"
-    "\tvar mark = document.querySelector(\"[data-hold]\");\n"
-    "\tif (!mark || mark.dataset.state !== \"pending\" && mark.dataset.state !== \"approved\")\n"
-    "\t\treturn;\n"
-    "\tfunction look() {\n"
-    "\t\tif (document.hidden)\n"
-    "\t\t\treturn;\n"
-    "\t\tfetch(\"/-/api/v1/holds/\" + mark.dataset.hold, { credentials: \"same-origin\" })\n"
-    "\t\t\t.then(function (r) { return r.ok ? r.json() : null; })\n"
-    "\t\t\t.then(function (h) {\n"
-    "\t\t\t\tvar typing = document.querySelector(\"textarea\");\n"
-    "\t\t\t\tif (h && h.state !== mark.dataset.state &&\n"
-    "\t\t\t\t    !(typing && typing.value))\n"
-    "\t\t\t\t\tlocation.reload();\n"
-    "\t\t\t})\n"
-    "\t\t\t.catch(function () {});\n"
-    "\t}\n"
-    "\tsetInterval(look, 5000);\n"
-    "})();\n";
+ASSET(css, "style.css")
+ASSET(js, "app.js")
+ASSET(icon, "icon.svg")
+
+static struct asset assets[] = {
+	{ .name = "style.css", .type = "text/css; charset=utf-8" },
+	{ .name = "app.js", .type = "text/javascript; charset=utf-8" },
+	{ .name = "icon.svg", .type = "image/svg+xml" },
+};
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void
+name_them(void)
+{
+	const char *const ends[][2] = { { asset_css, asset_css_end },
+		{ asset_js, asset_js_end }, { asset_icon, asset_icon_end } };
+	char hex[DIGEST_SHA256_HEX_SIZE];
+
+	for (size_t i = 0; i < GG_COUNT(assets); i++) {
+		assets[i].text = view_of(ends[i][0],
+		    (size_t)(ends[i][1] - ends[i][0]));
+		digest_sha256_hex(assets[i].text, hex);
+		(void)snprintf(assets[i].digest, sizeof(assets[i].digest),
+		    "%.16s", hex);
+	}
+}
+
+const struct asset *
+asset_find(const char *name)
+{
+	(void)pthread_once(&once, name_them);
+	for (size_t i = 0; i < GG_COUNT(assets); i++)
+		if (strcmp(assets[i].name, name) == 0)
+			return &assets[i];
+	return NULL;
+}
+
+void
+asset_url(struct buf *b, const char *name)
+{
+	const struct asset *a = asset_find(name);
+
+	if (a == NULL)
+		gg_die("no asset %s", name);
+	html_lit(b, "/-/static/");
+	html_attrs(b, name);
+	html_lit(b, "?v=");
+	html_attrs(b, a->digest);
+}

@@ -1,388 +1,527 @@
 /*
  * The diff of a push, from the records that the inspector wrote (hostile):
  * never parsed as text, each line escaped, nothing left out in silence.
+ * As a whole or one commit; in one column or two; in parts.
  */
-#include "base/fd.h"
+#include "web/diff_view.h"
+
 #include "base/num.h"
-#include "ipc/codec.h"
-#include "model/diff.h"
-#include "web/web_priv.h"
+#include "web/diff_lines.h"
 
 #include <stdlib.h>
 
-#define LINES_PER_PAGE 4000
+#define LINES_PER_PAGE 3000
 #define PAGE_BYTES     ((size_t)4 * 1024 * 1024)
-#define LINE_SHOWN     ((size_t)2000) /* bytes of one line */
-#define NAME_MAX_BYTES 4096
+#define FILES_LISTED   200
+#define WORD_STEPS     8000000 /* of a page, in all */
 
-struct diff_view {
-	struct buf *b;
-	bool table; /* inside a file's table */
-	bool file;  /* inside a file's section */
-	uint64_t old_line, new_line;
-	size_t lines;
+/* ---- what is asked for ---- */
+
+static uint64_t
+number_in(const struct web_call *c, const char *name)
+{
+	const char *s = http_query(c->rq, name);
+	uint64_t n = 0;
+
+	if (s == NULL || num_parse(view_str(s), UINT32_MAX, &n, NULL) != 0)
+		return 0;
+	return n;
+}
+
+void
+diff_wish_read(const struct web_call *c, struct diff_wish *w)
+{
+	const char *view = http_query(c->rq, "view");
+	const char *commit = http_query(c->rq, "commit");
+	struct oid oid;
+
+	w->self = http_path(c->rq);
+	w->split = view != NULL && strcmp(view, "split") == 0;
+	if (commit != NULL && oid_parse(view_str(commit), &oid))
+		oid_format(&oid, w->commit);
+	w->from = number_in(c, "from");
+	w->line = number_in(c, "line");
+}
+
+/* A link to the same page, for a quoted attribute. */
+static void
+link_to(struct buf *b, const struct diff_wish *w, const char *commit,
+    bool split, uint64_t from, uint64_t line)
+{
+	const char *sep = "?";
+
+	html_attrs(b, w->self);
+	if (commit[0] != '\0') {
+		buf_addf(b, "%scommit=", sep);
+		html_urls(b, commit);
+		sep = "&amp;";
+	}
+	if (split) {
+		buf_addf(b, "%sview=split", sep);
+		sep = "&amp;";
+	}
+	if (from > 0 || line > 0) {
+		buf_addf(b, "%sfrom=%llu", sep, (unsigned long long)from);
+		if (line > 0)
+			buf_addf(b, "&amp;line=%llu", (unsigned long long)line);
+	}
+}
+
+void
+diff_commit_link(struct buf *b, const struct diff_wish *w, const char *commit)
+{
+	link_to(b, w, commit, w->split, 0, 0);
+	html_lit(b, "#diff");
+}
+
+/* ---- the files that are shown, in their order ---- */
+
+struct chosen {
+	const struct diff_index *x;
+	const struct diff_wish *w;
+	const struct diff_entry **v;
+	size_t *section; /* of each */
+	size_t n;
+	size_t n_sections;
+	uint64_t added, removed;
+	struct diff_lines lines;
 };
 
 static void
-close_table(struct diff_view *d)
+chosen_release(struct chosen *k)
 {
-	if (d->table)
-		html_lit(d->b, "</tbody></table></div>");
-	d->table = false;
+	free((void *)k->v);
+	free(k->section);
+}
+GG_DEFINE_AUTO_RELEASE(chosen);
+
+static bool
+is_chosen(const struct chosen *k, const struct diff_section *s)
+{
+	return k->w->commit[0] == '\0' ? s->commit.n == 0 :
+					 view_eq_str(s->commit, k->w->commit);
+}
+
+/* Under another name they are no new lines. */
+static uint64_t
+entry_added(const struct diff_entry *e)
+{
+	return e->renamed_from != NULL ? 0 : e->added;
 }
 
 static void
-close_file(struct diff_view *d)
+choose_files(struct chosen *k, size_t section, bool guarded)
 {
-	close_table(d);
-	if (d->file)
-		html_lit(d->b, "</section>");
-	d->file = false;
+	const struct diff_section *s = &k->x->sections[section];
+
+	for (size_t i = s->first; i < s->first + s->n; i++) {
+		const struct diff_entry *e = &k->x->files[i];
+
+		if (e->is_rename_source || (e->rule != NULL) != guarded)
+			continue;
+		k->v[k->n] = e;
+		k->section[k->n++] = section;
+		k->added += entry_added(e);
+		k->removed += e->removed;
+	}
 }
 
 static void
-open_table(struct diff_view *d)
+choose(struct chosen *k)
 {
-	if (!d->table)
-		html_lit(d->b,
-		    "<div class=\"scroll\"><table class=\"diff\"><tbody>");
-	d->table = true;
+	k->v = calloc(k->x->n_files + 1, sizeof(*k->v));
+	k->section = calloc(k->x->n_files + 1, sizeof(*k->section));
+	if (k->v == NULL || k->section == NULL)
+		gg_die("no memory for a diff");
+	for (size_t i = 0; i < k->x->n_sections; i++) {
+		if (!is_chosen(k, &k->x->sections[i]))
+			continue;
+		/* what a rule asks to be looked at comes first */
+		k->n_sections++;
+		choose_files(k, i, true);
+		choose_files(k, i, false);
+		if (k->w->commit[0] != '\0')
+			break; /* the same in every update that brings it */
+	}
+}
+
+/* ---- one file ---- */
+
+static void
+counts(struct buf *b, uint64_t added, uint64_t removed)
+{
+	if (added == 0 && removed == 0)
+		return;
+	html_lit(b, "<span class=\"count\"><span class=\"plus\">+");
+	html_u64(b, added);
+	html_lit(b, "</span> <span class=\"minus\">\xe2\x88\x92");
+	html_u64(b, removed);
+	html_lit(b, "</span></span>");
 }
 
 static void
-short_oid(struct buf *b, const char *hex)
+badge(struct buf *b, const char *look, const char *text)
 {
-	html_lit(b, "<code class=\"oid\">");
-	if (hex[0] == '\0')
-		html_lit(b, "(nothing)");
-	else
-		html_text(b, view_of(hex, strnlen(hex, 12)));
+	html_lit(b, " <span class=\"badge ");
+	html_attrs(b, look);
+	html_lit(b, "\">");
+	html_texts(b, text);
+	html_lit(b, "</span>");
+}
+
+static void
+kind_badges(struct buf *b, const struct diff_entry *e)
+{
+	const struct diff_file *f = &e->f;
+	char mode[48];
+
+	if (e->renamed_from != NULL)
+		badge(b, "", "renamed, contents unchanged");
+	else if (f->old_mode == 0)
+		badge(b, "", "added");
+	else if (f->new_mode == 0)
+		badge(b, "", "deleted");
+	else if (f->old_mode != f->new_mode) {
+		(void)snprintf(mode, sizeof(mode), "mode %06o → %06o",
+		    f->old_mode, f->new_mode);
+		badge(b, "warn", mode);
+	}
+	if (f->new_mode == 0100755 && f->old_mode == 0)
+		badge(b, "warn", "executable");
+	if (f->flags & DIFF_FLAG_BINARY)
+		badge(b, "warn", "binary");
+	if (f->flags & DIFF_FLAG_SUBMODULE)
+		badge(b, "warn", "submodule");
+	if (f->flags & DIFF_FLAG_SYMLINK)
+		badge(b, "warn", "symlink");
+	if (f->flags & DIFF_FLAG_TOO_LARGE)
+		badge(b, "warn", "too large to show");
+}
+
+static void
+names(struct buf *b, const struct diff_entry *e)
+{
+	const struct view none = view_of(NULL, 0);
+	struct view was = e->renamed_from != NULL ?
+	    e->renamed_from->f.old_path :
+	    e->f.old_path.n > 0 && e->f.new_path.n > 0 &&
+		!view_eq(e->f.old_path, e->f.new_path) ?
+	    e->f.old_path :
+	    none;
+
+	html_lit(b, "<code>");
+	if (was.n > 0) {
+		html_text(b, was);
+		html_lit(b, "</code> → <code>");
+	}
+	if (diff_entry_path(e).n == 0)
+		html_lit(b, "(a tag's object)");
+	html_text(b, diff_entry_path(e));
 	html_lit(b, "</code>");
 }
 
-static bool
-show_update(struct diff_view *d, struct view body)
-{
-	struct dec in = dec_of(body);
-	GG_AUTO_MEM char *ref = dec_str(&in, NAME_MAX_BYTES);
-	GG_AUTO_MEM char *from = dec_str(&in, 64);
-	GG_AUTO_MEM char *to = dec_str(&in, 64);
-
-	close_file(d);
-	html_lit(d->b, "<h3>All changes to <code>");
-	html_texts(d->b, ref);
-	html_lit(d->b, "</code>: ");
-	short_oid(d->b, from);
-	html_lit(d->b, " → ");
-	short_oid(d->b, to);
-	html_lit(d->b, "</h3>");
-	return dec_end(&in, NULL) == 0;
-}
-
-static bool
-show_commit(struct diff_view *d, struct view body)
-{
-	struct dec in = dec_of(body);
-	GG_AUTO_MEM char *hex = dec_str(&in, 64);
-	GG_AUTO_MEM char *subject = dec_str(&in, 65536);
-
-	close_file(d);
-	html_lit(d->b, "<h3>Commit ");
-	short_oid(d->b, hex);
-	html_lit(d->b, " ");
-	html_text(d->b, view_of(subject, strnlen(subject, 300)));
-	html_lit(d->b, "</h3>");
-	return dec_end(&in, NULL) == 0;
-}
-
 static void
-file_notes(struct buf *b, uint32_t old_mode, uint32_t new_mode,
-    uint64_t size[2], uint8_t flags)
+sizes(struct buf *b, const struct diff_entry *e)
 {
-	if (old_mode == 0)
-		html_lit(b, " <span class=\"badge\">added</span>");
-	else if (new_mode == 0)
-		html_lit(b, " <span class=\"badge\">deleted</span>");
-	else if (old_mode != new_mode)
-		buf_addf(b,
-		    " <span class=\"badge warn\">mode %06o → %06o</span>",
-		    old_mode, new_mode);
-	if (new_mode == 0100755 && old_mode == 0)
-		html_lit(b, " <span class=\"badge warn\">executable</span>");
-	if (flags & DIFF_FLAG_BINARY)
-		html_lit(b, " <span class=\"badge warn\">binary</span>");
-	if (flags & DIFF_FLAG_SUBMODULE)
-		html_lit(b, " <span class=\"badge warn\">submodule</span>");
-	if (flags & DIFF_FLAG_SYMLINK)
-		html_lit(b, " <span class=\"badge warn\">symlink</span>");
-	if (flags & DIFF_FLAG_TOO_LARGE)
-		html_lit(b,
-		    " <span class=\"badge warn\">too large to "
-		    "show</span>");
-	html_lit(b, " <span class=\"dim\">");
-	html_bytes(b, size[0]);
-	html_lit(b, " → ");
-	html_bytes(b, size[1]);
+	if (e->f.flags & DIFF_FLAG_SUBMODULE)
+		return;
+	html_lit(b, "<span class=\"dim small\">");
+	if (e->f.old_mode != 0 && e->f.new_mode != 0) {
+		html_bytes(b, e->f.old_bytes);
+		html_lit(b, " → ");
+	}
+	html_bytes(b, e->f.new_mode != 0 ? e->f.new_bytes : e->f.old_bytes);
 	html_lit(b, "</span>");
 }
 
-static bool
-show_file(struct diff_view *d, struct view body)
+static void
+file_head(struct buf *b, const struct diff_entry *e, size_t at)
 {
-	struct dec in = dec_of(body);
-	GG_AUTO_MEM char *old_path = dec_str(&in, NAME_MAX_BYTES);
-	GG_AUTO_MEM char *new_path = dec_str(&in, NAME_MAX_BYTES);
-	uint32_t old_mode = dec_u32(&in), new_mode = dec_u32(&in);
-	uint64_t size[2];
-	uint8_t flags;
-
-	size[0] = dec_u64(&in);
-	size[1] = dec_u64(&in);
-	flags = dec_u8(&in);
-	close_file(d);
-	d->file = true;
-	html_lit(d->b, "<section class=\"file\"><h4><code>");
-	if (old_path[0] != '\0' && new_path[0] != '\0' &&
-	    strcmp(old_path, new_path) != 0) {
-		html_texts(d->b, old_path);
-		html_lit(d->b, "</code> → <code>");
+	html_lit(b, "<details open class=\"file");
+	if (e->rule != NULL)
+		html_lit(b, " guarded");
+	html_lit(b, "\" id=\"f");
+	html_u64(b, at + 1);
+	html_lit(b, "\"><summary><h4>");
+	names(b, e);
+	html_lit(b, "</h4><span>");
+	if (e->rule != NULL) {
+		html_lit(b, "<span class=\"badge hold\">rule ");
+		html_texts(b, e->rule);
+		html_lit(b, "</span>");
 	}
-	html_texts(d->b, new_path[0] != '\0' ? new_path : old_path);
-	html_lit(d->b, "</code>");
-	file_notes(d->b, old_mode, new_mode, size, flags);
-	html_lit(d->b, "</h4>");
-	return dec_end(&in, NULL) == 0;
-}
-
-static bool
-show_hunk(struct diff_view *d, struct view body)
-{
-	struct dec in = dec_of(body);
-	uint32_t old_start = dec_u32(&in), old_n = dec_u32(&in);
-	uint32_t new_start = dec_u32(&in), new_n = dec_u32(&in);
-	GG_AUTO_MEM char *section = dec_str(&in, 65536);
-
-	open_table(d);
-	d->old_line = old_start;
-	d->new_line = new_start;
-	buf_addf(d->b,
-	    "<tr class=\"hunk\"><td class=\"n\"></td><td class=\"n\"></td><td>@@ -%u,%u +%u,%u "
-	    "@@ ",
-	    old_start, old_n, new_start, new_n);
-	html_text(d->b, view_of(section, strnlen(section, 200)));
-	html_lit(d->b, "</td></tr>");
-	return dec_end(&in, NULL) == 0;
+	kind_badges(b, e);
+	html_lit(b, "</span><span class=\"more\">");
+	counts(b, entry_added(e), e->removed);
+	html_lit(b, " ");
+	sizes(b, e);
+	html_lit(b, "</span></summary>");
 }
 
 static void
-line_number(struct buf *b, bool shown, uint64_t n)
+note(struct buf *b, const char *text)
 {
-	html_lit(b, "<td class=\"n\">");
-	if (shown)
-		html_u64(b, n);
-	html_lit(b, "</td>");
+	html_lit(b, "<p class=\"note\">");
+	html_texts(b, text);
+	html_lit(b, "</p>");
 }
 
 static void
-show_line(struct diff_view *d, enum diff_kind kind, struct view line)
+file_words(struct buf *b, const struct diff_entry *e)
 {
-	bool old_side = kind != DIFF_ADDED, new_side = kind != DIFF_REMOVED;
-	struct buf *b = d->b;
-
-	open_table(d);
-	if (kind == DIFF_ADDED)
-		html_lit(b, "<tr class=\"add\">");
-	else if (kind == DIFF_REMOVED)
-		html_lit(b, "<tr class=\"del\">");
+	if (e->n_records > 0 && e->renamed_from == NULL)
+		return;
+	if (e->renamed_from != NULL)
+		note(b, "The file has another name; every byte is the same.");
+	else if (e->f.flags & DIFF_FLAG_BINARY)
+		note(b, "Binary: its bytes are not shown as text.");
+	else if (e->f.flags & DIFF_FLAG_TOO_LARGE)
+		note(b, "Too large to be shown here.");
+	else if (e->f.old_mode != 0 && e->f.new_mode != 0 &&
+	    view_eq(e->f.old_oid, e->f.new_oid))
+		note(b, "Only its mode changes.");
+	else if (e->f.old_bytes == 0 && e->f.new_bytes == 0)
+		note(b, "An empty file.");
 	else
-		html_lit(b, "<tr>");
-	line_number(b, old_side, d->old_line);
-	line_number(b, new_side, d->new_line);
-	d->old_line += old_side;
-	d->new_line += new_side;
-	d->lines++;
-	html_lit(b, "<td class=\"line\"><span class=\"sign\">");
-	buf_addc(b,
-	    kind == DIFF_ADDED       ? '+' :
-		kind == DIFF_REMOVED ? '-' :
-				       ' ');
-	html_lit(b, "</span>");
-	if (line.n > LINE_SHOWN) {
-		html_text(b, view_of(line.p, LINE_SHOWN));
-		html_lit(b, "<span class=\"cut\">not shown: ");
-		html_u64(b, line.n - LINE_SHOWN);
-		html_lit(b, " bytes of this line</span>");
+		note(b, "Its lines are not shown here.");
+}
+
+/* True: there is room for more. */
+static bool
+show_file(struct buf *b, struct chosen *k, size_t at, uint64_t *line)
+{
+	const struct diff_entry *e = k->v[at];
+	uint64_t shown = e->n_records;
+
+	file_head(b, e, at);
+	file_words(b, e);
+	if (e->renamed_from == NULL)
+		shown = diff_lines_show(b, &k->lines, e, *line);
+	html_lit(b, "</details>\n");
+	*line = shown < e->n_records ? shown : 0;
+	return *line == 0 && k->lines.lines_left > 0 &&
+	    b->n < k->lines.bytes_max;
+}
+
+/* ---- sections ---- */
+
+static void
+short_oid(struct buf *b, struct view hex)
+{
+	html_lit(b, "<code class=\"oid\">");
+	if (hex.n == 0)
+		html_lit(b, "(nothing)");
+	html_text(b, view_of(hex.p, hex.n < 12 ? hex.n : 12));
+	html_lit(b, "</code>");
+}
+
+static void
+section_head(struct buf *b, const struct diff_section *s)
+{
+	html_lit(b, "<h3 class=\"section\">");
+	if (s->commit.n > 0) {
+		html_lit(b, "Commit ");
+		short_oid(b, s->commit);
+		html_lit(b, " ");
+		html_text(b, s->subject);
 	} else {
-		html_text(b, line);
+		html_lit(b, "All changes to <code>");
+		html_text(b, s->ref);
+		html_lit(b, "</code>: ");
+		short_oid(b, s->from);
+		html_lit(b, " → ");
+		short_oid(b, s->to);
 	}
-	html_lit(b, "</td></tr>");
+	html_lit(b, "</h3>");
 }
 
 static bool
-show_cut(struct diff_view *d, struct view body)
+cut_concerns(const struct chosen *k, const struct diff_cut *cut)
 {
-	struct dec in = dec_of(body);
-	GG_AUTO_MEM char *what = dec_str(&in, 4096);
-	uint64_t files = dec_u64(&in), lines = dec_u64(&in);
-
-	close_table(d);
-	html_lit(d->b, "<p class=\"cut\" role=\"note\">not shown: ");
-	html_u64(d->b, files);
-	html_lit(d->b, " files, ");
-	html_u64(d->b, lines);
-	html_lit(d->b, " lines. ");
-	html_texts(d->b, what);
-	html_lit(d->b, "</p>");
-	return dec_end(&in, NULL) == 0;
-}
-
-static bool
-show_record(struct diff_view *d, enum diff_kind kind, struct view body)
-{
-	switch (kind) {
-	case DIFF_UPDATE:
-		return show_update(d, body);
-	case DIFF_COMMIT:
-		return show_commit(d, body);
-	case DIFF_FILE:
-		return show_file(d, body);
-	case DIFF_HUNK:
-		return show_hunk(d, body);
-	case DIFF_CUT:
-		return show_cut(d, body);
-	case DIFF_NO_NEWLINE:
-		open_table(d);
-		html_lit(d->b,
-		    "<tr class=\"hunk\"><td class=\"n\"></td><td class=\"n\"></td><td>no newline "
-		    "at the end of the file</td></tr>");
-		return true;
-	case DIFF_CONTEXT:
-	case DIFF_ADDED:
-	case DIFF_REMOVED:
-		show_line(d, kind, body);
-		return true;
-	}
-	return false;
-}
-
-/* The headers that a page in the middle stands under. */
-struct context {
-	struct view update, commit, file, hunk;
-	uint64_t hunk_old, hunk_new; /* lines passed since the hunk's head */
-};
-
-static void
-context_pass(struct context *x, enum diff_kind kind, struct view body)
-{
-	if (kind == DIFF_UPDATE) {
-		*x = (struct context){ .update = body };
-	} else if (kind == DIFF_COMMIT) {
-		*x = (struct context){ .update = x->update, .commit = body };
-	} else if (kind == DIFF_FILE) {
-		x->file = body;
-		x->hunk = view_of(NULL, 0);
-	} else if (kind == DIFF_HUNK) {
-		x->hunk = body;
-		x->hunk_old = x->hunk_new = 0;
-	} else {
-		x->hunk_old += kind == DIFF_CONTEXT || kind == DIFF_REMOVED;
-		x->hunk_new += kind == DIFF_CONTEXT || kind == DIFF_ADDED;
-	}
+	return cut->section < k->x->n_sections &&
+	    is_chosen(k, &k->x->sections[cut->section]);
 }
 
 static void
-context_show(const struct context *x, struct diff_view *d)
+show_cuts(struct buf *b, const struct chosen *k)
 {
-	if (x->update.n > 0)
-		(void)show_update(d, x->update);
-	if (x->commit.n > 0)
-		(void)show_commit(d, x->commit);
-	if (x->file.n > 0)
-		(void)show_file(d, x->file);
-	if (x->hunk.n > 0) {
-		(void)show_hunk(d, x->hunk);
-		d->old_line += x->hunk_old;
-		d->new_line += x->hunk_new;
+	for (size_t i = 0; i < k->x->n_cuts; i++) {
+		const struct diff_cut *cut = &k->x->cuts[i];
+
+		/* the one at the very end speaks of all that follows */
+		if (!cut_concerns(k, cut) && i + 1 < k->x->n_cuts)
+			continue;
+		html_lit(b, "<p class=\"cut\" role=\"note\">not shown: ");
+		html_u64(b, cut->files);
+		html_lit(b, " files, ");
+		html_u64(b, cut->lines);
+		html_lit(b, " lines. ");
+		html_text(b, cut->why);
+		html_lit(b, "</p>");
 	}
+	if (k->x->damaged)
+		html_lit(b,
+		    "<p class=\"cut\" role=\"alert\">The rest of this diff is "
+		    "damaged and not shown.</p>");
 }
 
+/* Which part this is, what is before and behind it. */
 static void
-page_links(struct buf *b, const char *self, uint64_t skip, uint64_t at,
-    bool more)
+parts(struct buf *b, const struct chosen *k, size_t next, uint64_t line)
 {
-	if (skip == 0 && !more)
+	const struct diff_wish *w = k->w;
+	uint64_t left = 0;
+
+	if (w->from == 0 && w->line == 0 && next >= k->n)
 		return;
 	html_lit(b, "<p class=\"cut\" role=\"note\">");
-	if (skip > 0) {
+	if (w->from > 0 || w->line > 0) {
 		html_lit(b,
 		    "This is not the beginning of the diff. <a href=\"");
-		html_attrs(b, self);
+		link_to(b, w, w->commit, w->split, 0, 0);
 		html_lit(b, "#diff\">From the beginning</a> ");
 	}
-	if (more) {
-		html_lit(b, "The diff goes on. <a href=\"");
-		html_attrs(b, self);
-		html_lit(b, "?skip=");
-		html_u64(b, at);
+	if (next < k->n) {
+		for (size_t i = next; i < k->n; i++)
+			left += k->v[i]->n_records;
+		html_lit(b, "The diff goes on: ");
+		html_u64(b, k->n - next);
+		html_texts(b,
+		    k->n - next == 1 ? " file with " : " files with ");
+		html_u64(b, left - (line < left ? line : left));
+		html_lit(b, " lines are not shown yet. <a href=\"");
+		link_to(b, w, w->commit, w->split, next, line);
 		html_lit(b, "#diff\">Next part</a>");
 	}
 	html_lit(b, "</p>");
 }
 
-/* Show what stands behind the first skip records. */
 static void
-show_records(struct buf *b, struct view in, uint64_t skip, const char *self)
+show_files(struct buf *b, struct chosen *k)
 {
-	struct diff_view d = { .b = b };
-	struct context x = { 0 };
-	size_t start = b->n;
-	enum diff_kind kind;
-	struct view body;
-	uint64_t at = 0;
-	bool fine = true, more = false;
-	int rc = 0;
+	size_t at = k->w->from < k->n ? (size_t)k->w->from : 0;
+	uint64_t line = k->w->from < k->n ? k->w->line : 0;
+	size_t section = SIZE_MAX;
+	bool room = true;
 
-	while (fine && (rc = diff_record_next(&in, &kind, &body, NULL)) == 1) {
-		if (at++ < skip) {
-			context_pass(&x, kind, body);
-			continue;
+	k->lines = (struct diff_lines){ .split = k->w->split,
+		.lines_left = LINES_PER_PAGE,
+		.bytes_max = b->n + PAGE_BYTES,
+		.words_left = WORD_STEPS };
+	while (at < k->n && room) {
+		if (k->section[at] != section) {
+			section = k->section[at];
+			section_head(b, &k->x->sections[section]);
 		}
-		if (at == skip + 1 && skip > 0)
-			context_show(&x, &d);
-		fine = show_record(&d, kind, body);
-		more = in.n > 0;
-		if (more &&
-		    (d.lines >= LINES_PER_PAGE || b->n - start > PAGE_BYTES))
-			break;
-		more = false;
+		room = show_file(b, k, at, &line);
+		at += line == 0;
 	}
-	close_file(&d);
-	if (rc < 0 || !fine)
-		html_lit(b,
-		    "<p class=\"cut\" role=\"alert\">The rest of this diff is "
-		    "damaged and not shown.</p>");
-	page_links(b, self, skip, at, more);
+	show_cuts(b, k);
+	parts(b, k, at, line);
+}
+
+/* ---- above them ---- */
+
+static void
+choice(struct buf *b, const struct diff_wish *w, bool split, const char *name)
+{
+	html_lit(b, "<a href=\"");
+	link_to(b, w, w->commit, split, w->from, 0);
+	html_lit(b, "#diff\"");
+	if (split == w->split)
+		html_lit(b, " aria-current=\"true\"");
+	html_lit(b, ">");
+	html_texts(b, name);
+	html_lit(b, "</a>");
+}
+
+static void
+tools(struct buf *b, const struct chosen *k)
+{
+	html_lit(b, "<div class=\"tools\" id=\"diff\"><h2>");
+	html_u64(b, k->n);
+	html_texts(b, k->n == 1 ? " changed file " : " changed files ");
+	counts(b, k->added, k->removed);
+	html_lit(b, "</h2>");
+	if (k->w->commit[0] != '\0') {
+		html_lit(b, "<p>One commit only. <a href=\"");
+		link_to(b, k->w, "", k->w->split, 0, 0);
+		html_lit(b, "#diff\">Show all changes</a></p>");
+	}
+	html_lit(b, "<nav class=\"seg\" aria-label=\"Way of showing\">");
+	choice(b, k->w, false, "Unified");
+	choice(b, k->w, true, "Side by side");
+	html_lit(b, "</nav></div>");
+}
+
+static void
+listed_file(struct buf *b, const struct chosen *k, size_t i, bool here)
+{
+	const struct diff_entry *e = k->v[i];
+
+	html_lit(b, "<li><a href=\"");
+	if (!here)
+		link_to(b, k->w, k->w->commit, k->w->split, i, 0);
+	buf_addf(b, "#f%zu\">", i + 1);
+	names(b, e);
+	html_lit(b, "</a>");
+	if (e->rule != NULL) {
+		html_lit(b, "<span class=\"badge hold\">rule ");
+		html_texts(b, e->rule);
+		html_lit(b, "</span>");
+	}
+	counts(b, entry_added(e), e->removed);
+	html_lit(b, "</li>");
+}
+
+/* Nobody needs a list of one. */
+static void
+file_list(struct buf *b, const struct chosen *k)
+{
+	size_t i, from = k->w->from < k->n ? (size_t)k->w->from : 0;
+	uint64_t lines = 0;
+
+	if (k->n < 2)
+		return;
+	html_lit(b,
+	    "<nav class=\"card\" aria-label=\"Changed files\"><ul "
+	    "class=\"files\">");
+	for (i = 0; i < k->n && i < FILES_LISTED; i++) {
+		listed_file(b, k, i, i >= from && lines < LINES_PER_PAGE);
+		lines += i >= from ? k->v[i]->n_records : 0;
+	}
+	html_lit(b, "</ul>");
+	if (i < k->n) {
+		html_lit(b, "<p class=\"cut\">not listed: ");
+		html_u64(b, k->n - i);
+		html_lit(b, " files</p>");
+	}
+	html_lit(b, "</nav>");
 }
 
 void
-view_diff(const struct web_call *c, struct buf *b, const char *push,
-    const char *self)
+view_diff(struct buf *b, const struct diff_index *x, const struct diff_wish *w)
 {
-	GG_AUTO_MEM char *path = path_f("%s/pushes/%s/diff", c->cfg->state_dir,
-	    push);
-	const char *from = http_query(c->rq, "skip");
-	uint64_t skip = 0;
-	GG_AUTO_RELEASE(buf)
-	raw = BUF_INIT((size_t)c->cfg->limits.diff_bytes * 2 + 1048576);
+	GG_AUTO_RELEASE(chosen) k = { .x = x, .w = w };
 
-	html_lit(b, "<section class=\"card\" id=\"diff\"><h2>Diff</h2>");
-	if (from != NULL &&
-	    num_parse(view_str(from), UINT32_MAX, &skip, NULL) != 0)
-		skip = 0;
-	if (file_read(path, &raw, NULL) != 0)
+	choose(&k);
+	tools(b, &k);
+	if (k.n_sections == 0 && w->commit[0] != '\0')
 		html_lit(b,
-		    "<p class=\"cut\">There is no diff for this push.</p>");
-	else
-		show_records(b, buf_view(&raw), skip, self);
-	html_lit(b, "</section>");
+		    "<p class=\"cut\">This commit's own changes are not in "
+		    "the recorded diff.</p>");
+	file_list(b, &k);
+	show_files(b, &k);
+}
+
+void
+view_diff_counts(struct buf *b, const struct diff_index *x)
+{
+	struct diff_wish whole = { .self = "" };
+	GG_AUTO_RELEASE(chosen) k = { .x = x, .w = &whole };
+
+	choose(&k);
+	html_u64(b, k.n);
+	html_texts(b, k.n == 1 ? " file " : " files ");
+	counts(b, k.added, k.removed);
 }

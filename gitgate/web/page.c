@@ -52,9 +52,8 @@ navigation(const struct web_call *c, struct buf *b, const char *section)
 	html_lit(b, "</div>");
 }
 
-void
-page_begin(const struct web_call *c, struct buf *b, const char *title,
-    const char *section)
+static void
+head(struct buf *b, const char *title)
 {
 	html_lit(b,
 	    "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
@@ -62,15 +61,27 @@ page_begin(const struct web_call *c, struct buf *b, const char *title,
 	    "initial-scale=1\"><meta name=\"color-scheme\" "
 	    "content=\"light dark\"><title>");
 	html_attrs(b, title);
+	html_lit(b, " - gitgate</title><link rel=\"icon\" href=\"");
+	asset_url(b, "icon.svg");
+	html_lit(b, "\"><link rel=\"stylesheet\" href=\"");
+	asset_url(b, "style.css");
+	html_lit(b, "\"><script src=\"");
+	asset_url(b, "app.js");
+	html_lit(b, "\" defer></script></head>");
+}
+
+void
+page_begin(const struct web_call *c, struct buf *b, const char *title,
+    const char *section)
+{
+	head(b, title);
 	html_lit(b,
-	    " - gitgate</title><link rel=\"stylesheet\" "
-	    "href=\"/-/static/style.css\"><script src=\"/-/static/app.js\" "
-	    "defer></script></head><body><a class=\"skip\" href=\"#main\">"
-	    "Skip to content</a><header><a class=\"brand\" href=\"/-/holds\">"
+	    "<body><a class=\"skip\" href=\"#main\">Skip to content</a>"
+	    "<header class=\"top\"><a class=\"brand\" href=\"/-/holds\">"
 	    "gitgate</a>");
 	if (c->who.name != NULL && c->who.method != AUTH_ANONYMOUS)
 		navigation(c, b, section);
-	html_lit(b, "</header><main id=\"main\">");
+	html_lit(b, "</header><main id=\"main\" tabindex=\"-1\">");
 }
 
 void

@@ -1,5 +1,5 @@
 /* Recorded pushes, whatever became of them. */
-#include "web/web_priv.h"
+#include "web/diff_view.h"
 
 static void
 push_row(struct buf *b, const json_t *p)
@@ -93,36 +93,50 @@ time_line(struct buf *b, const struct stored_push *p)
 	html_lit(b, "</section>");
 }
 
+static void
+push_head(struct buf *b, const struct stored_push *p, const char *hold)
+{
+	html_lit(b, "<div class=\"ask\"><h1>");
+	html_texts(b, p->repository);
+	html_lit(b, " ");
+	view_state(b, push_state_name(p->state));
+	html_lit(b, "</h1>");
+	if (hold[0] != '\0') {
+		html_lit(b, "<p class=\"meta\"><a href=\"/-/holds/");
+		html_urls(b, hold);
+		html_lit(b, "\">Its hold and reviews</a></p>");
+	}
+	html_lit(b, "</div>");
+}
+
 void
 push_page(struct web_call *c)
 {
 	GG_AUTO_RELEASE(stored_push) p = { 0 };
 	GG_AUTO_RELEASE(buf) b = BUF_INIT(PAGE_MAX_BYTES);
+	GG_AUTO_RELEASE(change) ch = { 0 };
 	struct gg_error err = { 0 };
 	char hold[ULID_SIZE] = "";
 	int rc = load_push(c, &p, hold, &err);
+	json_t *o;
 
 	if (rc != 0) {
 		page_failure(c, rc, &err);
 		return;
 	}
+	o = json_of_push(c, &p, hold);
 	page_begin(c, &b, "Push", "Pushes");
-	html_lit(&b, "<h1>");
-	html_texts(&b, p.repository);
-	html_lit(&b, " <span class=\"badge ");
-	html_attrs(&b, push_state_name(p.state));
-	html_lit(&b, "\">");
-	html_texts(&b, push_state_name(p.state));
-	html_lit(&b, "</span></h1>");
-	if (hold[0] != '\0') {
-		html_lit(&b, "<p><a href=\"/-/holds/");
-		html_urls(&b, hold);
-		html_lit(&b, "\">Its hold and reviews</a></p>");
-	}
-	view_facts(&b, &p);
+	push_head(&b, &p, hold);
+	html_lit(&b, "<div class=\"grid\"><div>");
+	view_updates(&b, "What", p.updates);
+	html_lit(&b, "</div><div class=\"side\">");
 	time_line(&b, &p);
-	view_updates(&b, p.updates);
-	view_commits(c, &b, p.id);
-	view_diff(c, &b, p.id, http_path(c->rq));
+	view_facts(&b, &p, o);
+	html_lit(&b, "</div><div>");
+	change_load(c, p.id, p.updates, &ch);
+	view_commits(&b, &ch);
+	html_lit(&b, "</div></div>");
+	view_change(&b, &ch);
+	json_decref(o);
 	page_reply(c, 200, &b);
 }

@@ -42,6 +42,7 @@ static const struct route {
 	{ "/-/log/**", ROUTE_API | ROUTE_ANYBODY, log_file, NULL },
 	{ "/-/static/style.css", ROUTE_PUBLIC, static_file, "style.css" },
 	{ "/-/static/app.js", ROUTE_PUBLIC, static_file, "app.js" },
+	{ "/-/static/icon.svg", ROUTE_PUBLIC, static_file, "icon.svg" },
 	{ "/", ROUTE_PUBLIC, root_page, NULL },
 	{ "/-/", ROUTE_PUBLIC, root_page, NULL },
 	{ "/-/login", ROUTE_ANYBODY, signin_page, NULL },

@@ -1,4 +1,4 @@
-/* The style sheet and the script, with an ETag each. */
+/* The style sheet, the script and the icon, with an ETag each. */
 #include "web/web_priv.h"
 
 void
@@ -7,26 +7,30 @@ root_page(struct web_call *c)
 	page_redirect(c, "/-/holds", NULL);
 }
 
+/* Pages name them with their digest: such an address never means anything
+ * else. Without it, or with another gate's, they are asked for again. */
 void
 static_file(struct web_call *c)
 {
-	bool css = strcmp(c->verb, "style.css") == 0;
-	struct view text = view_str(css ? asset_css : asset_js);
+	const struct asset *a = asset_find(c->verb);
 	const char *known = http_header(c->rq, "If-None-Match");
-	char hash[DIGEST_SHA256_HEX_SIZE], etag[24];
-	const struct http_headers h[] = {
+	const char *version = http_query(c->rq, "v");
+	char etag[24];
+	struct http_headers h[] = {
 		{ "Cache-Control", "public, max-age=300" },
 		{ "ETag", etag },
 		{ NULL, NULL },
 	};
 
-	digest_sha256_hex(text, hash);
-	(void)snprintf(etag, sizeof(etag), "\"%.16s\"", hash);
+	if (a == NULL) {
+		http_reply_text(c->rq, 404, "not found");
+		return;
+	}
+	if (version != NULL && strcmp(version, a->digest) == 0)
+		h[0].value = "public, max-age=31536000, immutable";
+	(void)snprintf(etag, sizeof(etag), "\"%s\"", a->digest);
 	if (known != NULL && strstr(known, etag) != NULL)
 		http_reply(c->rq, 304, NULL, view_of("", 0), h);
 	else
-		http_reply(c->rq, 200,
-		    css ? "text/css; charset=utf-8" :
-			  "text/javascript; charset=utf-8",
-		    text, h);
+		http_reply(c->rq, 200, a->type, a->text, h);
 }

@@ -170,15 +170,24 @@ act_on_hold(struct web_call *c, const char *comment, struct gg_error *err);
 /* The HTTP status for a code. */
 unsigned status_of(int rc);
 
-/* -- change_view.c, diff_view.c -- */
-void view_updates(struct buf *b, const json_t *updates);
-void view_commits(const struct web_call *c, struct buf *b, const char *push);
-void view_diff(const struct web_call *c, struct buf *b, const char *push,
-    const char *self); /* path of the page, for "more" links */
-void view_facts(struct buf *b, const struct stored_push *p);
+/* -- change_view.c (diff_view.h has more), holds_page.c -- */
+/* The state's word, coloured. */
+void view_state(struct buf *b, const char *state);
+void view_updates(struct buf *b, const char *heading, const json_t *updates);
+/* record: the push's or hold's JSON, with "verified" and "claimed". */
+void
+view_facts(struct buf *b, const struct stored_push *p, const json_t *record);
 
 /* -- assets.c -- */
-extern const char asset_css[], asset_js[];
+struct asset {
+	const char *name, *type;
+	struct view text;
+	char digest[17]; /* of the text: names this version */
+};
+/* NULL when there is none. */
+const struct asset *asset_find(const char *name);
+/* Its address with its digest, for a quoted attribute. */
+void asset_url(struct buf *b, const char *name);
 extern const char openapi_json[];
 
 #endif

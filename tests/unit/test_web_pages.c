@@ -9,9 +9,10 @@
 
 #include "web_place.h"
 
-#define PUSH1 "01JD0000000000000000000001"
-#define HOLD1 "01JD0000000000000000000002"
-#define PUSH2 "01JD0000000000000000000003"
+#define PUSH1  "01JD0000000000000000000001"
+#define HOLD1  "01JD0000000000000000000002"
+#define PUSH2  "01JD0000000000000000000003"
+#define COMMIT "2222222222222222222222222222222222222222"
 
 /* Goes wherever a pusher can put a string. */
 #define EVIL      "<script>alert(1)</script>\" onload='x'"
@@ -46,6 +47,18 @@ line(struct buf *out, enum diff_kind kind, const char *text)
 }
 
 static void
+write_file(struct buf *out, const char *path)
+{
+	GG_AUTO_RELEASE(buf) b = BUF_INIT(65536);
+	const struct diff_file f = { .new_path = view_str(path),
+		.new_mode = 0100644,
+		.new_oid = view_str(COMMIT) };
+
+	diff_file_encode(&b, &f);
+	record(out, DIFF_FILE, &b);
+}
+
+static void
 write_diff(const char *push, size_t many)
 {
 	GG_AUTO_RELEASE(buf) out = BUF_INIT((size_t)8 << 20);
@@ -59,15 +72,14 @@ write_diff(const char *push, size_t many)
 	enc_str(&b, EVIL);
 	record(&out, DIFF_UPDATE, &b);
 	enc_str(&b, EVIL);
-	enc_str(&b, EVIL);
-	record(&out, DIFF_COMMIT, &b);
-	enc_str(&b, EVIL);
 	enc_str(&b, "new" EVIL);
 	enc_u32(&b, 0100644);
 	enc_u32(&b, 0100755);
 	enc_u64(&b, 10);
 	enc_u64(&b, 20000);
 	enc_u8(&b, DIFF_FLAG_BINARY);
+	enc_str(&b, "");
+	enc_str(&b, "");
 	record(&out, DIFF_FILE, &b);
 	enc_u32(&b, 1);
 	enc_u32(&b, 1);
@@ -85,6 +97,10 @@ write_diff(const char *push, size_t many)
 	enc_u64(&b, 7);
 	enc_u64(&b, 12345);
 	record(&out, DIFF_CUT, &b);
+	enc_str(&b, COMMIT);
+	enc_str(&b, EVIL);
+	record(&out, DIFF_COMMIT, &b);
+	write_file(&out, "of one commit " EVIL);
 	must(dir_make(dir, 0700, &err), &err);
 	must(file_write(path, buf_view(&out), 0600, false, &err), &err);
 }
@@ -266,21 +282,38 @@ test_review_page(void **state)
 	buf_release(&a.body);
 }
 
+/* The address of the link with this text, as a browser takes it. */
+static void
+link_called(const struct raw_answer *a, const char *text, char out[256])
+{
+	const char *at = strstr(TEXT_OF(*a), text), *from;
+	size_t n = 0;
+
+	assert_non_null(at);
+	for (from = at; strncmp(from, "<a href=\"", 9) != 0; from--)
+		assert_true(from > TEXT_OF(*a));
+	for (from += 9; *from != '"' && *from != '#' && n < 255; from++) {
+		out[n++] = *from;
+		if (strncmp(from, "&amp;", 5) == 0)
+			from += 4;
+	}
+	out[n] = '\0';
+}
+
 static void
 test_long_diff_in_parts(void **state)
 {
 	struct raw_answer a = { 0 };
-	char next[128];
-	const char *p;
+	char next[256];
 
 	(void)state;
 	ask(&a, "GET", "/-/pushes/" PUSH2, ann, NULL);
 	assert_int_equal(a.status, 200);
-	has(&a, "The diff goes on.");
+	/* 5003 lines, the head of their hunk and what is said at the end */
+	has(&a, "The diff goes on: 1 file with 2004 lines are not shown yet.");
+	has(&a, "<td class=\"n\">2999</td>");
 	assert_null(strstr(TEXT_OF(a), "the last line"));
-	p = strstr(TEXT_OF(a), "/-/pushes/" PUSH2 "?skip=");
-	assert_non_null(p);
-	(void)snprintf(next, sizeof(next), "%.*s", (int)strcspn(p, "#\""), p);
+	link_called(&a, "Next part", next);
 	ask(&a, "GET", next, ann, NULL);
 	has(&a, "the last line");
 	has(&a, "This is not the beginning of the diff.");
@@ -290,8 +323,43 @@ test_long_diff_in_parts(void **state)
 	has(&a,
 	    "<td class=\"n\">5002</td><td class=\"line\"><span "
 	    "class=\"sign\">+</span>the last line");
-	ask(&a, "GET", "/-/pushes/" PUSH2 "?skip=999999", ann, NULL);
+	link_called(&a, "From the beginning", next);
+	assert_string_equal(next, "/-/pushes/" PUSH2);
+	ask(&a, "GET", "/-/pushes/" PUSH2 "?from=999999&line=99999999", ann,
+	    NULL);
 	assert_int_equal(a.status, 200);
+	has(&a, "<td class=\"n\">2999</td>");
+	buf_release(&a.body);
+}
+
+static void
+test_ways_of_showing(void **state)
+{
+	struct raw_answer a = { 0 };
+	char next[256];
+
+	(void)state;
+	ask(&a, "GET", "/-/pushes/" PUSH2, ann, NULL);
+	assert_null(strstr(TEXT_OF(a), "of one commit"));
+	link_called(&a, "Side by side", next);
+	ask(&a, "GET", next, ann, NULL);
+	has(&a, "<table class=\"diff split\">");
+	link_called(&a, "Next part", next);
+	assert_non_null(strstr(next, "view=split"));
+	ask(&a, "GET", "/-/pushes/" PUSH2 "?commit=" COMMIT, ann, NULL);
+	has(&a, "of one commit " EVIL_SHOWN);
+	assert_null(strstr(TEXT_OF(a), "<table"));
+	link_called(&a, "Show all changes", next);
+	assert_string_equal(next, "/-/pushes/" PUSH2);
+	ask(&a, "GET",
+	    "/-/pushes/" PUSH2
+	    "?commit=4444444444444444444444444444444444444444",
+	    ann, NULL);
+	has(&a, "not in the recorded diff");
+	/* what is no oid is as if it were not there */
+	ask(&a, "GET", "/-/pushes/" PUSH2 "?commit=%3Cscript%3E&view=%22", ann,
+	    NULL);
+	has(&a, "<table class=\"diff unified\">");
 	buf_release(&a.body);
 }
 
@@ -318,7 +386,7 @@ static void
 test_static_and_root(void **state)
 {
 	struct raw_answer a = { 0 };
-	char headers[128];
+	char headers[128], address[128];
 
 	(void)state;
 	ask(&a, "GET", "/-/static/style.css", "", NULL);
@@ -329,6 +397,23 @@ test_static_and_root(void **state)
 	    raw_header(&a, "ETag"));
 	ask(&a, "GET", "/-/static/style.css", headers, NULL);
 	assert_int_equal(a.status, 304);
+	assert_string_equal(raw_header(&a, "Cache-Control"),
+	    "public, max-age=300");
+	/* by the address that pages name it with, for good */
+	ask(&a, "GET", "/-/login", "", NULL);
+	assert_non_null(strstr(TEXT_OF(a), "/-/static/style.css?v="));
+	(void)snprintf(address, sizeof(address), "%.*s",
+	    (int)strcspn(strstr(TEXT_OF(a), "/-/static/style.css?v="), "\""),
+	    strstr(TEXT_OF(a), "/-/static/style.css?v="));
+	ask(&a, "GET", address, "", NULL);
+	assert_int_equal(a.status, 200);
+	assert_string_equal(raw_header(&a, "Cache-Control"),
+	    "public, max-age=31536000, immutable");
+	ask(&a, "GET", "/-/static/style.css?v=other", "", NULL);
+	assert_string_equal(raw_header(&a, "Cache-Control"),
+	    "public, max-age=300");
+	ask(&a, "GET", "/-/static/icon.svg", "", NULL);
+	assert_int_equal(a.status, 200);
 	ask(&a, "GET", "/-/static/app.js", "", NULL);
 	assert_int_equal(a.status, 200);
 	ask(&a, "GET", "/-/static/other", "", NULL);
@@ -346,6 +431,7 @@ main(void)
 		cmocka_unit_test(test_no_markup_from_outside),
 		cmocka_unit_test(test_review_page),
 		cmocka_unit_test(test_long_diff_in_parts),
+		cmocka_unit_test(test_ways_of_showing),
 		cmocka_unit_test(test_damaged_files),
 		cmocka_unit_test(test_static_and_root),
 	};

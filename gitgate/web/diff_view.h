@@ -1,0 +1,44 @@
+/* The diff of a recorded push on a page. */
+#ifndef GITGATE_WEB_DIFF_VIEW_H
+#define GITGATE_WEB_DIFF_VIEW_H
+
+#include "model/report.h"
+#include "web/diff_index.h"
+#include "web/web_priv.h"
+
+/* What of the diff is asked for, and how. */
+struct diff_wish {
+	const char *self; /* path of the page, for its links */
+	bool split;
+	char commit[OID_HEX + 1]; /* "" : the whole */
+	uint64_t from, line;      /* first file, and records of it to skip */
+};
+/* From the query; what is malformed there is as if it were not. */
+void diff_wish_read(const struct web_call *c, struct diff_wish *w);
+
+/* -- change_view.c: what a push changes, as the inspector recorded it -- */
+struct change {
+	struct diff_wish wish;
+	struct change_report *report; /* NULL: not available */
+	bool has_diff;
+	struct buf raw; /* of the diff; x looks into it */
+	struct diff_index x;
+};
+void change_release(struct change *ch);
+GG_DEFINE_AUTO_RELEASE(change);
+/* Whatever of it cannot be read is missing. */
+void change_load(const struct web_call *c, const char *push,
+    const json_t *updates, struct change *out);
+void view_commits(struct buf *b, const struct change *ch);
+/* Its diff, or that there is none. */
+void view_change(struct buf *b, const struct change *ch);
+
+void
+view_diff(struct buf *b, const struct diff_index *x, const struct diff_wish *w);
+/* "3 files +10 -2" of the whole. */
+void view_diff_counts(struct buf *b, const struct diff_index *x);
+/* A link to one commit's own diff, for a quoted attribute. */
+void
+diff_commit_link(struct buf *b, const struct diff_wish *w, const char *commit);
+
+#endif
