@@ -525,7 +525,8 @@ def test_diff_flags(work, tmp_path):
         if kind == "F":
             n = int.from_bytes(body[0:4], "big")
             m = int.from_bytes(body[4 + n:8 + n], "big")
-            flags[body[8 + n:8 + n + m].decode()] = body[-1]
+            # two modes, two sizes, then the flags
+            flags[body[8 + n:8 + n + m].decode()] = body[8 + n + m + 24]
     assert flags == {"binary": 1, "large": 8, "link": 4, "sub": 2}
 
 
