@@ -112,6 +112,7 @@ enum metric {
 
 struct peer;
 struct inspectors;
+struct saml_desk;
 struct waiters;
 
 struct in_hand {
@@ -137,6 +138,7 @@ struct gate {
 	struct http_server *http;
 	struct peer *courier, *messenger;
 	struct inspectors *inspectors;
+	struct saml_desk *saml;
 	struct inspectors *hooks; /* runners on their way to whoever asked */
 	struct waiters *waiters;
 	unsigned char salt[JOB_SALT_BYTES]; /* of fingerprints */
@@ -218,7 +220,7 @@ GG_MUST_USE int gate_rules_load(struct gate *g, struct snapshot *fresh,
 GG_MUST_USE int
 gate_rules_begin(struct gate *g, const char *state_dir, struct gg_error *err);
 /* A socket that the supervisor passes: INSPECTOR, HOOK_RUNNER, COURIER,
- * MESSENGER.
+ * MESSENGER, SAML_RUNNER.
  * False: the frame is another one. */
 bool gate_take_socket(struct gate *g, struct frame *f);
 

@@ -8,6 +8,7 @@
 #include "ipc/codec.h"
 #include "proto/smart_path.h"
 #include "role/gate_metrics.h"
+#include "role/gate_saml.h"
 #include "role/gate_walls.h"
 #include "role/supervisor.h"
 
@@ -380,6 +381,7 @@ start(struct gate *g, struct gg_error *err)
 	    (rc = gate_walls_enter(c, g->sandbox_required, err)) != 0 ||
 	    (rc = inspectors_new(&g->inspectors, err)) != 0 ||
 	    (rc = inspectors_new(&g->hooks, err)) != 0 ||
+	    (rc = saml_new(g, err)) != 0 ||
 	    (rc = waiters_new(&g->waiters, err)) != 0 ||
 	    (rc = courier_new(g, err)) != 0 ||
 	    (rc = messenger_new(g, err)) != 0 ||

@@ -4,6 +4,7 @@
  * them is an error of the start or the reload.
  */
 #include "role/gate.h"
+#include "role/gate_saml.h"
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -24,7 +25,8 @@ bool
 gate_take_socket(struct gate *g, struct frame *f)
 {
 	if (f->type != MSG_INSPECTOR && f->type != MSG_HOOK_RUNNER &&
-	    f->type != MSG_COURIER && f->type != MSG_MESSENGER)
+	    f->type != MSG_COURIER && f->type != MSG_MESSENGER &&
+	    f->type != MSG_SAML_RUNNER)
 		return false;
 	if (f->n_fds != 1)
 		return true;
@@ -32,6 +34,8 @@ gate_take_socket(struct gate *g, struct frame *f)
 		inspectors_add(g->inspectors, frame_take_fd(f, 0));
 	else if (f->type == MSG_HOOK_RUNNER)
 		inspectors_add(g->hooks, frame_take_fd(f, 0));
+	else if (f->type == MSG_SAML_RUNNER)
+		saml_connected(g, f->id, frame_take_fd(f, 0));
 	else if (f->type == MSG_COURIER)
 		courier_connected(g, frame_take_fd(f, 0));
 	else

@@ -9,6 +9,7 @@
 #include "policy/policy.h"
 #include "role/hook_check.h"
 #include "role/notify.h"
+#include "role/saml_files.h"
 #include "role/spawn.h"
 #include "sandbox/sandbox.h"
 
@@ -207,24 +208,34 @@ start_messenger(struct supervisor *s, struct gg_error *err)
 	return introduce_messenger(s, err);
 }
 
-/* A process for one job: its socket goes to the gate. */
+/* A process for one job. *sock: our end. */
 static int
-start_worker(struct supervisor *s, const char *path, const char *const *args,
-    enum msg_type told, struct gg_error *err)
+spawn_worker(struct supervisor *s, const char *path, const char *const *args,
+    pid_t *pid, int *sock, struct gg_error *err)
 {
-	GG_AUTO_FD sock = -1;
 	size_t slot = 0;
-	pid_t pid;
 	int rc;
 
 	while (slot < WORKERS_MAX && s->workers[slot] != 0)
 		slot++;
 	if (slot == WORKERS_MAX)
 		return gg_fail(err, GG_E_LIMIT, "too many inspectors");
-	if ((rc = spawn_role(path, args, SPAWN_ENV_LEAST, &pid, &sock, err)) !=
-	    0)
+	if ((rc = spawn_role(path, args, SPAWN_ENV_LEAST, pid, sock, err)) == 0)
+		s->workers[slot] = *pid;
+	return rc;
+}
+
+/* One whose socket goes to the gate. */
+static int
+start_worker(struct supervisor *s, const char *path, const char *const *args,
+    enum msg_type told, struct gg_error *err)
+{
+	GG_AUTO_FD sock = -1;
+	pid_t pid;
+	int rc = spawn_worker(s, path, args, &pid, &sock, err);
+
+	if (rc != 0)
 		return rc;
-	s->workers[slot] = pid;
 	return send_fd(s->gate.sock, told, (uint32_t)pid, sock, err);
 }
 
@@ -251,6 +262,27 @@ start_hook(struct supervisor *s, struct gg_error *err)
 	if (s->config->hooks_dir == NULL)
 		return gg_fail(err, GG_E_INPUT, "hooks-dir is not configured");
 	return start_worker(s, path, args, MSG_HOOK_RUNNER, err);
+}
+
+/* It gets its files from here before the gate may speak to it. */
+static int
+start_saml(struct supervisor *s, const struct frame *wanted,
+    struct gg_error *err)
+{
+	GG_AUTO_MEM char *path = path_f("%s/gitgate-saml", s->bin_dir);
+	const char *const args[] = { "gitgate-saml", sandbox_word(s->config),
+		NULL };
+	GG_AUTO_RELEASE(buf) body = BUF_INIT(16);
+	GG_AUTO_FD sock = -1;
+	pid_t pid;
+	int rc;
+
+	if ((rc = spawn_worker(s, path, args, &pid, &sock, err)) != 0 ||
+	    (rc = saml_files_send(sock, s->config, wanted->body, err)) != 0)
+		return rc;
+	enc_u32(&body, (uint32_t)pid);
+	return frame_send(s->gate.sock, MSG_SAML_RUNNER, wanted->id,
+	    buf_view(&body), &sock, 1, err);
 }
 
 /* Start what is owed. One that fails now (no process, no file) is tried again:
@@ -506,6 +538,8 @@ on_gate(struct supervisor *s)
 	}
 	if (f.type == MSG_HOOK_WANTED && start_hook(s, &err) != 0)
 		log_event(EV_hook_failed, kv_err(&err));
+	if (f.type == MSG_SAML_WANTED && start_saml(s, &f, &err) != 0)
+		log_event(EV_saml_failed, kv_err(&err));
 }
 
 static void

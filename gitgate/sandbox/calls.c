@@ -71,6 +71,25 @@ static const int inspector_calls[] = {
 };
 /* clang-format on */
 
+/* The SAML process, after its libraries were loaded. */
+/* clang-format off */
+static const int parser_calls[] = {
+	ALLOW(read), ALLOW(readv), ALLOW(pread64), ALLOW(write), ALLOW(writev),
+	ALLOW(pwrite64), ALLOW(close), ALLOW(lseek), ALLOW(fstat),
+	ALLOW(newfstatat), ALLOW(fcntl), ALLOW(poll), ALLOW(memfd_create),
+	ALLOW(recvmsg), ALLOW(sendmsg),
+	/* the time zone, which libraries look for: Landlock says what else
+	 * could be read */
+	ALLOW(open), ALLOW(openat),
+	ALLOW(brk), ALLOW(munmap), ALLOW(mremap), ALLOW(madvise),
+	ALLOW(getpid), ALLOW(gettid), ALLOW(tgkill), ALLOW(futex),
+	ALLOW(exit), ALLOW(exit_group), ALLOW(restart_syscall),
+	ALLOW(rt_sigaction), ALLOW(rt_sigprocmask), ALLOW(rt_sigreturn),
+	ALLOW(clock_gettime), ALLOW(clock_getres), ALLOW(gettimeofday),
+	ALLOW(time), ALLOW(getrandom), ALLOW(sched_yield),
+};
+/* clang-format on */
+
 /* Nobody here has a use for these; an inspector dies of trying. */
 /* clang-format off */
 static const int hostile_calls[] = {
@@ -175,6 +194,29 @@ fill_inspector(scmp_filter_ctx ctx)
 	return rc;
 }
 
+/* Memory yes, new code no. */
+static int
+fill_parser(scmp_filter_ctx ctx)
+{
+	static const int maps[] = { SCMP_SYS(mmap), SCMP_SYS(mprotect) };
+	int rc = add_each(ctx, SCMP_ACT_ALLOW, parser_calls,
+	    GG_COUNT(parser_calls));
+
+	if (rc == 0)
+		rc = add_each(ctx, SCMP_ACT_KILL_PROCESS, hostile_calls,
+		    GG_COUNT(hostile_calls));
+	for (size_t i = 0; i < GG_COUNT(maps) && rc == 0; i++)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, maps[i], 1,
+		    SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	return rc;
+}
+
+static bool
+is_allow_list(enum sandbox_calls what)
+{
+	return what == SANDBOX_CALLS_INSPECTOR || what == SANDBOX_CALLS_PARSER;
+}
+
 static int
 fill_no_exec(scmp_filter_ctx ctx)
 {
@@ -199,6 +241,8 @@ fill(scmp_filter_ctx ctx, enum sandbox_calls what)
 	switch (what) {
 	case SANDBOX_CALLS_INSPECTOR:
 		return fill_inspector(ctx);
+	case SANDBOX_CALLS_PARSER:
+		return fill_parser(ctx);
 	case SANDBOX_CALLS_NO_EXEC:
 		return fill_no_exec(ctx);
 	case SANDBOX_CALLS_SERVER:
@@ -211,7 +255,7 @@ fill(scmp_filter_ctx ctx, enum sandbox_calls what)
 static int
 load(enum sandbox_calls what)
 {
-	scmp_filter_ctx ctx = seccomp_init(what == SANDBOX_CALLS_INSPECTOR ?
+	scmp_filter_ctx ctx = seccomp_init(is_allow_list(what) ?
 		SCMP_ACT_ERRNO(EPERM) :
 		SCMP_ACT_ALLOW);
 	int rc;

@@ -43,6 +43,9 @@ enum sandbox_calls {
 	                            the git child is started later */
 	SANDBOX_CALLS_NO_EXEC,   /* in addition: no exec, fork, no new
 	                            process of any kind */
+	SANDBOX_CALLS_PARSER,    /* an allow list for one that reads one
+	                            message and answers: no sockets, no process,
+	                            no new code, no writing of files */
 	SANDBOX_CALLS_SERVER,    /* gate, courier: a deny list (ptrace, mount,
 	                            module, keyring, bpf, perf, ...) */
 };

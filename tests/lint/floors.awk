@@ -5,7 +5,7 @@
 BEGIN {
 	split("base:1 config:2 crypto:2 ipc:2 sandbox:2 model:3 audit:4 " \
 	    "hold:4 identity:4 policy:4 proto:4 pack:5 scan:4 mirror:5 store:5 " \
-	    "upstream:5 outgoing:5 http:6 web:6 role:7 cli:8", pairs, " ")
+	    "upstream:5 outgoing:5 saml:5 http:6 web:6 role:7 cli:8", pairs, " ")
 	for (i in pairs) {
 		split(pairs[i], p, ":")
 		floor[p[1]] = p[2]
@@ -13,7 +13,7 @@ BEGIN {
 	# sideways, with the reason in docs/architecture.md
 	sideways["config>ipc"] = sideways["web>http"] = 1
 	home["git2.h"] = "pack mirror"
-	home["zlib.h"] = "pack mirror proto identity scan"
+	home["zlib.h"] = "pack mirror proto identity saml scan"
 	home["hs/hs.h"] = home["pcre2.h"] = "scan"
 	home["microhttpd.h"] = "http"
 	home["sqlite3.h"] = home["libpq-fe.h"] = "store"
@@ -22,7 +22,7 @@ BEGIN {
 	home["argon2.h"] = "crypto"
 	home["seccomp.h"] = "sandbox"
 	home["linux/landlock.h"] = "sandbox"
-	home["jansson.h"] = "audit hold identity policy proto store web role cli"
+	home["jansson.h"] = "audit hold identity policy proto saml store web role cli"
 }
 FNR == 1 {
 	n = split(FILENAME, part, "/")
@@ -53,6 +53,7 @@ FNR == 1 {
 	sub(/>.*/, "", header)
 	place = header ~ /^openssl\// ? "crypto" : \
 	    header ~ /^uni(case|norm|str|type|types)\.h$/ ? "policy" : \
+	    header ~ /^(lasso|libxml|xmlsec|glib)\// ? "saml" : \
 	    header ~ /^git2\// ? "pack mirror" : home[header]
 	if (place != "" && index(" " place " ", " " folder " ") == 0) {
 		print FILENAME ":" FNR ": <" header "> belongs in " place

@@ -31,10 +31,17 @@ may_not gitgate-hook libgit2 libcurl libsqlite libpq libmicrohttpd libssl \
 	libcrypto libjansson libyaml libargon2
 may_not gitgate-messenger libgit2 libsqlite libpq libmicrohttpd libjansson \
 	libyaml libargon2
+may_not gitgate-saml libgit2 libcurl libsqlite libpq libmicrohttpd libssl \
+	libyaml libargon2
 may_not gitgate libgit2 libmicrohttpd
-
+# XML and what signs it: in the process that does nothing else
 for p in gitgate gitgate-gate gitgate-inspector gitgate-courier gitgate-hook \
 	gitgate-messenger; do
+	may_not $p liblasso libxml2 libxmlsec libxslt libglib libgobject
+done
+
+for p in gitgate gitgate-gate gitgate-inspector gitgate-courier gitgate-hook \
+	gitgate-messenger gitgate-saml; do
 	f=$build/$p
 	readelf -h "$f" | grep -q 'Type:.*DYN' || complain "$p: not PIE"
 	readelf -lW "$f" | grep -q GNU_RELRO || complain "$p: no RELRO"

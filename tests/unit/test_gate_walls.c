@@ -1,10 +1,11 @@
 /*
- * The walls of gate and courier from inside, as tests/unit/test_sandbox.c
+ * The walls of gate, courier and SAML process from inside, as tests/unit/test_sandbox.c
  * does it for the inspector: each act is tried without walls, where it must
  * work, and then in a process that has entered them.
  */
 #include "role/courier.h"
 #include "role/gate_walls.h"
+#include "role/saml_walls.h"
 
 #include "base/fd.h"
 #include "sandbox/sandbox.h"
@@ -20,13 +21,14 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 enum { WORKED = 0, REFUSED = 1, BROKEN = 2 };
-enum who { GATE, COURIER };
+enum who { GATE, COURIER, SAML };
 
 static struct {
 	char root[64];
@@ -77,7 +79,9 @@ executed(const char *program, int flags)
 		(void)execv(program, argv);
 		_exit(99);
 	}
-	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+	if (pid < 0)
+		return errno == EPERM ? REFUSED : BROKEN;
+	if (waitpid(pid, &status, 0) != pid)
 		return BROKEN;
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? WORKED : REFUSED;
 }
@@ -106,6 +110,25 @@ listened(const char *name, int flags)
 	    REFUSED;
 }
 
+/* A socket of the kind that flags name: not one to connect, one at all. */
+static int
+socketed(const char *name, int flags)
+{
+	GG_AUTO_FD fd = socket(flags, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	(void)name;
+	return fd >= 0 ? WORKED : REFUSED;
+}
+
+static int
+mapped(const char *name, int flags)
+{
+	void *p = mmap(NULL, 4096, flags, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)name;
+	return p != MAP_FAILED ? WORKED : REFUSED;
+}
+
 static int
 enter(enum who who)
 {
@@ -113,6 +136,8 @@ enter(enum who who)
 	GG_AUTO_MEM char *run = at("run");
 	struct gg_error err = { 0 };
 
+	if (who == SAML)
+		return saml_walls(true, &err);
 	if (who == GATE)
 		return gate_walls_enter(&w.config, true, &err);
 	walls_of_config(&w.config, run, &walls);
@@ -186,6 +211,32 @@ static const struct {
 	    O_RDWR, WORKED, false },
 	{ "its sockets", COURIER, made, "run/new", 0, WORKED, false },
 	{ "ssh and git", COURIER, executed, "/bin/true", 0, WORKED, false },
+
+	{ "not the configuration", SAML, opened, "gitgate.yaml", O_RDONLY,
+	    REFUSED, false },
+	{ "no key", SAML, opened, "keys/another", O_RDONLY, REFUSED, false },
+	{ "no database", SAML, opened, "state/gitgate.db", O_RDONLY, REFUSED,
+	    false },
+	{ "nothing new in the state", SAML, made, "state/new", 0, REFUSED,
+	    false },
+	{ "nothing new anywhere", SAML, made, "run/new", 0, REFUSED, false },
+	{ "no other process", SAML, opened, "environ of the test", O_RDONLY,
+	    REFUSED, false },
+	{ "no system secrets", SAML, opened, "/etc/shadow", O_RDONLY, REFUSED,
+	    false },
+	{ "no program, no process", SAML, executed, "/bin/true", 0, REFUSED,
+	    false },
+	{ "no socket to listen", SAML, listened, "", 0, REFUSED, true },
+	{ "no UDP socket", SAML, socketed, "", AF_INET, REFUSED, true },
+	{ "no IPv6 socket", SAML, socketed, "", AF_INET6, REFUSED, true },
+	{ "no UNIX socket", SAML, socketed, "", AF_UNIX, REFUSED, true },
+	{ "no netlink socket", SAML, socketed, "", AF_NETLINK, REFUSED, true },
+	{ "no new code", SAML, mapped, "", PROT_READ | PROT_EXEC, REFUSED,
+	    true },
+	{ "no tracing", SAML, traced, "", 0, REFUSED, true },
+	{ "memory", SAML, mapped, "", PROT_READ | PROT_WRITE, WORKED, false },
+	{ "the system's libraries", SAML, opened, "/etc/ld.so.cache", O_RDONLY,
+	    WORKED, false },
 };
 
 static int
