@@ -13,7 +13,7 @@ import pytest
 
 from gate import BIN, PROTECT_MAIN, ROOT, SANITIZED, Gate, hold_id, http, ref, until
 
-PROGRAMS = ("gitgate-gate", "gitgate-inspector", "gitgate-courier", "gitgate-hook", "gitgate-messenger")
+PROGRAMS = ("gitgate-gate", "gitgate-inspector", "gitgate-courier", "gitgate-hook", "gitgate-messenger", "gitgate-saml")
 
 
 def make_install(dest, prefix):
