@@ -9,9 +9,9 @@
 
 /* systemd's LoadCredential= puts files into a directory that only the unit's
  * environment names. */
-static int
-expand_path(const struct loading *l, const struct yaml_node *at, char **path,
-    struct gg_error *err)
+int
+config_expand_path(const struct loading *l, const struct yaml_node *at,
+    char **path, struct gg_error *err)
 {
 	static const char var[] = "$CREDENTIALS_DIRECTORY/";
 	const char *dir;
@@ -41,7 +41,7 @@ config_take_path(const struct loading *l, const struct yaml_node *map,
 
 	if (rc < 0 || yaml_get(map, name) == NULL)
 		return rc;
-	return expand_path(l, yaml_get(map, name), out, err);
+	return config_expand_path(l, yaml_get(map, name), out, err);
 }
 
 int
@@ -210,6 +210,23 @@ take_log(const struct loading *l, const struct yaml_node *root,
 	return 0;
 }
 
+/* "192.0.2.1", "2001:db8::/32"; one that covers everybody is a mistake. */
+static bool
+is_address_or_prefix(const char *s)
+{
+	struct view rest = view_str(s), host = { 0 };
+	GG_AUTO_MEM char *text = NULL;
+	uint64_t bits = 0;
+
+	if (!view_cut(&rest, '/', &host))
+		return is_numeric_address(s);
+	if ((text = view_dup(host)) == NULL || !is_numeric_address(text))
+		return false;
+	return num_parse(rest, strchr(text, ':') != NULL ? 128 : 32, &bits,
+		   NULL) == 0 &&
+	    bits > 0;
+}
+
 static int
 take_proxies(const struct loading *l, const struct yaml_node *root,
     struct gg_error *err)
@@ -219,9 +236,9 @@ take_proxies(const struct loading *l, const struct yaml_node *root,
 	    &l->conf->trusted_proxies, err);
 
 	for (size_t i = 0; rc == 0 && at != NULL && i < at->n; i++)
-		if (!is_numeric_address(at->item[i].text))
+		if (!is_address_or_prefix(at->item[i].text))
 			return yaml_fail(l->tree, &at->item[i], err,
-			    "trusted-proxies: \"%.60s\" is not a numeric address",
+			    "trusted-proxies: \"%.60s\" is neither a numeric address nor a prefix like 10.0.0.0/8",
 			    at->item[i].text);
 	return rc;
 }
@@ -349,7 +366,9 @@ take_all(const struct loading *l, struct gg_error *err)
 	    (rc = config_take_tls(l, yaml_get(root, "tls"), err)) < 0 ||
 	    (rc = config_take_notices(l, yaml_get(root, "notices"), err)) < 0)
 		return rc;
-	return config_take_repositories(l, root, err);
+	if ((rc = config_take_repositories(l, root, err)) < 0)
+		return rc;
+	return config_check_tls(l, err);
 }
 
 static int

@@ -140,14 +140,20 @@ struct provider {
 
 /* `tls:`; certificate NULL: the gate speaks plain HTTP. */
 struct tls {
-	char *certificate_file, *key_file;
+	char *certificate_file, *key_file; /* PEM: chain, leaf first; its key */
 	char *client_ca_file; /* asks clients for certificates; NULL: not */
 	struct strv client_crl_files;
+	/* RFC 9440 headers of trusted proxies count as the client's
+	 * certificate. */
+	bool client_certificate_header;
+	int line; /* 0: the file has no `tls:` */
 };
 
 /* `identity: client-certificates:`: machines known by their certificate. */
 struct certificate_rule {
-	char *principal; /* template over {spiffe} {dns} {email} {spki} */
+	/* template over {spiffe} {spiffe-domain} {spiffe-path} {dns} {email}
+	 * {spki} {serial} {issuer} (identity/certificate.h) */
+	char *principal;
 	struct claim_rule *require;
 	size_t n_require;
 	struct group_rule *groups;
@@ -211,8 +217,9 @@ struct config {
 	                          default: public_url without scheme */
 	char *log_key;    /* file with the log's signing key; default
 	                          <state_dir>/log-key, made on first start */
-	struct strv
-	    trusted_proxies; /* addresses whose X-Forwarded-For counts */
+	/* Addresses and prefixes ("10.0.0.0/8") whose X-Forwarded-For
+	 * counts. */
+	struct strv trusted_proxies;
 	enum sandbox_mode sandbox;
 	uint32_t inspectors; /* idle ones kept ready; default 2 */
 	struct repository *repositories;
@@ -276,6 +283,16 @@ GG_MUST_USE int glob_check(const char *glob, struct gg_error *err);
  * decides; an empty list matches everything; a list that begins with '!'
  * starts from everything. */
 bool glob_list_match(const struct strv *globs, struct view text);
+
+/*
+ * The directories that the gate must be able to read for `tls:`, each once:
+ * those of its files, as written and with links followed. Whole directories,
+ * since renewing puts new files there. GG_E_INPUT when one is "/" or lies
+ * directly below it, or holds a secret that the gate may not know; *out is
+ * then of no use.
+ */
+GG_MUST_USE int
+config_tls_dirs(const struct config *c, struct strv *out, struct gg_error *err);
 
 /*
  * What the courier may know: repositories with upstream and credential, and

@@ -16,6 +16,9 @@ struct loading {
 GG_MUST_USE int
 config_take_path(const struct loading *l, const struct yaml_node *map,
     const char *name, char **out, struct gg_error *err);
+/* Make the path that was read at `at` absolute; *path is replaced. */
+GG_MUST_USE int config_expand_path(const struct loading *l,
+    const struct yaml_node *at, char **path, struct gg_error *err);
 /* Read `repositories:`. */
 GG_MUST_USE int config_take_repositories(const struct loading *l,
     const struct yaml_node *root, struct gg_error *err);
@@ -43,6 +46,9 @@ GG_MUST_USE int config_take_certificates(const struct loading *l,
     const struct yaml_node *at, struct gg_error *err);
 GG_MUST_USE int config_take_tls(const struct loading *l,
     const struct yaml_node *at, struct gg_error *err);
+/* When all has been read: do the parts of TLS and client certificates fit
+ * each other and the rest? */
+GG_MUST_USE int config_check_tls(const struct loading *l, struct gg_error *err);
 GG_MUST_USE int config_take_notices(const struct loading *l,
     const struct yaml_node *at, struct gg_error *err);
 /* identity_parts.c: what several of them share. keys of a map to alternatives;

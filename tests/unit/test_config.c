@@ -85,7 +85,7 @@ static const struct {
 	{ "log-origin with a plus", OK "log-origin: a+b\n",
 	    "c.yaml:4: log-origin may not have a space or a + in it" },
 	{ "a proxy by name", OK "trusted-proxies: [10.0.0.1, lb]\n",
-	    "c.yaml:4: trusted-proxies: \"lb\" is not a numeric address" },
+	    "c.yaml:4: trusted-proxies: \"lb\" is neither a numeric address nor a prefix like 10.0.0.0/8" },
 	{ "a proxy that is no list", OK "trusted-proxies: 10.0.0.1\n",
 	    "c.yaml:4: trusted-proxies must be a list" },
 	{ "another sandbox", OK "sandbox: none\n",
