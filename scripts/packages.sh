@@ -7,7 +7,7 @@
 set -eu
 
 build="build-essential pkg-config git openssh-client ca-certificates
-	libgit2-dev libmicrohttpd-dev libssl-dev libjansson-dev
+	libgit2-dev libmicrohttpd-dev libgnutls28-dev libssl-dev libjansson-dev
 	libcurl4-openssl-dev libsqlite3-dev libpq-dev libyaml-dev
 	libseccomp-dev libargon2-dev librnp-dev libunistring-dev zlib1g-dev
 	libvectorscan-dev libpcre2-dev liblasso3-dev"

@@ -1,9 +1,11 @@
 /* gitgate doctor: can this machine and this configuration run a gate? */
 #include "cli/cli.h"
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/num.h"
 #include "cli/git.h"
+#include "crypto/x509.h"
 #include "role/spawn.h"
 #include "sandbox/sandbox.h"
 
@@ -12,6 +14,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define SOON_MS ((int64_t)14 * 24 * 3600 * 1000)
 
 enum health { GOOD, ODD, BAD };
 
@@ -175,6 +179,88 @@ repositories(struct doctor *d, const struct config *c)
 	}
 }
 
+/* How long until then; gone by is BAD. */
+static void
+ends(struct doctor *d, const char *what, const char *path, int64_t ends_ms)
+{
+	int64_t left = ends_ms - clock_wall_ms();
+	char at[CLOCK_RFC3339_SIZE];
+
+	clock_format(ends_ms, at);
+	find(d,
+	    left < 0           ? BAD :
+		left < SOON_MS ? ODD :
+				 GOOD,
+	    "%s %s %s %s", what, path, left < 0 ? "ended at" : "ends at", at);
+}
+
+static bool
+read_text(struct doctor *d, const char *path, struct buf *out)
+{
+	struct gg_error err = { 0 };
+
+	out->max = X509_FILE_MAX_BYTES;
+	if (file_read(path, out, &err) == 0)
+		return true;
+	find(d, BAD, "tls: %s: %s", path, err.msg);
+	return false;
+}
+
+static void
+server_pair(struct doctor *d, const struct tls *t)
+{
+	GG_AUTO_RELEASE(buf) chain = { 0 }, key = { 0 };
+	struct x509_server facts;
+	struct gg_error err = { 0 };
+	struct stat st;
+
+	if (t->certificate_file == NULL)
+		return;
+	/* Debian's group ssl-cert may read keys. */
+	if (stat(t->key_file, &st) == 0 && (st.st_mode & 007) != 0)
+		find(d, BAD, "tls: %s is open to others (mode %03o)",
+		    t->key_file, (unsigned)st.st_mode & 0777);
+	if (!read_text(d, t->certificate_file, &chain) ||
+	    !read_text(d, t->key_file, &key))
+		return;
+	if (x509_server_check(buf_view(&chain), buf_view(&key), NULL, &facts,
+		&err) != 0)
+		find(d, BAD, "tls: %s", err.msg);
+	else
+		ends(d, "tls: the certificate", t->certificate_file,
+		    facts.not_after_ms);
+	if (key.p != NULL)
+		explicit_bzero(key.p, key.n);
+}
+
+static void
+client_trust(struct doctor *d, const struct tls *t)
+{
+	GG_AUTO_RELEASE(buf) ca = { 0 };
+	struct gg_error err = { 0 };
+
+	if (t->client_ca_file == NULL || !read_text(d, t->client_ca_file, &ca))
+		return;
+	for (size_t i = 0; i <= t->client_crl_files.n; i++) {
+		GG_AUTO(x509_trust) trust = NULL;
+		GG_AUTO_RELEASE(buf) crl = { 0 };
+		struct view text;
+		bool last = i == t->client_crl_files.n;
+
+		if (!last && !read_text(d, t->client_crl_files.v[i], &crl))
+			continue;
+		text = buf_view(&crl);
+		if (x509_trust_new(buf_view(&ca), &text, last ? 0 : 1, &trust,
+			&err) != 0)
+			find(d, BAD, "tls: %s", err.msg);
+		else if (!last)
+			ends(d, "tls: client-crl", t->client_crl_files.v[i],
+			    x509_trust_ends_ms(trust));
+		else
+			find(d, GOOD, "tls: client-ca %s", t->client_ca_file);
+	}
+}
+
 static void
 log_key(struct doctor *d, const struct config *c)
 {
@@ -223,6 +309,8 @@ cmd_doctor(struct cli *cli, int argc, char **argv)
 		state_dir(&d, c);
 		log_key(&d, c);
 		repositories(&d, c);
+		server_pair(&d, &c->tls);
+		client_trust(&d, &c->tls);
 	}
 	if (cli->json)
 		say_json(d.findings);

@@ -308,10 +308,11 @@ access_connection(void *cls, struct MHD_Connection *conn, void **socket_context,
 {
 	struct http_server *s = cls;
 
-	(void)conn;
 	(void)socket_context;
-	if (code == MHD_CONNECTION_NOTIFY_STARTED)
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
 		(void)atomic_fetch_add(&s->n_connections, 1);
-	else
+		tls_begin(s, conn);
+	} else {
 		(void)atomic_fetch_sub(&s->n_connections, 1);
+	}
 }

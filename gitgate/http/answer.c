@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -80,9 +81,16 @@ http_reply(struct http_request *rq, unsigned status, const char *type,
 	/* The library copies it and does not write to it. */
 	struct MHD_Response *r = MHD_create_response_from_buffer(body.n,
 	    (void *)(uintptr_t)body.p, MHD_RESPMEM_MUST_COPY);
+	char seconds[16];
 
 	if (r != NULL)
 		add_headers(r, type, extra);
+	if (r != NULL && rq->retry_after > 0 &&
+	    (status == 429 || status == 503) &&
+	    extra_get(extra, "Retry-After") == NULL) {
+		(void)snprintf(seconds, sizeof(seconds), "%u", rq->retry_after);
+		(void)MHD_add_response_header(r, "Retry-After", seconds);
+	}
 	give(rq, status, r);
 }
 

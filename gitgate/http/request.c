@@ -69,6 +69,7 @@ request_unref(struct http_request *rq)
 	fields_release(&rq->query);
 	fields_release(&rq->form);
 	strv_release(&rq->kept);
+	buf_release(&rq->certificates);
 	buf_release(&rq->body);
 	buf_release(&rq->head);
 	buf_release(&rq->stream.out);
@@ -137,8 +138,12 @@ read_client(struct http_request *rq)
 		if (strcasecmp(rq->headers[i].name, "X-Forwarded-For") == 0)
 			buf_addf(&all, "%s%s", all.n ? "," : "",
 			    rq->headers[i].value);
+	/* Cut short, its rightmost part would be missing. */
+	if (all.failed != 0)
+		buf_clear(&all);
 	addr_client(rq->peer, buf_view(&all), rq->s->c.trusted_proxies,
 	    rq->client);
+	rq->peer_trusted = addr_in_list(rq->peer, rq->s->c.trusted_proxies);
 }
 
 void
@@ -159,6 +164,7 @@ request_read_head(struct http_request *rq, const char *method)
 	(void)MHD_get_connection_values(rq->conn, MHD_HEADER_KIND, copy_header,
 	    rq);
 	read_client(rq);
+	tls_read_peer(rq);
 	if (!framing_is_fine(rq) ||
 	    target_parse(view_str(rq->target), &rq->path, &query, NULL) != 0 ||
 	    fields_parse(query, &rq->query, NULL) != 0)
@@ -222,6 +228,31 @@ const char *
 http_client_addr(const struct http_request *rq)
 {
 	return rq->client;
+}
+
+bool
+http_peer_is_trusted(const struct http_request *rq)
+{
+	return rq->peer_trusted;
+}
+
+const struct view *
+http_peer_certificates(const struct http_request *rq, size_t *n)
+{
+	*n = rq->n_certificates;
+	return rq->certificate;
+}
+
+void
+http_retry_after(struct http_request *rq, unsigned seconds)
+{
+	rq->retry_after = seconds;
+}
+
+unsigned
+http_retry_seconds(const struct http_request *rq)
+{
+	return rq->retry_after;
 }
 
 void *

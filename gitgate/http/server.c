@@ -68,6 +68,14 @@ static int
 start_daemon(struct http_server *s, struct gg_error *err)
 {
 	const struct http_config *c = &s->c;
+	const struct MHD_OptionItem tls[] = {
+		{ MHD_OPTION_HTTPS_PRIORITIES, 0,
+		    (void *)(uintptr_t)tls_priorities },
+		{ MHD_OPTION_HTTPS_CERT_CALLBACK2, 0,
+		    (void *)(uintptr_t)tls_give_pair },
+		{ MHD_OPTION_END, 0, NULL },
+	};
+	const struct MHD_OptionItem none[] = { { MHD_OPTION_END, 0, NULL } };
 	struct listen_addr a;
 	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD |
 	    MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
@@ -78,6 +86,8 @@ start_daemon(struct http_server *s, struct gg_error *err)
 		return rc;
 	if (a.v6)
 		flags |= MHD_USE_IPv6;
+	if (s->tls != NULL)
+		flags |= MHD_USE_TLS;
 	s->daemon = MHD_start_daemon(flags, c->port, NULL, NULL, access_handle,
 	    s, MHD_OPTION_EXTERNAL_LOGGER, be_quiet, NULL, MHD_OPTION_SOCK_ADDR,
 	    (struct sockaddr *)&a.sa, MHD_OPTION_THREAD_POOL_SIZE, threads,
@@ -94,7 +104,8 @@ start_daemon(struct http_server *s, struct gg_error *err)
 	    MHD_OPTION_NOTIFY_COMPLETED, access_end, s,
 	    MHD_OPTION_NOTIFY_CONNECTION, access_connection, s,
 	    MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_LISTEN_BACKLOG_SIZE,
-	    1024u, MHD_OPTION_END);
+	    1024u, MHD_OPTION_ARRAY, s->tls != NULL ? tls : none,
+	    MHD_OPTION_END);
 	if (s->daemon == NULL)
 		return gg_fail(err, GG_E_SYS, "cannot listen on %s port %u",
 		    c->host, (unsigned)c->port);
@@ -148,6 +159,7 @@ server_unref(struct http_server *s)
 		return;
 	fd_close(s->epoll);
 	fd_close(s->wake);
+	tls_pair_free(s->tls);
 	free(s->waiters);
 	free(s);
 }
@@ -166,11 +178,13 @@ http_server_start(const struct http_config *c, struct http_server **out,
 	s->epoll = s->wake = -1;
 	atomic_init(&s->refs, 1);
 	(void)pthread_mutex_init(&s->lock, NULL);
+	(void)pthread_mutex_init(&s->tls_lock, NULL);
 	(void)pthread_condattr_init(&a);
 	(void)pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
 	(void)pthread_cond_init(&s->tick, &a);
 	(void)pthread_condattr_destroy(&a);
-	if ((rc = workers_init(&s->workers, c->workers, err)) != 0 ||
+	if ((c->tls != NULL && (rc = tls_set(s, c->tls, err)) != 0) ||
+	    (rc = workers_init(&s->workers, c->workers, err)) != 0 ||
 	    (rc = start_threads(s, err)) != 0 ||
 	    (rc = start_daemon(s, err)) != 0) {
 		stop_threads(s);

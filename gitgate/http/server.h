@@ -39,7 +39,16 @@ struct http_plan {
 	const char *limit; /* the key of max_body, for the refusal; constant */
 };
 
+/* PEM texts, borrowed for the call that takes them; checked before
+ * (crypto/x509.h). */
+struct http_tls {
+	struct view chain; /* leaf first */
+	struct view key;
+	bool ask; /* clients for a certificate; none is needed */
+};
+
 struct http_config {
+	const struct http_tls *tls; /* NULL: plain HTTP */
 	const char *host;
 	uint16_t port;            /* 0: any; see http_server_port() */
 	unsigned network_threads; /* 2 */
@@ -56,6 +65,10 @@ struct http_config {
 
 GG_MUST_USE int http_server_start(const struct http_config *c,
     struct http_server **out, struct gg_error *err);
+/* Another certificate for handshakes from now on. Only where the server was
+ * started with one. GG_E_INPUT: the old one stays. */
+GG_MUST_USE int http_server_set_tls(struct http_server *s,
+    const struct http_tls *tls, struct gg_error *err);
 uint16_t http_server_port(const struct http_server *s);
 /* Streams may be written and closed (to no effect) after the stop, too.
  * Refuse new connections, wait (at most grace_ms) for requests in hand, then
@@ -83,6 +96,19 @@ unsigned http_header_count(const struct http_request *rq, const char *name);
 const char *http_cookie(const struct http_request *rq, const char *name);
 /* The peer, or what a trusted proxy says of it. */
 const char *http_client_addr(const struct http_request *rq);
+/* Is the peer itself, not the client behind it, a trusted proxy? */
+bool http_peer_is_trusted(const struct http_request *rq);
+/*
+ * The certificates that the peer sent in the TLS handshake (DER, the one
+ * whose key it has first); *n 0: none. Not verified here. Borrowed.
+ */
+#define HTTP_CERTIFICATES_MAX 8
+const struct view *
+http_peer_certificates(const struct http_request *rq, size_t *n);
+/* The answer, if it is a 429 or 503, says Retry-After: so many seconds. Before
+ * the answer; 0: says nothing. */
+void http_retry_after(struct http_request *rq, unsigned seconds);
+unsigned http_retry_seconds(const struct http_request *rq);
 /* The plan's cookie. */
 void *http_request_cookie(const struct http_request *rq);
 /* BUFFER: the whole body, borrowed until the handler's answer. */

@@ -15,6 +15,8 @@
 #include "http/form.h"
 #include "http/server.h"
 
+#include <gnutls/abstract.h>
+#include <gnutls/gnutls.h>
 #include <microhttpd.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -87,6 +89,11 @@ struct http_request {
 	size_t n_headers;
 	struct strv kept; /* decoded cookies */
 	char peer[ADDR_SIZE], client[ADDR_SIZE];
+	bool peer_trusted;
+	struct buf certificates; /* DER, one behind the other */
+	struct view certificate[HTTP_CERTIFICATES_MAX];
+	size_t n_certificates;
+	unsigned retry_after;
 	uint64_t content_length;
 	bool has_body, chunked, expects, bad_head;
 	/* what is done with it */
@@ -110,7 +117,12 @@ struct http_request {
 	struct http_request *prev, *next; /* in server->requests */
 };
 
+struct tls_pair;
+
 struct http_server {
+	pthread_mutex_t tls_lock;
+	struct tls_pair *tls; /* NULL: plain HTTP */
+	atomic_bool tls_ask;
 	atomic_uint refs; /* the owner and every open stream */
 	struct http_config c;
 	struct MHD_Daemon *daemon;
@@ -152,6 +164,20 @@ void request_resume(struct http_request *rq);
 
 /* server.c: memory only; threads have ended before the last one. */
 void server_unref(struct http_server *s);
+
+/* tls.c */
+/* What start needs beside an http_server_set_tls() that went well. */
+extern const char tls_priorities[];
+int
+tls_give_pair(gnutls_session_t session, const struct gnutls_cert_retr_st *info,
+    gnutls_pcert_st **certs, unsigned *n_certs, gnutls_ocsp_data_st **ocsp,
+    unsigned *n_ocsp, gnutls_privkey_t *key, unsigned *flags);
+int tls_set(struct http_server *s, const struct http_tls *tls,
+    struct gg_error *err);
+/* A connection has begun, its handshake not. */
+void tls_begin(struct http_server *s, struct MHD_Connection *conn);
+void tls_read_peer(struct http_request *rq);
+void tls_pair_free(struct tls_pair *p);
 
 /* answer.c */
 /* Build a text answer without a handler (network thread). */

@@ -19,6 +19,7 @@
  *	gate_recover.c     closing what a crash left open
  *	gate_audit.c       entries of the audit log
  *	gate_client.c      what the pusher is told
+ *	gate_tls.c         the gate's certificate; those of clients
  *
  * Threads: the main thread reads the supervisor's frames; one each reads
  * the courier's and the messenger's; one ticks; requests run on the HTTP
@@ -111,6 +112,7 @@ enum metric {
 };
 
 struct peer;
+struct gate_tls;
 struct inspectors;
 struct saml_desk;
 struct waiters;
@@ -137,6 +139,7 @@ struct gate {
 	struct auditlog *log;
 	struct http_server *http;
 	struct peer *courier, *messenger;
+	struct gate_tls *tls;
 	struct inspectors *inspectors;
 	struct saml_desk *saml;
 	struct inspectors *hooks; /* runners on their way to whoever asked */

@@ -9,6 +9,7 @@
 #include "proto/smart_path.h"
 #include "role/gate_metrics.h"
 #include "role/gate_saml.h"
+#include "role/gate_tls.h"
 #include "role/gate_walls.h"
 #include "role/supervisor.h"
 
@@ -26,6 +27,7 @@
 #define DRAIN_TICKS     4
 #define HEAL_TICKS      4
 #define HEAL_GRACE_MS   2000
+#define TLS_TICKS       8
 #define ROOM_BYTES      ((uint64_t)4 << 20)
 #define NETWORK_THREADS 2
 #define LAST_WORDS_MS   2000
@@ -151,6 +153,7 @@ fill_web(struct gate *g)
 		.may_review = gate_may_review,
 		.withdraw = gate_withdraw,
 		.preview = gate_preview,
+		.verify_certificate = gate_tls_identify,
 		.audit = ops_audit,
 	};
 	web_init(&g->web);
@@ -263,10 +266,11 @@ start_http(struct gate *g, const struct config *c, int listen_fd,
 		.route = route,
 		.ctx = g,
 	};
-	int rc = http_server_start(&h, &g->http, err);
+	int rc = gate_tls_open(g, c, &h.tls, err);
 
-	if (rc != 0)
+	if (rc != 0 || (rc = http_server_start(&h, &g->http, err)) != 0)
 		return rc;
+	gate_tls_started(g);
 	return write_listen_file(listen_fd, c, http_server_port(g->http), err);
 }
 
@@ -345,6 +349,8 @@ tick(void *arg)
 		}
 		if (n % DRAIN_TICKS == 0)
 			drain(g);
+		if (n % TLS_TICKS == 0)
+			gate_tls_tick(g);
 		if (n % HEAL_TICKS == 0) {
 			heal_log(g);
 			heal_index(g);

@@ -57,7 +57,8 @@ refuse_credential(struct gate *g, struct http_request *rq,
 	    kv_err(err));
 	if (http_header_count(rq, "Authorization") > 1)
 		http_reply_text(rq, 400, "gitgate: %s", err->msg);
-	else if (has_bearer(rq))
+	else if (has_bearer(rq) || http_header_count(rq, "Authorization") == 0)
+		/* without a header it was a client certificate */
 		http_reply_text(rq, 403, "gitgate: %s", err->msg);
 	else
 		challenge(rq, err->msg);

@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "ipc/codec.h"
+#include "role/gate_tls.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -85,6 +86,11 @@ gate_load(struct gate *g, int config_fd, struct gg_error *err)
 	/* At the start there is nobody yet who could compile. */
 	if (g->inspectors != NULL &&
 	    (rc = gate_rules_load(g, fresh, g->snap, err)) != 0) {
+		snapshot_unref(fresh);
+		return rc;
+	}
+	/* Last, as it cannot be undone. */
+	if ((rc = gate_tls_reload(g, fresh->config, err)) != 0) {
 		snapshot_unref(fresh);
 		return rc;
 	}

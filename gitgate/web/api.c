@@ -237,6 +237,11 @@ api_may_act(struct web_call *c)
 		api_problem(c, 403, "a session needs its X-CSRF-Token");
 		return false;
 	}
+	/* A browser would add the certificate to a form of another site. */
+	if (c->who.method == AUTH_CERTIFICATE && !auth_origin_is_ours(c)) {
+		api_problem(c, 403, "this request comes from another site");
+		return false;
+	}
 	if (!is_json(http_header(c->rq, "Content-Type"))) {
 		api_problem(c, 415, "Content-Type must be application/json");
 		return false;

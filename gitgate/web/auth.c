@@ -190,6 +190,25 @@ use_session(struct web_call *c, const char *id, struct gg_error *err)
 	return 0;
 }
 
+/* A browser offers certificates by itself, and another site can make it: on
+ * pages they are no identity. */
+static bool
+certificate_counts(const struct web_call *c)
+{
+	const char *path = http_path(c->rq);
+
+	return c->ops->verify_certificate != NULL && strcmp(path, "/") != 0 &&
+	    (strncmp(path, "/-/", 3) != 0 || strncmp(path, "/-/api/", 7) == 0);
+}
+
+static int
+use_certificate(struct web_call *c, struct gg_error *err)
+{
+	int rc = c->ops->verify_certificate(c->ops->ctx, c->rq, &c->who, err);
+
+	return rc == GG_E_NOTFOUND ? 0 : rc;
+}
+
 int
 auth_identify(struct web_call *c, bool allow_session, struct gg_error *err)
 {
@@ -206,6 +225,8 @@ auth_identify(struct web_call *c, bool allow_session, struct gg_error *err)
 	else if (allow_session &&
 	    (cookie = http_cookie(c->rq, auth_cookie_name(c->cfg))) != NULL)
 		rc = use_session(c, cookie, err);
+	if (rc == 0 && n == 0 && c->who.name == NULL && certificate_counts(c))
+		rc = use_certificate(c, err);
 	if (rc == GG_E_REFUSED)
 		refused_note(c, err);
 	if (rc != 0)
@@ -217,6 +238,12 @@ auth_identify(struct web_call *c, bool allow_session, struct gg_error *err)
 	if (c->who.name == NULL || c->who.credential_id == NULL)
 		return gg_fail(err, GG_E_NOMEM, "principal");
 	return 0;
+}
+
+unsigned
+auth_refused_status(const struct web_call *c)
+{
+	return http_header_count(c->rq, "Authorization") > 0 ? 401 : 403;
 }
 
 int

@@ -15,6 +15,21 @@ static const struct http_headers page_headers[] = {
 	{ NULL, NULL },
 };
 #define N_PAGE_HEADERS (GG_COUNT(page_headers) - 1)
+/* Room for those, and what a page adds. */
+#define PAGE_HEADERS_SIZE (N_PAGE_HEADERS + 4)
+
+/* How many. Where people come by https they stay with it. */
+static size_t
+fill_headers(const struct web_call *c, struct http_headers *h)
+{
+	size_t n = N_PAGE_HEADERS;
+
+	memcpy(h, page_headers, n * sizeof(h[0]));
+	if (auth_is_https(c->cfg))
+		h[n++] = (struct http_headers){ "Strict-Transport-Security",
+			"max-age=31536000" };
+	return n;
+}
 
 static void
 tab(struct buf *b, const char *path, const char *name, const char *section)
@@ -103,6 +118,7 @@ page_csrf(const struct web_call *c, struct buf *b)
 void
 page_reply(struct web_call *c, unsigned status, struct buf *b)
 {
+	struct http_headers h[PAGE_HEADERS_SIZE] = { { NULL, NULL } };
 	struct gg_error err = { 0 };
 
 	page_end(b);
@@ -112,8 +128,8 @@ page_reply(struct web_call *c, unsigned status, struct buf *b)
 		http_reply_text(c->rq, 500, "this page is too large");
 		return;
 	}
-	http_reply(c->rq, status, "text/html; charset=utf-8", buf_view(b),
-	    page_headers);
+	(void)fill_headers(c, h);
+	http_reply(c->rq, status, "text/html; charset=utf-8", buf_view(b), h);
 }
 
 void
@@ -135,10 +151,9 @@ void
 page_reply_with(struct web_call *c, unsigned status, struct buf *b,
     const char *name, const char *value)
 {
-	struct http_headers h[N_PAGE_HEADERS + 2] = { { NULL, NULL } };
+	struct http_headers h[PAGE_HEADERS_SIZE] = { { NULL, NULL } };
 
-	memcpy(h, page_headers, N_PAGE_HEADERS * sizeof(h[0]));
-	h[N_PAGE_HEADERS] = (struct http_headers){ name, value };
+	h[fill_headers(c, h)] = (struct http_headers){ name, value };
 	page_end(b);
 	if (buf_check(b, NULL) != 0)
 		http_reply_text(c->rq, 500, "this page is too large");
@@ -150,10 +165,9 @@ page_reply_with(struct web_call *c, unsigned status, struct buf *b,
 void
 page_redirect(struct web_call *c, const char *where, const char *set_cookie)
 {
-	struct http_headers h[N_PAGE_HEADERS + 3] = { { NULL, NULL } };
-	size_t n = N_PAGE_HEADERS;
+	struct http_headers h[PAGE_HEADERS_SIZE] = { { NULL, NULL } };
+	size_t n = fill_headers(c, h);
 
-	memcpy(h, page_headers, n * sizeof(h[0]));
 	h[n++] = (struct http_headers){ "Location", where };
 	if (set_cookie != NULL)
 		h[n++] = (struct http_headers){ "Set-Cookie", set_cookie };

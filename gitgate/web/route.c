@@ -192,7 +192,7 @@ admit(struct web_call *c, const struct route *r)
 		log_event(EV_auth_failed,
 		    kv_str("addr", http_client_addr(c->rq)), kv_err(&err));
 		if (api)
-			api_problem(c, 401, err.msg);
+			api_problem(c, auth_refused_status(c), err.msg);
 		else
 			page_error(c, 401, "Not signed in", err.msg);
 		return false;

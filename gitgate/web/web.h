@@ -57,6 +57,13 @@ struct web_ops {
 	 */
 	int (*verify_token)(void *ctx, struct view token, struct principal *out,
 	    struct gg_error *err);
+	/*
+	 * Who the client is by its TLS certificate, its own or a trusted
+	 * proxy's word for it (role/gate_tls.c). GG_E_NOTFOUND: nobody;
+	 * GG_E_REFUSED with a sentence for the client.
+	 */
+	int (*verify_certificate)(void *ctx, struct http_request *rq,
+	    struct principal *out, struct gg_error *err);
 	/* Sign-ins and other acts that belong in the audit log; entry is
 	 * borrowed. */
 	int (*audit)(void *ctx, json_t *entry, struct gg_error *err);

@@ -36,6 +36,9 @@ GG_DEFINE_AUTO_RELEASE(web_call);
 /* As web_authenticate(), and the session where one is used. */
 GG_MUST_USE int
 auth_identify(struct web_call *c, bool allow_session, struct gg_error *err);
+/* For what auth_identify() refused: 401, where another credential may help;
+ * 403 for a certificate. */
+unsigned auth_refused_status(const struct web_call *c);
 /* Does the request come from our own pages (headers and token)? */
 bool auth_origin_is_ours(const struct web_call *c);
 bool auth_csrf_is_ours(const struct web_call *c, const char *token);

@@ -77,14 +77,16 @@ class NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def http(method, url, body=None, headers=None, timeout=60):
-    """One request; never raises for a status, never follows a redirect."""
+def http(method, url, body=None, headers=None, timeout=60, tls=None):
+    """One request; never raises for a status, never follows a redirect. tls:
+    an ssl.SSLContext for https."""
     if isinstance(body, dict):
         body = json.dumps(body)
     if isinstance(body, str):
         body = body.encode()
     rq = urllib.request.Request(url, data=body, method=method, headers=headers or {})
-    opener = urllib.request.build_opener(NoRedirect)
+    handlers = [urllib.request.HTTPSHandler(context=tls)] if tls else []
+    opener = urllib.request.build_opener(NoRedirect, *handlers)
     try:
         with opener.open(rq, timeout=timeout) as r:
             return Answer(r.status, r.headers, r.read())
@@ -218,6 +220,7 @@ class Gate:
         self.env = env or {}
         self.process = None
         self.n_clones = 0
+        self.tls = None  # an ssl.SSLContext where the gate speaks TLS
         self._start = start
 
     # -- files --
@@ -271,7 +274,7 @@ class Gate:
             if not self.listen_file.exists() or "\n" not in self.listen_file.read_text():
                 return False
             try:
-                return http("GET", self.url + "/readyz", timeout=5).status == 200
+                return http("GET", self.url + "/readyz", timeout=5, tls=self.tls).status == 200
             except OSError:
                 return False
 
@@ -283,7 +286,11 @@ class Gate:
 
     @property
     def url(self):
-        return f"http://{self.address}"
+        return f"{self.scheme}://{self.address}"
+
+    @property
+    def scheme(self):
+        return "https" if "certificate" in self.config.get("tls", {}) else "http"
 
     def stop(self, check=True, seconds=40):
         self.process.send_signal(signal.SIGTERM)
@@ -366,7 +373,7 @@ class Gate:
 
     def remote(self, token=None, repository="demo/app"):
         at = f"x:{token}@" if token else ""
-        return f"http://{at}{self.address}/{repository}.git"
+        return f"{self.scheme}://{at}{self.address}/{repository}.git"
 
     def clone(self, token=None, repository="demo/app", name=None, args=()):
         self.n_clones += 1
@@ -382,7 +389,7 @@ class Gate:
             h["Authorization"] = f"Bearer {token}"
         if body is not None:
             h.setdefault("Content-Type", "application/json")
-        return http(method, f"{self.url}/-/api/v1{path}", body, h)
+        return http(method, f"{self.url}/-/api/v1{path}", body, h, tls=self.tls)
 
     def hold(self, id, token):
         a = self.api("GET", f"/holds/{id}", token)

@@ -16,6 +16,8 @@ BEGIN {
 	home["zlib.h"] = "pack mirror proto identity saml scan"
 	home["hs/hs.h"] = home["pcre2.h"] = "scan"
 	home["microhttpd.h"] = "http"
+	home["gnutls/gnutls.h"] = home["gnutls/x509.h"] = "http"
+	home["gnutls/abstract.h"] = "http"
 	home["sqlite3.h"] = home["libpq-fe.h"] = "store"
 	home["curl/curl.h"] = "upstream outgoing cli"
 	home["yaml.h"] = "config"

@@ -4,7 +4,7 @@
 #	tests/lint/tidy.sh [FILE...]
 set -u
 cd "$(dirname "$0")/../.."
-read -ra packages <<<"$(pkg-config --cflags libgit2 libmicrohttpd libpq jansson)"
+read -ra packages <<<"$(pkg-config --cflags libgit2 libmicrohttpd gnutls libpq jansson)"
 flags=(-std=gnu17 -D_GNU_SOURCE '-DGG_VERSION="0"' '-DGG_LIBEXECDIR="/"'
 	-Igitgate -include base/banned.h "${packages[@]}")
 log=$(mktemp)
