@@ -27,20 +27,14 @@ may_not gitgate-inspector libcurl libsqlite libpq libmicrohttpd libgnutls \
 may_not gitgate-courier libgit2 libsqlite libpq libmicrohttpd libgnutls \
 	libjansson libyaml libargon2
 may_not gitgate-gate libgit2 libcurl
-may_not gitgate-hook libgit2 libcurl libsqlite libpq libmicrohttpd libssl \
-	libcrypto libjansson libyaml libargon2
-may_not gitgate-messenger libgit2 libsqlite libpq libmicrohttpd libjansson \
-	libyaml libargon2
-may_not gitgate-saml libgit2 libcurl libsqlite libpq libmicrohttpd libssl \
-	libyaml libargon2
-may_not gitgate libgit2 libmicrohttpd
-# XML and what signs it: in the process that does nothing else
-may_not gitgate-messenger libgit2 libsqlite libpq libmicrohttpd libgnutls \
-	libjansson libyaml libargon2
 may_not gitgate-hook libgit2 libcurl libsqlite libpq libmicrohttpd libgnutls \
 	libssl libcrypto libjansson libyaml libargon2
+may_not gitgate-messenger libgit2 libsqlite libpq libmicrohttpd libgnutls \
+	libjansson libyaml libargon2
+may_not gitgate-saml libgit2 libcurl libsqlite libpq libmicrohttpd libgnutls \
+	libssl libyaml libargon2
 may_not gitgate libgit2 libmicrohttpd libgnutls
-
+# XML and what signs it: in the process that does nothing else
 for p in gitgate gitgate-gate gitgate-inspector gitgate-courier gitgate-hook \
 	gitgate-messenger; do
 	may_not $p liblasso libxml2 libxmlsec libxslt libglib libgobject
