@@ -205,11 +205,12 @@ bench: all
 # there whatever PREFIX was when it was built.
 LIBEXEC := $(DESTDIR)$(PREFIX)/lib/gitgate
 SHARE := $(DESTDIR)$(PREFIX)/share
+EXAMPLE_DIRS := $(shell find examples -type d)
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(LIBEXEC) $(SHARE)/man/man1 \
 	    $(SHARE)/man/man5 $(SHARE)/doc/gitgate/policy.d \
-	    $(SHARE)/doc/gitgate/examples $(SHARE)/doc/gitgate/docs \
+	    $(SHARE)/doc/gitgate/docs $(EXAMPLE_DIRS:%=$(SHARE)/doc/gitgate/%) \
 	    $(SHARE)/gitgate/hooks \
 	    $(DESTDIR)$(UNITDIR) $(DESTDIR)$(PREFIX)/lib/sysusers.d \
 	    $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
@@ -221,7 +222,9 @@ install: all
 	install -m 644 man/*.5 $(SHARE)/man/man5/
 	install -m 644 policy.d/*.yaml policy.d/*.toml policy.d/*.json \
 	    $(SHARE)/doc/gitgate/policy.d/
-	install -m 644 examples/* $(SHARE)/doc/gitgate/examples/
+	for d in $(EXAMPLE_DIRS); do \
+	    find $$d -maxdepth 1 -type f -exec install -m 644 -t \
+		$(SHARE)/doc/gitgate/$$d {} + || exit 1; done
 	install -m 755 hooks/* $(SHARE)/gitgate/hooks/
 	install -m 644 README.md $(SHARE)/doc/gitgate/
 	install -m 644 docs/* $(SHARE)/doc/gitgate/docs/

@@ -131,6 +131,10 @@ from_file(const char *path, struct buf *out, struct gg_error *err)
 static int
 from_buildkite(const struct mint *m, struct buf *out, struct gg_error *err)
 {
+	/* one issuer mints for all customers: without its id nobody could say
+	 * whose job this is */
+	static const char *const claims[] = { "--claim", "organization_id",
+		"--claim", "pipeline_id" };
 	static const char *const words[] = { "buildkite-agent", "oidc",
 		"request-token", "--audience" };
 	GG_AUTO_RELEASE(strv) argv = STRV_INIT;
@@ -138,6 +142,8 @@ from_buildkite(const struct mint *m, struct buf *out, struct gg_error *err)
 	for (size_t i = 0; i < GG_COUNT(words); i++)
 		strv_add(&argv, words[i]);
 	strv_add(&argv, m->audience);
+	for (size_t i = 0; i < GG_COUNT(claims); i++)
+		strv_add(&argv, claims[i]);
 	return mint_run("buildkite-agent", &argv, out, err);
 }
 

@@ -52,6 +52,9 @@ def test_install_puts_every_file_in_its_place(tmp_path):
         "/usr/share/doc/gitgate/policy.d/schema.json",
         "/usr/share/doc/gitgate/policy.d/10-protected-branches.yaml",
         "/usr/share/doc/gitgate/examples/gitgate.yaml",
+        "/usr/share/doc/gitgate/examples/Jenkinsfile",
+        "/usr/share/doc/gitgate/examples/container/entrypoint.sh",
+        "/usr/share/doc/gitgate/examples/issuers/gitlab.yaml",
     }
     assert wanted <= set(found), wanted - set(found)
     assert not [f for f in found if not f.startswith("/usr/")]
