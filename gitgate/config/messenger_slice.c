@@ -11,6 +11,7 @@ encode_issuer(const struct issuer *i, struct buf *out)
 	enc_str(out, i->name);
 	enc_str(out, i->issuer);
 	slice_enc_optional(out, i->jwks_uri);
+	slice_enc_optional(out, i->jwks_file);
 	slice_enc_optional(out, i->ca_file);
 }
 
@@ -20,6 +21,7 @@ decode_issuer(struct dec *d, struct issuer *i)
 	i->name = dec_str(d, SLICE_MAX_TEXT);
 	i->issuer = dec_str(d, SLICE_MAX_TEXT);
 	i->jwks_uri = slice_dec_optional(d);
+	i->jwks_file = slice_dec_optional(d);
 	i->ca_file = slice_dec_optional(d);
 }
 
@@ -157,7 +159,7 @@ config_messenger_decode(struct view v, struct config **out,
 #define LIMIT(field, key, kind, value, doc) c->limits.field = dec_u64(&d);
 #include "config/limits.def"
 #undef LIMIT
-	id->issuers = decode_array(&d, 10, sizeof(*id->issuers),
+	id->issuers = decode_array(&d, 11, sizeof(*id->issuers),
 	    &id->n_issuers);
 	for (size_t i = 0; i < id->n_issuers; i++)
 		decode_issuer(&d, &id->issuers[i]);

@@ -9,6 +9,7 @@
  *	gate_courier.c     requests to the courier
  *	gate_messenger.c   requests to the messenger
  *	gate_issuers.c     ID tokens: issuers' keys
+ *	gate_token_use.c   ID tokens: each for one repository
  *	gate_mirror.c      keeping mirrors up to date
  *	gate_fetch.c       clone and fetch
  *	gate_receive.c     reading a push
@@ -115,6 +116,7 @@ struct peer;
 struct gate_tls;
 struct inspectors;
 struct saml_desk;
+struct issuers;
 struct waiters;
 
 struct in_hand {
@@ -140,6 +142,7 @@ struct gate {
 	struct http_server *http;
 	struct peer *courier, *messenger;
 	struct gate_tls *tls;
+	struct issuers *issuers;
 	struct inspectors *inspectors;
 	struct saml_desk *saml;
 	struct inspectors *hooks; /* runners on their way to whoever asked */

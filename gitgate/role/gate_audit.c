@@ -8,10 +8,11 @@
 /* An entry has at most 64 KiB, and a byte may take six in it: so many rules,
  * so long a name, a comment (with the reviewer's name before it), and so much
  * of what the pusher claims. All of it is in the store. */
-#define AUDIT_RULES_MAX   50
-#define AUDIT_TEXT_MAX    1000
-#define AUDIT_WORDS_MAX   4200
-#define AUDIT_CLAIMED_MAX 5000
+#define AUDIT_RULES_MAX    50
+#define AUDIT_TEXT_MAX     1000
+#define AUDIT_WORDS_MAX    4200
+#define AUDIT_CLAIMED_MAX  5000
+#define AUDIT_VERIFIED_MAX 1500
 
 json_t *
 audit_text_cut(const char *s, size_t max)
@@ -46,17 +47,57 @@ strv_to_json(const struct strv *s)
 	return a;
 }
 
-json_t *
-audit_of_push(const char *type, const struct stored_push *p)
+/* Claims have no bound but the request's, or the token's: as many as fit into
+ * `left` bytes, shortened. */
+static json_t *
+some_of(json_t *claimed, size_t left)
 {
-	json_t *e = json_object(), *auth = json_object(),
-	       *client = json_object();
-	const char *owner = json_string_value(json_object_get(p->identity,
-	    "owner"));
+	json_t *some = json_object(), *v;
+	const char *key;
+
+	json_object_foreach(claimed, key, v)
+	{
+		size_t n = strlen(key), most;
+
+		if (n >= left)
+			continue;
+		left -= n;
+		most = left < AUDIT_TEXT_MAX ? left : AUDIT_TEXT_MAX;
+		(void)json_object_set_new(some, key,
+		    audit_text_cut(json_string_value(v), most));
+		n = json_string_length(json_object_get(some, key));
+		left -= n < left ? n : left;
+	}
+	return some;
+}
+
+/* How the pusher's identity was proven. */
+static json_t *
+auth_of(const struct stored_push *p)
+{
+	static const char *const words[] = { "issuer", "subject", NULL };
+	json_t *auth = json_object(), *v;
 
 	(void)json_object_set_new(auth, "method", audit_text(p->auth_method));
 	(void)json_object_set_new(auth, "credential",
 	    audit_text(p->credential_id));
+	for (size_t i = 0; words[i] != NULL; i++)
+		if ((v = json_object_get(p->identity, words[i])) != NULL)
+			(void)json_object_set_new(auth, words[i],
+			    audit_text(json_string_value(v)));
+	if ((v = json_object_get(p->identity, "verified")) != NULL)
+		(void)json_object_set_new(auth, "verified",
+		    some_of(v, AUDIT_VERIFIED_MAX));
+	return auth;
+}
+
+json_t *
+audit_of_push(const char *type, const struct stored_push *p)
+{
+	json_t *e = json_object(), *client = json_object();
+	const char *owner = json_string_value(json_object_get(p->identity,
+	    "owner"));
+
 	(void)json_object_set_new(client, "addr", audit_text(p->client_addr));
 	(void)json_object_set_new(client, "agent", audit_text(p->client_agent));
 	(void)json_object_set_new(e, "type", json_string(type));
@@ -65,7 +106,7 @@ audit_of_push(const char *type, const struct stored_push *p)
 	(void)json_object_set_new(e, "principal", audit_text(p->principal));
 	if (owner != NULL)
 		(void)json_object_set_new(e, "owner", audit_text(owner));
-	(void)json_object_set_new(e, "auth", auth);
+	(void)json_object_set_new(e, "auth", auth_of(p));
 	(void)json_object_set_new(e, "client", client);
 	return e;
 }
@@ -87,30 +128,6 @@ rules_of(const struct ref_decision *r)
 		(void)json_array_append_new(a, o);
 	}
 	return a;
-}
-
-/* Claims have no bound but the request's: as many as fit, shortened. */
-static json_t *
-some_of(json_t *claimed)
-{
-	size_t left = AUDIT_CLAIMED_MAX;
-	json_t *some = json_object(), *v;
-	const char *key;
-
-	json_object_foreach(claimed, key, v)
-	{
-		size_t n = strlen(key), most;
-
-		if (n >= left)
-			continue;
-		left -= n;
-		most = left < AUDIT_TEXT_MAX ? left : AUDIT_TEXT_MAX;
-		(void)json_object_set_new(some, key,
-		    audit_text_cut(json_string_value(v), most));
-		n = json_string_length(json_object_get(some, key));
-		left -= n < left ? n : left;
-	}
-	return some;
 }
 
 json_t *
@@ -136,7 +153,8 @@ audit_of_ref(const char *type, const struct stored_push *p,
 	    json_object_get(p->request, "pack_sha256"));
 	claimed = json_object_get(p->request, "claimed");
 	if (json_object_size(claimed) > 0)
-		(void)json_object_set_new(e, "claimed", some_of(claimed));
+		(void)json_object_set_new(e, "claimed",
+		    some_of(claimed, AUDIT_CLAIMED_MAX));
 	return e;
 }
 

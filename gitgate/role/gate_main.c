@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "ipc/codec.h"
 #include "proto/smart_path.h"
+#include "role/gate_issuers.h"
 #include "role/gate_metrics.h"
 #include "role/gate_saml.h"
 #include "role/gate_tls.h"
@@ -154,6 +155,7 @@ fill_web(struct gate *g)
 		.withdraw = gate_withdraw,
 		.preview = gate_preview,
 		.verify_certificate = gate_tls_identify,
+		.verify_token = issuers_verify,
 		.audit = ops_audit,
 	};
 	web_init(&g->web);
@@ -391,6 +393,7 @@ start(struct gate *g, struct gg_error *err)
 	    (rc = waiters_new(&g->waiters, err)) != 0 ||
 	    (rc = courier_new(g, err)) != 0 ||
 	    (rc = messenger_new(g, err)) != 0 ||
+	    (rc = issuers_new(g, err)) != 0 ||
 	    (rc = ask_for_inspectors(g, c, err)) != 0 ||
 	    (rc = gate_rules_begin(g, c->state_dir, err)) != 0 ||
 	    (rc = gate_rules_load(g, snap, NULL, err)) != 0)

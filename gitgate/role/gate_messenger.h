@@ -16,7 +16,8 @@
 struct gate;
 
 enum errand_kind {
-	ERRAND_ISSUER,   /* GET url on behalf of issuer `name` */
+	/* GET url on behalf of issuer `name`; url "": its pinned file */
+	ERRAND_ISSUER,
 	ERRAND_PROVIDER, /* GET url on behalf of OIDC provider `name` */
 	ERRAND_TOKEN,    /* POST body (a form without client authentication)
 	                    to url, as the client of provider `name` */

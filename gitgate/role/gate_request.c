@@ -3,12 +3,15 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "identity/auth_header.h"
 #include "proto/smart_path.h"
+#include "role/gate_issuers.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define AGENT_MAX 200
+#define AGENT_MAX     200
+#define RETRY_AFTER_S "30"
 
 void
 git_request_release(struct git_request *r)
@@ -64,6 +67,19 @@ refuse_credential(struct gate *g, struct http_request *rq,
 		challenge(rq, err->msg);
 }
 
+/* git shows the reason and keeps the credential. */
+static void
+come_again(struct http_request *rq, const char *why)
+{
+	static const struct http_headers later[] = {
+		{ "Retry-After", RETRY_AFTER_S },
+		{ NULL, NULL },
+	};
+	GG_AUTO_MEM char *line = path_f("gitgate: %s\n", why);
+
+	http_reply(rq, 503, "text/plain; charset=utf-8", view_str(line), later);
+}
+
 static bool
 authenticate(struct gate *g, struct http_request *rq, struct principal *out)
 {
@@ -74,6 +90,8 @@ authenticate(struct gate *g, struct http_request *rq, struct principal *out)
 		return true;
 	if (rc == GG_E_REFUSED) {
 		refuse_credential(g, rq, &err);
+	} else if (rc == GG_E_LIMIT) {
+		come_again(rq, err.msg);
 	} else {
 		log_event(EV_store_failed, kv_err(&err));
 		http_reply_text(rq, 503,
@@ -101,6 +119,37 @@ may(struct http_request *rq, unsigned need, const struct git_request *r)
 	return false;
 }
 
+/* An issuer's token serves one repository. */
+static bool
+bind_token(struct gate *g, struct http_request *rq, const struct git_request *r)
+{
+	GG_AUTO_RELEASE(auth_header) h = { 0 };
+	const char *value = http_header(rq, "Authorization");
+	struct gg_error err = { 0 };
+	int rc;
+
+	if (r->principal.method != AUTH_OIDC)
+		return true;
+	rc = auth_header_parse(view_str(value), &h, &err);
+	if (rc == 0)
+		rc = token_bind(g, r->snap->config, view_str(h.secret),
+		    r->repo.name, r->client_addr, &err);
+	if (rc == 0)
+		return true;
+	if (rc == GG_E_REFUSED) {
+		gate_count(g, METRIC_AUTH_FAILURES);
+		log_event(EV_auth_failed, kv_str("addr", r->client_addr),
+		    kv_str("principal", r->principal.name), kv_err(&err));
+		http_reply_text(rq, 403, "gitgate: %s", err.msg);
+	} else {
+		log_event(EV_store_failed, kv_err(&err));
+		come_again(rq,
+		    "gate unavailable: identity cannot be checked "
+		    "now");
+	}
+	return false;
+}
+
 bool
 git_request_open(struct gate *g, struct http_request *rq, unsigned need,
     struct git_request *out)
@@ -125,5 +174,5 @@ git_request_open(struct gate *g, struct http_request *rq, unsigned need,
 			    "gitgate: repository not found");
 		return false;
 	}
-	return may(rq, need, out);
+	return may(rq, need, out) && bind_token(g, rq, out);
 }

@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "ipc/codec.h"
+#include "role/gate_issuers.h"
 #include "role/gate_tls.h"
 
 #include <stdlib.h>
@@ -100,6 +101,7 @@ gate_load(struct gate *g, int config_fd, struct gg_error *err)
 	g->snap = fresh;
 	pthread_mutex_unlock(&g->mutex);
 	snapshot_unref(old);
+	issuers_reloaded(g);
 	return 0;
 }
 

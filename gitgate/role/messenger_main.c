@@ -29,8 +29,10 @@ void
 messenger_walls(const struct config *c, struct walls *out)
 {
 	walls_add_network(out);
-	for (size_t i = 0; i < c->identity.n_issuers; i++)
+	for (size_t i = 0; i < c->identity.n_issuers; i++) {
+		walls_add(out, c->identity.issuers[i].jwks_file, SANDBOX_READ);
 		walls_add(out, c->identity.issuers[i].ca_file, SANDBOX_READ);
+	}
 	for (size_t i = 0; i < c->identity.n_providers; i++) {
 		const struct provider *p = &c->identity.providers[i];
 

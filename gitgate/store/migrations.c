@@ -260,6 +260,15 @@ static const char *const steps[] = {
 	"ALTER TABLE token ADD COLUMN owner TEXT NOT NULL DEFAULT '';"
 	"ALTER TABLE push ADD COLUMN identity TEXT;"
 	"ALTER TABLE review ADD COLUMN aliases TEXT NOT NULL DEFAULT '[]';",
+
+	/* 6: what issuers' tokens were used for */
+	"CREATE TABLE token_use ("
+	" hash TEXT PRIMARY KEY,"
+	" issuer TEXT NOT NULL,"
+	" repository TEXT NOT NULL,"
+	" client TEXT NOT NULL,"
+	" expires_ms BIGINT NOT NULL);"
+	"CREATE INDEX token_use_expires ON token_use (expires_ms);",
 };
 
 /* One step, or 1 when there is nothing left to do. The lock makes two

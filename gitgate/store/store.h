@@ -185,6 +185,24 @@ GG_MUST_USE int store_signin_failed(struct store *s, const char *key,
 GG_MUST_USE int store_signin_count(struct store *s, const char *key,
     int64_t since_ms, uint64_t *n, struct gg_error *err);
 
+/* -- issuers' tokens: what each was used for first -- */
+struct token_use {
+	const char *issuer;     /* its name in the configuration */
+	const char *repository; /* of the gate */
+	const char *client;     /* the network of its address */
+	int64_t expires_ms;     /* kept until then */
+};
+struct stored_token_use {
+	char *repository, *client;
+};
+void stored_token_use_release(struct stored_token_use *u);
+GG_DEFINE_AUTO_RELEASE(stored_token_use);
+/* What the token of this hash is bound to; u where it was not yet. Among
+ * several at once one wins, and all are told the same. */
+GG_MUST_USE int
+store_token_use(struct store *s, const char *hash, const struct token_use *u,
+    struct stored_token_use *out, struct gg_error *err);
+
 /* -- pushes -- */
 struct stored_push {
 	char *id; /* ULID */

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "identity/auth_header.h"
+#include "identity/jws.h"
 #include "identity/session.h"
 #include "identity/token.h"
 #include "web/web_priv.h"
@@ -85,6 +86,19 @@ use_token(struct web_call *c, struct view token, struct gg_error *err)
 	return rc != 0 ? rc : strv_check(&c->who.groups, err);
 }
 
+/* An issuer's token. What cannot be known now has words for the client. */
+static int
+use_jwt(struct web_call *c, struct view token, struct gg_error *err)
+{
+	int rc = c->ops->verify_token == NULL ?
+	    gg_fail(err, GG_E_REFUSED, "not a token of this gate") :
+	    c->ops->verify_token(c->ops->ctx, token, &c->who, err);
+
+	if (rc == GG_E_UNAVAILABLE)
+		rc = err->code = GG_E_LIMIT;
+	return rc;
+}
+
 /* Basic: the password is the token; the name does not matter. */
 static int
 use_header(struct web_call *c, const char *value, struct gg_error *err)
@@ -95,6 +109,8 @@ use_header(struct web_call *c, const char *value, struct gg_error *err)
 		return gg_fail(err, GG_E_REFUSED, "malformed credentials");
 	if (h.scheme == AUTH_SCHEME_NONE)
 		return 0;
+	if (jws_is_likely(view_str(h.secret)))
+		return use_jwt(c, view_str(h.secret), err);
 	return use_token(c, view_str(h.secret), err);
 }
 

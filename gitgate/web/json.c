@@ -100,6 +100,23 @@ copy_or(const json_t *x, json_t *otherwise)
 	return json_deep_copy(x);
 }
 
+/* Who vouched, for whom, and what else the credential proved. */
+static void
+add_identity(json_t *verified, const json_t *identity)
+{
+	static const char *const names[] = { "issuer", "subject", "owner" };
+	const json_t *claims = json_object_get(identity, "verified");
+
+	for (size_t i = 0; i < GG_COUNT(names); i++) {
+		json_t *v = json_object_get(identity, names[i]);
+
+		if (v != NULL)
+			json_object_set(verified, names[i], v);
+	}
+	if (json_is_object(claims))
+		json_object_set_new(verified, "claims", json_deep_copy(claims));
+}
+
 static void
 add_provenance(json_t *o, const struct stored_push *p)
 {
@@ -113,6 +130,7 @@ add_provenance(json_t *o, const struct stored_push *p)
 		    json_text(p->auth_method));
 		json_object_set_new(verified, "principal",
 		    json_text(p->principal));
+		add_identity(verified, p->identity);
 	}
 	json_object_set_new(o, "claimed", copy_or(claimed, json_object()));
 	json_object_set_new(o, "verified", verified);

@@ -197,6 +197,10 @@ admit(struct web_call *c, const struct route *r)
 			page_error(c, 401, "Not signed in", err.msg);
 		return false;
 	}
+	if (rc == GG_E_LIMIT && api) {
+		api_problem(c, 503, err.msg);
+		return false;
+	}
 	if (rc != 0) {
 		log_event(EV_store_failed, kv_err(&err));
 		if (api)

@@ -73,7 +73,8 @@ struct web_ops {
  * Who asks: the session cookie or "Authorization: Bearer/Basic". 0 and *out
  * filled (AUTH_ANONYMOUS when there is no credential); GG_E_REFUSED with a
  * sentence for a bad, expired or revoked one, two Authorization headers, or
- * too many failed tries. Used by the git endpoints too.
+ * too many failed tries; GG_E_LIMIT with one when it cannot be known now (503:
+ * an issuer's keys cannot be had). Used by the git endpoints too.
  */
 GG_MUST_USE int
 web_authenticate(const struct web_ops *ops, struct http_request *rq,

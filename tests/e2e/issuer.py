@@ -249,7 +249,7 @@ class Issuer:
     def claims(self, **claims):
         """Claims of a token that lives ten minutes; None takes one away."""
         now = int(time.time())
-        base = {"iss": self.url, "sub": "job", "aud": "gitgate", "iat": now, "nbf": now, "exp": now + 600, "jti": uuid.uuid4().hex}
+        base = {"iss": self.url, "sub": "job", "aud": "gitgate", "kind": "pipeline", "iat": now, "nbf": now, "exp": now + 600, "jti": uuid.uuid4().hex}
         return {k: v for k, v in {**base, **claims}.items() if v is not None}
 
     def mint(self, claims=None, key=None, **header):

@@ -33,7 +33,7 @@ def config(issuers=(), providers=(), notices=(), **limits):
     out = b"".join(cf.u64(limits.get(name, default)) for name, default in cf.LIMITS.items())
     out += cf.u32(len(issuers))
     for i in issuers:
-        out += cf.blob(i["name"]) + cf.blob(i["issuer"]) + cf.optional(i.get("jwks_uri")) + cf.optional(i.get("ca_file"))
+        out += cf.blob(i["name"]) + cf.blob(i["issuer"]) + b"".join(cf.optional(i.get(k)) for k in ("jwks_uri", "jwks_file", "ca_file"))
     out += cf.u32(len(providers))
     for p in providers:
         out += cf.blob(p["name"]) + cf.blob(p["issuer"])
