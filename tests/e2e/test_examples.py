@@ -1,14 +1,18 @@
-"""The pipelines of examples/ are whole, and an agent's container works."""
+"""The pipelines of examples/ are whole, and run: each job's own shell steps,
+in the environment that its CI system would set, push through a real gate
+that knows nothing of the job but who mints its token."""
 
+import concurrent.futures
 import os
 import re
 import shutil
 import subprocess
+import uuid
 
 import pytest
 import yaml
 from ci import Ci
-from gate import BIN, PROTECT_MAIN, ROOT, contents_below, make_upstream
+from gate import BIN, PROTECT_MAIN, ROOT, contents_below, make_upstream, until
 
 EXAMPLES = ROOT / "examples"
 PUBLIC = "https://gate.example.com"
@@ -31,6 +35,18 @@ def acme(make_gate, tmp_path):
     g.reviewer = g.token("ann", "maintainers")
     g.bare = bare
     return g
+
+
+def believe(g, ci, name):
+    """Put the example's part of gitgate.yaml into force, with the names of
+    the gate and of the issuer that are here."""
+    part = yaml.safe_load((EXAMPLES / "issuers" / f"{name}.yaml").read_text())
+    (issuer,) = part["identity"]["issuers"]
+    assert issuer["audience"] == PUBLIC
+    issuer.update({"audience": g.url, "issuer": ci.issuer.url})
+    g.config.update(part)
+    assert g.reload(), g.log()
+    return issuer
 
 
 def local(text, g):
@@ -95,15 +111,96 @@ FULL = {
 }
 
 
-@pytest.mark.parametrize("name", FULL)
-def test_pipeline_is_whole(acme, name):
+def job_environment(ci, name, g):
+    if name == "github-actions":
+        return ci.github(repository_owner_id="1234567", workflow="through the gate")
+    if name == "gitlab":
+        ids = {"namespace_id": "42", "project_id": "7", "job_project_id": "7"}
+        return ci.gitlab(g.url, ref_protected="true", pipeline_source="schedule", **ids)
+    if name == "jenkins":
+        return ci.jenkins(g.url, sub="https://jenkins.example.com/job/acme-app/")
+    return ci.buildkite(organization_id="0184990a-477b-4fa8-9968-496074483cee", build_source="ui")
+
+
+def run_job(env, directory, scripts, timeout=240):
+    """All that a job says, and its exit code: the first that is not 0."""
+    said, code = "", 0
+    for at, script in scripts:
+        p = subprocess.run(
+            ["bash", "-e", "-o", "pipefail", "-c", script],
+            cwd=directory / (at or "."), env=env, capture_output=True, text=True, timeout=timeout,
+        )
+        said += p.stdout + p.stderr
+        code = p.returncode
+        if code != 0:
+            break
+    return code, said
+
+
+def approve(g, job):
+    """What a person does meanwhile; the hold."""
+
+    def held():
+        if job.done():
+            raise AssertionError(f"the job has ended: {job.result()}")
+        return g.api("GET", "/holds?state=pending", g.reviewer).json["holds"]
+
+    holds = until("the push is held", held, 60, g.log)
+    assert len(holds) == 1
+    assert g.review(holds[0]["id"], g.reviewer).status == 200
+    return holds[0]
+
+
+def prepare(ci, g, name, tmp_path):
     file, read = FULL[name]
-    settings, scripts = read(local((EXAMPLES / file).read_text(), acme))
-    assert settings["GITGATE_URL"] == acme.url and scripts
-    whole = "\n".join(script for _, script in scripts)
-    assert subprocess.run(["bash", "-n"], input=whole, text=True).returncode == 0
-    for part in ("gitgate credential", "git clone", "git push -o gitgate.wait"):
-        assert part in whole
+    settings, scripts = read(local((EXAMPLES / file).read_text(), g))
+    directory = tmp_path / "job"
+    directory.mkdir()
+    settings = dict(settings)
+    assert settings.pop("aud", g.url) == g.url
+    env = {**job_environment(ci, name, g), **settings}
+    return env, directory, scripts
+
+
+@pytest.mark.parametrize("name", FULL)
+def test_pipeline_runs(acme, ci, tmp_path, name):
+    issuer = believe(acme, ci, name)
+    env, directory, scripts = prepare(ci, acme, name, tmp_path)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        job = pool.submit(run_job, env, directory, scripts)
+        hold = approve(acme, job)
+        code, said = job.result()
+    assert code == 0, said
+    # who pushed is what the token says, and what was approved has landed
+    prefix = issuer.get("principal").split("{")[0]
+    assert hold["principal"].startswith(prefix), hold["principal"]
+    refs = subprocess.run(
+        ["git", "for-each-ref", "--format=%(refname) %(contents:subject)"],
+        cwd=acme.bare, capture_output=True, text=True, check=True, env={**os.environ, "GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"},
+    ).stdout
+    for branch in ("refs/heads/main", "refs/heads/bot/update"):
+        assert f"{branch} update of " in refs
+    # nothing of a token is left behind, on disk or in what the job said
+    assert not SECRET.search(said)
+    for home in (directory, ci.home):
+        for path, content in contents_below(home):
+            assert not SECRET.search(content.decode("latin-1")), path
+
+
+@pytest.mark.parametrize("name", FULL)
+def test_the_job_of_somebody_else_is_refused(acme, ci, tmp_path, name):
+    """Same issuer, same audience: another organisation's."""
+    believe(acme, ci, name)
+    env, directory, scripts = prepare(ci, acme, name, tmp_path)
+    foreign = {"repository_owner_id": "666", "namespace_id": "666", "organization_id": str(uuid.uuid4())}
+    ci.claims.update({k: v for k, v in foreign.items() if k in ci.claims})
+    if name == "jenkins":
+        ci.claims["sub"] = "https://jenkins.example.com/job/other/"
+    if "GITGATE_ID_TOKEN" in env:
+        env["GITGATE_ID_TOKEN"] = ci.mint(acme.url)
+    code, said = run_job(env, directory, scripts)
+    assert code != 0 and not (directory / "work").exists(), said
+    assert not acme.api("GET", "/holds", acme.reviewer).json["holds"]
 
 
 # -- agents in a container --
@@ -190,3 +287,22 @@ def test_agent_in_a_container(acme, ci, tmp_path):
     assert p.returncode == 0 and "refs/heads/agent/hello" in p.stdout, p.stderr
     for path, content in contents_below(home):
         assert not SECRET.search(content.decode("latin-1")), path
+
+
+def test_agent_in_a_pod(acme, ci, tmp_path):
+    """The same with a token that the cluster mints and renews."""
+    believe(acme, ci, "kubernetes")
+    home = tmp_path / "home"
+    home.mkdir()
+    projected = tmp_path / "token"
+    uid = "5f1d6c1e-4a44-4f56-8c9a-6a4f0c9d2b11"
+    pod = {"namespace": "agents", "serviceaccount": {"name": "coder", "uid": uid}}
+    ci.claims = {"sub": "system:serviceaccount:agents:coder", "kubernetes.io": pod}
+    more = {"GITGATE_TOKEN_FILE": str(projected)}
+    projected.write_text(ci.mint("https://kubernetes.default.svc"))
+    p = run_entrypoint(ci, acme, more, home, ["true"])
+    assert p.returncode != 0 and "stays here" in p.stderr
+    projected.write_text(ci.mint(acme.url))
+    p = run_entrypoint(ci, acme, more, home, container_command(acme))
+    assert p.returncode == 0, p.stderr
+    assert branch_is_there(acme)
