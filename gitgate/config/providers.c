@@ -1,12 +1,13 @@
 /* `identity: providers:`: where people sign in. */
 #include "config/internal.h"
+#include "config/template.h"
 
 #include "base/fd.h"
 
 #define NAME_MAX_BYTES 32
 
 /* Ways of signing in that this version has. */
-static const unsigned kinds_known = 0;
+static const unsigned kinds_known = 1u << PROVIDER_OIDC;
 
 /* What both kinds have, then each one's own. */
 #define COMMON_KEYS \
@@ -57,6 +58,16 @@ check_name(const struct loading *l, const struct yaml_node *at,
 }
 
 static int
+check_template(const struct loading *l, const struct yaml_node *at,
+    const struct provider *p, struct gg_error *err)
+{
+	if (template_check(p->principal, err) < 0)
+		return yaml_fail_wrap(l->tree, yaml_get(at, "principal"), err,
+		    "principal");
+	return 0;
+}
+
+static int
 take_common(const struct loading *l, const struct yaml_node *at,
     struct provider *p, struct gg_error *err)
 {
@@ -68,6 +79,7 @@ take_common(const struct loading *l, const struct yaml_node *at,
 	    (rc = take_or(l, at, "principal",
 		 p->kind == PROVIDER_OIDC ? "{preferred_username}" : "{NameID}",
 		 &p->principal, err)) < 0 ||
+	    (rc = check_template(l, at, p, err)) < 0 ||
 	    (rc = take_or(l, at, "email", "email", &p->email_claim, err)) < 0)
 		return rc;
 	if ((rc = yaml_take_bool(l->tree, at, "trust-email", &p->trust_email,
@@ -82,13 +94,8 @@ static int
 check_issuer(const struct loading *l, const struct yaml_node *at,
     const struct provider *p, struct gg_error *err)
 {
-	enum upstream_kind kind;
-	struct gg_error why = { 0 };
-	GG_AUTO_MEM char *whole = path_f("%s/", p->issuer);
-
-	if (strpbrk(p->issuer, "?#@ ") != NULL ||
-	    upstream_classify(whole, false, &kind, &why) < 0 ||
-	    kind != UPSTREAM_HTTP)
+	if (service_url_check(p->issuer, err) < 0 ||
+	    strpbrk(p->issuer, "?#") != NULL)
 		return yaml_fail(l->tree, yaml_get(at, "issuer"), err,
 		    "issuer must be an https:// URL without query or fragment (http:// on this machine only)");
 	return 0;

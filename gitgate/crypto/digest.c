@@ -81,3 +81,15 @@ digest_ctx_free(struct digest_ctx *d)
 	EVP_MD_CTX_free(d->md);
 	free(d);
 }
+
+void
+digest_sha2(unsigned bits, struct view v,
+    unsigned char out[DIGEST_SHA2_MAX_BYTES])
+{
+	const EVP_MD *md = bits == 512 ? EVP_sha512() :
+	    bits == 384                ? EVP_sha384() :
+					 EVP_sha256();
+
+	if (EVP_Digest(v.n > 0 ? v.p : "", v.n, out, NULL, md, NULL) != 1)
+		gg_die("sha-2 failed");
+}

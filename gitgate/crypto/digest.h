@@ -1,4 +1,4 @@
-/* SHA-256 (FIPS 180-4) and HMAC-SHA-256 (RFC 2104). */
+/* SHA-2 (FIPS 180-4) and HMAC-SHA-256 (RFC 2104). */
 #ifndef GITGATE_CRYPTO_DIGEST_H
 #define GITGATE_CRYPTO_DIGEST_H
 
@@ -20,6 +20,11 @@ digest_sha256(const void *p, size_t n, unsigned char out[DIGEST_SHA256_BYTES]);
 void digest_sha256_hex(struct view v, char out[DIGEST_SHA256_HEX_SIZE]);
 void hmac_sha256(struct view key, struct view data,
     unsigned char out[DIGEST_SHA256_BYTES]);
+
+/* SHA-2 of 256, 384 or 512 bits; the rest of out is left alone. */
+#define DIGEST_SHA2_MAX_BYTES 64
+void digest_sha2(unsigned bits, struct view v,
+    unsigned char out[DIGEST_SHA2_MAX_BYTES]);
 
 /* Piece by piece: new, update..., final; final may be called once. */
 struct digest_ctx;

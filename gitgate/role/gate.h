@@ -21,6 +21,7 @@
  *	gate_audit.c       entries of the audit log
  *	gate_client.c      what the pusher is told
  *	gate_tls.c         the gate's certificate; those of clients
+ *	gate_signin.c      people of OIDC providers
  *
  * Threads: the main thread reads the supervisor's frames; one each reads
  * the courier's and the messenger's; one ticks; requests run on the HTTP
@@ -118,6 +119,7 @@ struct inspectors;
 struct saml_desk;
 struct issuers;
 struct waiters;
+struct signin;
 
 struct in_hand {
 	struct in_hand *next;
@@ -147,6 +149,7 @@ struct gate {
 	struct saml_desk *saml;
 	struct inspectors *hooks; /* runners on their way to whoever asked */
 	struct waiters *waiters;
+	struct signin *signin; /* OIDC providers, as far as they are known */
 	unsigned char salt[JOB_SALT_BYTES]; /* of fingerprints */
 	/* A frame that had to wait until the secret rules were compiled. */
 	struct frame late;

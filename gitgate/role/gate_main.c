@@ -10,6 +10,7 @@
 #include "role/gate_issuers.h"
 #include "role/gate_metrics.h"
 #include "role/gate_saml.h"
+#include "role/gate_signin.h"
 #include "role/gate_tls.h"
 #include "role/gate_walls.h"
 #include "role/supervisor.h"
@@ -156,6 +157,8 @@ fill_web(struct gate *g)
 		.preview = gate_preview,
 		.verify_certificate = gate_tls_identify,
 		.verify_token = issuers_verify,
+		.oidc_site = gate_oidc_site,
+		.oidc_code = gate_oidc_code,
 		.audit = ops_audit,
 	};
 	web_init(&g->web);
@@ -391,7 +394,7 @@ start(struct gate *g, struct gg_error *err)
 	    (rc = inspectors_new(&g->hooks, err)) != 0 ||
 	    (rc = saml_new(g, err)) != 0 ||
 	    (rc = waiters_new(&g->waiters, err)) != 0 ||
-	    (rc = courier_new(g, err)) != 0 ||
+	    (rc = courier_new(g, err)) != 0 || (rc = signin_new(g, err)) != 0 ||
 	    (rc = messenger_new(g, err)) != 0 ||
 	    (rc = issuers_new(g, err)) != 0 ||
 	    (rc = ask_for_inspectors(g, c, err)) != 0 ||

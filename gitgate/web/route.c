@@ -48,6 +48,7 @@ static const struct route {
 	{ "/-/login", ROUTE_ANYBODY, signin_page, NULL },
 	{ "/-/login", ROUTE_ANYBODY | ROUTE_POST, signin_act, NULL },
 	{ "/-/login/+", ROUTE_ANYBODY | ROUTE_POST, signin_provider_act, NULL },
+	{ "/-/login/+/callback", ROUTE_ANYBODY, signin_oidc_callback, NULL },
 	{ "/-/logout", ROUTE_ANYBODY | ROUTE_POST, signout_act, NULL },
 	{ "/-/account", 0, account_page, NULL },
 	{ "/-/account/sessions/*/end", ROUTE_POST, account_end_session, NULL },

@@ -150,6 +150,8 @@ begin(struct web_call *c, const struct provider *p)
 {
 	switch (p->kind) {
 	case PROVIDER_OIDC:
+		signin_oidc_begin(c, p);
+		return;
 	case PROVIDER_SAML:
 		break; /* the configuration has none of these yet */
 	}

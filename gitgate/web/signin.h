@@ -82,4 +82,7 @@ GG_MUST_USE int
 signin_note(struct web_call *c, const char *type, const char *user,
     const struct stored_session *how, const char *reason, struct gg_error *err);
 
+/* -- signin_oidc.c: POST /-/login/NAME of an OIDC provider -- */
+void signin_oidc_begin(struct web_call *c, const struct provider *p);
+
 #endif

@@ -8,11 +8,17 @@
 #include "base/error.h"
 #include "config/config.h"
 #include "http/server.h"
+#include "identity/oidc.h"
 #include "model/hold.h"
 #include "model/push.h"
 #include "policy/policy.h"
 #include "store/auditlog.h"
 #include "store/store.h"
+
+/* What a provider's answer is changed with. Borrowed. */
+struct oidc_exchange {
+	const char *code, *verifier, *redirect_uri, *nonce;
+};
 
 /* Services of the gate that pages and API need; role/gate fills it. */
 struct web_ops {
@@ -64,6 +70,14 @@ struct web_ops {
 	 */
 	int (*verify_certificate)(void *ctx, struct http_request *rq,
 	    struct principal *out, struct gg_error *err);
+	/* OIDC (role/gate_signin.h): where a provider's people sign in, and who
+	 * a code stands for, its token verified. GG_E_REFUSED;
+	 * GG_E_UNAVAILABLE while the provider cannot be asked. */
+	int (*oidc_site)(void *ctx, const struct provider *p,
+	    struct oidc_site *out, struct gg_error *err);
+	int (*oidc_code)(void *ctx, const struct provider *p,
+	    const struct oidc_exchange *x, struct oidc_person *out,
+	    struct gg_error *err);
 	/* Sign-ins and other acts that belong in the audit log; entry is
 	 * borrowed. */
 	int (*audit)(void *ctx, json_t *entry, struct gg_error *err);

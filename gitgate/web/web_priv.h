@@ -126,6 +126,7 @@ void static_file(struct web_call *c);
 void signin_page(struct web_call *c);
 void signin_act(struct web_call *c);
 void signin_provider_act(struct web_call *c);
+void signin_oidc_callback(struct web_call *c);
 void account_page(struct web_call *c);
 void account_end_session(struct web_call *c);
 void account_sign_out(struct web_call *c);
