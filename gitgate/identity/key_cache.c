@@ -34,7 +34,7 @@ void
 key_cache_release(struct key_cache *c)
 {
 	key_set_unref(c->set);
-	*c = (struct key_cache){ 0 };
+	*c = (struct key_cache){ .cool_ms = c->cool_ms };
 }
 
 /* A token without key id is the set's to judge. */
@@ -69,7 +69,7 @@ static int64_t
 between(uint64_t s, int64_t least, int64_t most)
 {
 	if (s > (uint64_t)most / 1000)
-		return most;
+		return most > least ? most : least;
 	return (int64_t)s * 1000 > least ? (int64_t)s * 1000 : least;
 }
 
@@ -84,7 +84,7 @@ key_cache_got(struct key_cache *c, struct jwks *keys, uint64_t max_age_s,
 	    (max_age_s > 0 ?
 		    between(max_age_s, KEY_CACHE_MIN_MS, KEY_CACHE_MAX_MS) :
 		    KEY_CACHE_FRESH_MS);
-	c->not_before = now + KEY_CACHE_COOL_MS;
+	c->not_before = now + c->cool_ms;
 	c->fetching = c->failed = false;
 }
 
@@ -94,7 +94,7 @@ key_cache_failed(struct key_cache *c, const struct gg_error *err,
 {
 	c->err = *err;
 	c->not_before = now +
-	    between(retry_after_s, KEY_CACHE_COOL_MS, KEY_CACHE_MAX_COOL_MS);
+	    between(retry_after_s, c->cool_ms, KEY_CACHE_MAX_COOL_MS);
 	c->fetching = false;
 	c->failed = true;
 }

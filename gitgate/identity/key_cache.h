@@ -20,7 +20,6 @@
 #define KEY_CACHE_MIN_MS      (5 * 60 * (int64_t)1000)
 #define KEY_CACHE_MAX_MS      (24 * 3600 * (int64_t)1000)
 #define KEY_CACHE_STALE_MS    (24 * 3600 * (int64_t)1000)
-#define KEY_CACHE_COOL_MS     (30 * (int64_t)1000)
 #define KEY_CACHE_MAX_COOL_MS (10 * 60 * (int64_t)1000)
 
 /* Keys in use by several threads at once. */
@@ -33,8 +32,10 @@ struct key_set *key_set_new(struct jwks *keys);
 struct key_set *key_set_ref(struct key_set *s);
 void key_set_unref(struct key_set *s); /* NULL is fine */
 
-/* Of one issuer. Begin with zeros; end with key_cache_release(). */
+/* Of one issuer. Begin with zeros but for cool_ms; end with
+ * key_cache_release(). */
 struct key_cache {
+	int64_t cool_ms;     /* from one fetch to the next, at least */
 	struct key_set *set; /* NULL: none yet */
 	int64_t fetched, fresh_until;
 	int64_t not_before; /* of the next fetch */

@@ -342,6 +342,7 @@ find_keys(struct gate *g, const struct config *c, const struct issuer *i,
 
 	pthread_mutex_lock(&s->mutex);
 	k = keys_use(s, i);
+	k->cache.cool_ms = (int64_t)c->limits.issuer_cool_ms;
 	rc = keys_for(g, c, i, k, kid, err);
 	if (rc == 0)
 		*out = key_set_ref(k->cache.set);

@@ -13,6 +13,7 @@ import time
 import pytest
 
 from gate import Git, contents_below, http, make_upstream, ref, until
+import idp
 from issuer import DISCOVERY, JWKS, Authority, Issuer, Key, b64, mint
 
 AUDIENCE = "gitgate"
@@ -207,15 +208,58 @@ def test_how_the_client_is_told(place, issuer):
 
 
 def test_a_new_key_costs_one_fetch(place, issuer):
-    g = place()
-    assert info_refs(g, issuer.mint()).status == 200
+    g = place(limits={"issuer-cool-down": "1ms"})
     old = issuer.keys[0]
+    assert info_refs(g, issuer.mint()).status == 200
     issuer.rotate()
-    # within the cool-down of the first fetch nobody is asked
+    w = g.clone(issuer.mint())
+    w.commit({"a": "a\n"})
+    w.push("HEAD:refs/heads/topic", ok=True)
+    assert info_refs(g, issuer.mint(key=old)).status == 200
+    assert issuer.count == {DISCOVERY: 2, JWKS: 2}
+    # one that the issuer takes away is no key any more
+    issuer.rotate(keep=False)
+    assert info_refs(g, issuer.mint()).status == 200
+    a = info_refs(g, issuer.mint(key=old))
+    assert a.status == 403 and "key id" in a.text
+
+
+def test_within_the_cool_down_nobody_is_asked(place, issuer):
+    g = place()
+    old = issuer.keys[0]
+    assert info_refs(g, issuer.mint()).status == 200
+    issuer.rotate()
     a = info_refs(g, issuer.mint())
     assert a.status == 403 and "key id" in a.text
     assert issuer.count[JWKS] == 1
     assert info_refs(g, issuer.mint(key=old)).status == 200
+
+
+def test_known_keys_serve_while_the_issuer_is_down(place, issuer):
+    g = place(limits={"issuer-cool-down": "1ms"})
+    old = issuer.keys[0]
+    assert info_refs(g, issuer.mint()).status == 200
+    issuer.down = True
+    issuer.rotate()
+    a = info_refs(g, issuer.mint())
+    assert a.status == 503 and "issuer ci" in a.text
+    assert info_refs(g, issuer.mint(key=old)).status == 200
+    issuer.down = False
+    assert info_refs(g, issuer.mint()).status == 200
+
+
+def test_a_real_provider(place):
+    """oauth2-mock-server: another writing of documents, keys and tokens."""
+    with idp.issuer(algs=["ES256", "RS256"]) as real:
+        g = place(issuer_config(real, algorithms=["ES256", "RS256"]))
+        tokens = [real.mint(kid=k, aud=AUDIENCE, sub="job-9", kind="pipeline") for k in [key["kid"] for key in real.keys]]
+        assert len(tokens) == 2
+        for n, token in enumerate(tokens):
+            w = g.clone(token)
+            w.commit({f"f{n}": "x\n"})
+            w.push(f"HEAD:refs/heads/topic{n}", ok=True)
+        fresh = real.mint(aud="other", sub="job-9", kind="pipeline")
+        assert info_refs(g, fresh).status == 403
 
 
 def test_a_flood_of_key_ids_asks_once(place, issuer):

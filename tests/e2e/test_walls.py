@@ -10,7 +10,7 @@ import pytest
 from gate import BIN, ROOT, SANITIZED, Gate, contents_below, hold_id, http, make_upstream, until
 
 MARK = "a-secret-that-nobody-else-has-7f3a"
-ROLES = ("gate", "courier", "inspector")
+ROLES = ("gate", "courier", "messenger", "inspector")
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="roles are not dumpable: only root may look at them")
 
@@ -21,6 +21,7 @@ def g(tmp_path_factory):
     keys = tmp / "keys"
     keys.mkdir()
     (keys / "password").write_text(MARK + "\n")
+    (keys / "jwks").write_text('{"keys":[]}')
     bare = make_upstream(tmp / "upstream" / "app.git", {"README": "hello\n"})
     far = {"username": "x", "password-file": str(keys / "password")}
     gate = Gate(
@@ -30,6 +31,7 @@ def g(tmp_path_factory):
             {"path": "far/app", "upstream": "http://127.0.0.1:1/far.git", "credential": far},
         ],
         rules=[{"name": "hold-x", "when": {"refs": ["refs/heads/x"]}, "then": "hold", "approvals": {"from": ["dba"]}}],
+        config={"identity": {"issuers": [{"name": "ci", "issuer": "https://issuer.invalid", "jwks-file": str(keys / "jwks"), "audience": "a", "principal": "ci:{sub}"}]}},
         env={"CI_JOB_TOKEN": MARK, "GITGATE_TOKEN": MARK, "SSH_AUTH_SOCK": f"/tmp/{MARK}", "AWS_SECRET_ACCESS_KEY": MARK},
     )
     gate.keys = keys
@@ -132,8 +134,9 @@ def test_an_inspector_has_one_socket_and_no_file(g):
         assert not sockets(pid) & set(listening())
 
 
-def test_the_courier_listens_on_nothing(g):
-    (pid,) = g.pids("courier")
+@pytest.mark.parametrize("role", ["courier", "messenger"])
+def test_who_goes_out_listens_on_nothing(g, role):
+    (pid,) = g.pids(role)
     assert not sockets(pid) & set(listening())
     assert not sockets(pid) & udp_and_raw()
     below_state = [x for x in files(pid).values() if x.startswith(str(g.state))]
@@ -197,6 +200,14 @@ def test_the_gates_memory_never_had_the_password(g):
         seen += len(data)
         assert MARK.encode() not in data, line
     assert seen > 1 << 16
+
+
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer build holds more open")
+def test_the_messenger_holds_no_file(g):
+    """The configuration came by a socket; a secret is read when it is used."""
+    (pid,) = g.pids("messenger")
+    named = {x for x in files(pid).values() if x.startswith("/") and "(deleted)" not in x}
+    assert named <= {"/dev/null", str(g.log_file)}, named
 
 
 def test_executables_are_linked_with_what_their_role_needs():

@@ -45,7 +45,7 @@ go_down(struct key_cache *c, uint64_t retry_after_s, int64_t now)
 static void
 test_first_use(void **state)
 {
-	struct key_cache c = { 0 };
+	struct key_cache c = { .cool_ms = 30 * SECOND };
 
 	(void)state;
 	assert_int_equal(key_cache_ask(&c, "a", NOW), KEY_FETCH);
@@ -81,7 +81,7 @@ test_max_age_has_bounds(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < GG_COUNT(cases); i++) {
-		struct key_cache c = { 0 };
+		struct key_cache c = { .cool_ms = 30 * SECOND };
 
 		assert_int_equal(key_cache_ask(&c, "a", NOW), KEY_FETCH);
 		key_cache_got(&c, keys("a", "b"), cases[i].said, NOW);
@@ -98,7 +98,7 @@ test_max_age_has_bounds(void **state)
 static void
 test_unknown_ids(void **state)
 {
-	struct key_cache c = { 0 };
+	struct key_cache c = { .cool_ms = 30 * SECOND };
 	unsigned fetches = 0;
 
 	(void)state;
@@ -127,7 +127,7 @@ test_unknown_ids(void **state)
 static void
 test_rotation(void **state)
 {
-	struct key_cache c = { 0 };
+	struct key_cache c = { .cool_ms = 30 * SECOND };
 	int64_t later = NOW + 30 * SECOND;
 
 	(void)state;
@@ -147,7 +147,7 @@ test_rotation(void **state)
 static void
 test_issuer_is_down(void **state)
 {
-	struct key_cache c = { 0 };
+	struct key_cache c = { .cool_ms = 30 * SECOND };
 	int64_t t = NOW + 10 * MINUTE;
 
 	(void)state;
@@ -175,7 +175,7 @@ test_issuer_is_down(void **state)
 static void
 test_never_reached(void **state)
 {
-	struct key_cache c = { 0 };
+	struct key_cache c = { .cool_ms = 30 * SECOND };
 
 	(void)state;
 	assert_int_equal(key_cache_ask(&c, NULL, NOW), KEY_FETCH);
@@ -200,7 +200,7 @@ test_retry_after_has_bounds(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < GG_COUNT(cases); i++) {
-		struct key_cache c = { 0 };
+		struct key_cache c = { .cool_ms = 30 * SECOND };
 
 		assert_int_equal(key_cache_ask(&c, "a", NOW), KEY_FETCH);
 		go_down(&c, cases[i].said, NOW);
@@ -217,7 +217,7 @@ test_retry_after_has_bounds(void **state)
 static void
 test_a_set_in_use_stays(void **state)
 {
-	struct key_cache c = { 0 };
+	struct key_cache c = { .cool_ms = 30 * SECOND };
 	struct key_set *mine;
 
 	(void)state;

@@ -1437,6 +1437,36 @@ findings_know_their_pushers(void **state)
 	assert_int_equal(who.n, 3);
 }
 
+static void
+use_token(const char *hash, const char *repository, int64_t expires_ms,
+    const char *want)
+{
+	GG_AUTO_RELEASE(stored_token_use) use = { 0 };
+	const struct token_use u = { "ci", repository, "10.0.0.0/24",
+		expires_ms };
+
+	assert_int_equal(store_token_use(w.s, hash, &u, &use, NULL), 0);
+	assert_string_equal(use.repository, want);
+	assert_string_equal(use.client, "10.0.0.0/24");
+}
+
+/* The first use says for which repository, until the token has expired. */
+static void
+tokens_are_bound_at_first_use(void **state)
+{
+	int64_t later = clock_wall_ms() + 3600000;
+
+	(void)state;
+	use_token(PRINT_A, "acme/app", later, "acme/app");
+	use_token(PRINT_A, "acme/lib", later, "acme/app");
+	use_token(PRINT_B, "acme/lib", 1, "acme/lib");
+	use_token(PRINT_B, "acme/app", later, "acme/lib");
+	/* a new row sweeps out those that are over */
+	use_token("c", "acme/lib", later, "acme/lib");
+	use_token(PRINT_A, "acme/lib", later, "acme/app");
+	use_token(PRINT_B, "acme/app", later, "acme/app");
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 static int
@@ -1465,7 +1495,8 @@ run(const char *where, const char *name)
 		CASE(admin_acts_are_taken_once),
 		CASE(acts_come_with_their_change), CASE(facts),
 		CASE(findings_in_force), CASE(findings_are_listed),
-		CASE(findings_know_their_pushers) };
+		CASE(findings_know_their_pushers),
+		CASE(tokens_are_bound_at_first_use) };
 
 	w.where = where;
 	return cmocka_run_group_tests_name(name, tests, NULL, NULL);
