@@ -2,6 +2,7 @@
 #include "identity/id_token.h"
 
 #include "base/fd.h"
+#include "base/text.h"
 
 #include <cmocka.h>
 #include <setjmp.h>
@@ -693,6 +694,62 @@ repositories(void **state)
 	json_decref(odd);
 }
 
+/* -- signatures by issuer -- */
+
+static const struct {
+	const char *issuer, *header;
+	int want;
+	const char *why;
+} signed_by[] = {
+	/* as far as the keys, of which there is none */
+	{ "github", "{\"alg\":\"RS256\",\"typ\":\"JWT\",\"x5t\":\"a\"}",
+	    GG_E_NOTFOUND, "no key" },
+	{ "github", "{\"alg\":\"RS256\",\"kid\":\"a\"}", GG_E_NOTFOUND,
+	    "not one of" },
+	{ "github", "{\"alg\":\"ES256\"}", GG_E_REFUSED, "not allowed" },
+	{ "github", "{\"alg\":\"PS256\"}", GG_E_REFUSED, "not allowed" },
+	{ "mesh", "{\"alg\":\"PS256\",\"typ\":\"JOSE\",\"kid\":\"a\"}",
+	    GG_E_NOTFOUND, "not one of" },
+	{ "mesh", "{\"alg\":\"EdDSA\"}", GG_E_REFUSED, "not allowed" },
+	{ "mesh", "{\"alg\":\"ES256\",\"cty\":\"a\"}", GG_E_REFUSED,
+	    "JWT-SVID" },
+	{ "mesh", "{\"alg\":\"ES256\",\"jku\":\"https://a\"}", GG_E_REFUSED,
+	    "JWT-SVID" },
+};
+
+static void
+algorithms(void **state)
+{
+	GG_AUTO(config) c = load(config_text);
+	GG_AUTO(jwks) none = NULL;
+
+	(void)state;
+	assert_int_equal(jwks_parse(view_str("{\"keys\":[]}"), "sig", &none,
+			     NULL),
+	    0);
+	for (size_t i = 0; i < GG_COUNT(signed_by); i++) {
+		const struct issuer *x = config_find_issuer(c,
+		    signed_by[i].issuer);
+		GG_AUTO_RELEASE(buf) token = BUF_INIT(1024);
+		GG_AUTO_RELEASE(jws) j = { 0 };
+		struct gg_error err = { 0 };
+
+		base64url_encode(&token, view_str(signed_by[i].header));
+		buf_adds(&token, ".e30.AAAA");
+		assert_int_equal(jws_parse(buf_view(&token), issuer_token_types,
+				     &j, NULL),
+		    0);
+		assert_int_equal(issuer_verify(x, &j, none, &err),
+		    signed_by[i].want);
+		if (strstr(err.msg, signed_by[i].why) == NULL)
+			fail_msg("%zu: %s", i, err.msg);
+	}
+	assert_string_equal(issuer_key_use(config_find_issuer(c, "mesh")),
+	    "jwt-svid");
+	assert_string_equal(issuer_key_use(config_find_issuer(c, "gitlab")),
+	    "sig");
+}
+
 /* -- names -- */
 
 /* config/ cannot see model/: both must know the same bytes. */
@@ -739,6 +796,7 @@ main(void)
 		cmocka_unit_test(conditions),
 		cmocka_unit_test(many_groups),
 		cmocka_unit_test(repositories),
+		cmocka_unit_test(algorithms),
 		cmocka_unit_test(same_bytes),
 		cmocka_unit_test(same_algorithms),
 	};

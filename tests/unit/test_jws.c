@@ -357,6 +357,7 @@ every_algorithm(struct maker *m)
 	GG_AUTO_MEM char *bound = set_with("{%s,\"kid\":\"k\",\"alg\":\"%s\"}",
 	    m->jwk, m->alg);
 	struct gg_error err = { 0 };
+	GG_AUTO_MEM char *longer = path_f("%sAAAA", token); /* zeros behind */
 	char *sig = strrchr(token, '.') + 1;
 	size_t n = strlen(sig);
 
@@ -370,6 +371,7 @@ every_algorithm(struct maker *m)
 		assert_true(verify(token, set, ALL_ALGS, NULL) < 0);
 		sig[i] = was;
 	}
+	assert_int_equal(verify(longer, set, ALL_ALGS, NULL), GG_E_REFUSED);
 	sig[n - 4] = '\0'; /* shorter */
 	assert_int_equal(verify(token, set, ALL_ALGS, NULL), GG_E_REFUSED);
 }
