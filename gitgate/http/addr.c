@@ -24,11 +24,11 @@ addr_bytes(const char *text, unsigned char out[16])
 	return true;
 }
 
+static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
+
 static void
 bytes_format(const unsigned char b[16], char out[ADDR_SIZE])
 {
-	static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
-
 	if (memcmp(b, mapped, 12) == 0)
 		(void)inet_ntop(AF_INET, b + 12, out, ADDR_SIZE);
 	else
@@ -77,6 +77,9 @@ prefix_covers(const char *entry, const unsigned char addr[16])
 			return false;
 		bits += v4 ? 96 : 0;
 	}
+	/* "::/8" is about IPv6, whatever we make of IPv4 addresses. */
+	if (bits < 96 && memcmp(addr, mapped, sizeof(mapped)) == 0)
+		return false;
 	if (memcmp(net, addr, bits / 8) != 0)
 		return false;
 	return bits % 8 == 0 ||
@@ -94,6 +97,38 @@ addr_in_list(const char *addr, const struct strv *list)
 		if (prefix_covers(list->v[i], b))
 			return true;
 	return false;
+}
+
+void
+addr_group(const char *addr, char out[ADDR_SIZE])
+{
+	unsigned char b[16];
+	char net[ADDR_SIZE];
+
+	(void)snprintf(out, ADDR_SIZE, "%s", addr);
+	if (!addr_bytes(addr, b) || memcmp(b, mapped, sizeof(mapped)) == 0)
+		return;
+	memset(b + 8, 0, 8);
+	bytes_format(b, net);
+	(void)snprintf(out, ADDR_SIZE, "%.*s/64", INET6_ADDRSTRLEN, net);
+}
+
+/* Some proxies add the port: "192.0.2.1:80", "[2001:db8::1]:80". */
+static void
+cut_port(struct view *v)
+{
+	const char *colon;
+
+	if (v->n > 0 && v->p[0] == '[') {
+		const char *end = memchr(v->p, ']', v->n);
+
+		if (end != NULL)
+			*v = view_of(v->p + 1, (size_t)(end - v->p) - 1);
+		return;
+	}
+	colon = memchr(v->p, ':', v->n);
+	if (colon != NULL && memchr(v->p, '.', (size_t)(colon - v->p)) != NULL)
+		v->n = (size_t)(colon - v->p);
 }
 
 /* The last element of the comma list, cut off its end. */
@@ -125,6 +160,7 @@ addr_client(const char *peer, struct view forwarded, const struct strv *trusted,
 	while (forwarded.n > 0 && addr_in_list(out, trusted)) {
 		struct view v = cut_last(&forwarded);
 
+		cut_port(&v);
 		if (v.n == 0 || v.n >= sizeof(text))
 			return;
 		memcpy(text, v.p, v.n);

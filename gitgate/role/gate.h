@@ -20,6 +20,7 @@
  *	gate_recover.c     closing what a crash left open
  *	gate_audit.c       entries of the audit log
  *	gate_client.c      what the pusher is told
+ *	gate_limits.c      how often an address or a principal may ask
  *	gate_tls.c         the gate's certificate; those of clients
  *	gate_signin.c      people of OIDC providers
  *
@@ -115,6 +116,7 @@ enum metric {
 
 struct peer;
 struct gate_tls;
+struct gate_limits;
 struct inspectors;
 struct saml_desk;
 struct issuers;
@@ -145,6 +147,7 @@ struct gate {
 	struct peer *courier, *messenger;
 	struct gate_tls *tls;
 	struct issuers *issuers;
+	struct gate_limits *limits;
 	struct inspectors *inspectors;
 	struct saml_desk *saml;
 	struct inspectors *hooks; /* runners on their way to whoever asked */
@@ -201,6 +204,11 @@ struct repo_state *gate_repo(struct gate *g, const char *name);
 GG_MUST_USE int gate_enter_push(struct gate *g, const struct limits *l,
     const char *principal, const char **limit, struct gg_error *err);
 void gate_leave_push(struct gate *g, const char *principal);
+/* Would gate_enter_push() refuse now? */
+bool gate_is_full(struct gate *g, const struct limits *l, const char *principal,
+    const char **limit);
+/* What a client is asked to wait where the gate is full: nobody knows. */
+#define GATE_FULL_RETRY_S 10
 /* A push that was not let in is read on a worker all the same, so that git
  * shows why. Few at once (false: no more), or they would take every worker. */
 bool gate_enter_refusal(struct gate *g);
@@ -310,12 +318,16 @@ struct git_request {
 	struct repo_ref repo;
 	struct principal principal;
 	char *client_addr, *client_agent;
+	/* A limit on requests that this one is beyond, NULL: none. Only for a
+	 * POST, which is refused in git's words; others have been answered. */
+	const char *limited;
+	unsigned retry_seconds;
 };
 void git_request_release(struct git_request *r);
 GG_DEFINE_AUTO_RELEASE(git_request);
 /*
  * Find out who asks and whether they may (need: bits of enum access). When
- * not, the answer (401, 403, 404, 400) has been sent and the result is false.
+ * not, the answer (401, 403, 404, 400, 429) has been sent and the result is false.
  */
 bool git_request_open(struct gate *g, struct http_request *rq, unsigned need,
     struct git_request *out);

@@ -47,8 +47,13 @@ refuse(struct fetch *f, const struct gg_error *err)
 	struct gg_error said = *err;
 
 	gate_hide_places(f->who.snap->config, said.msg);
+	if (f->advertise && err->code == GG_E_LIMIT)
+		http_retry_after(f->rq, GATE_FULL_RETRY_S);
 	if (f->advertise) {
-		http_reply_text(f->rq, err->code == GG_E_PEER ? 400 : 503,
+		http_reply_text(f->rq,
+		    err->code == GG_E_PEER      ? 400 :
+			err->code == GG_E_LIMIT ? 429 :
+						  503,
 		    "gitgate: %s%s",
 		    err->code == GG_E_UNAVAILABLE ? "gate unavailable: " : "",
 		    said.msg);
@@ -339,6 +344,13 @@ gate_upload_pack(void *ctx, struct http_request *rq)
 
 	if (!begin(&f, ctx, rq))
 		return;
+	if (f.who.limited != NULL) {
+		(void)gg_fail(&err, GG_E_LIMIT,
+		    "limit %s: too many requests; try again in %u s",
+		    f.who.limited, f.who.retry_seconds);
+		refuse(&f, &err);
+		return;
+	}
 	if (type == NULL ||
 	    strcmp(type, "application/x-git-upload-pack-request") != 0) {
 		http_reply_text(rq, 415, "gitgate: not a fetch request");

@@ -8,6 +8,7 @@
 #include "ipc/codec.h"
 #include "proto/smart_path.h"
 #include "role/gate_issuers.h"
+#include "role/gate_limits.h"
 #include "role/gate_metrics.h"
 #include "role/gate_saml.h"
 #include "role/gate_signin.h"
@@ -85,6 +86,22 @@ plan_git(struct http_request *rq, enum smart_kind kind, const struct limits *l,
 	}
 }
 
+/* A POST of git goes on: its handler refuses it in git's words, for an HTTP
+ * error at that point would not be shown. */
+static void
+limit(struct gate *g, const struct snapshot *snap, struct http_request *rq,
+    struct http_plan *plan)
+{
+	unsigned wait = gate_limit_address(g, &snap->config->limits, rq);
+
+	if (wait == 0)
+		return;
+	http_retry_after(rq, wait);
+	if (plan->handler != gate_receive_pack &&
+	    plan->handler != gate_upload_pack)
+		plan->handler = gate_limited;
+}
+
 static void
 route(void *ctx, struct http_request *rq, struct http_plan *plan)
 {
@@ -101,12 +118,14 @@ route(void *ctx, struct http_request *rq, struct http_plan *plan)
 		plan->handler = gate_metrics;
 	} else if (strcmp(path, "/") == 0 || strncmp(path, "/-/", 3) == 0) {
 		web_route(rq, plan);
+		limit(ctx, snap, rq, plan);
 	} else {
 		(void)snprintf(query, sizeof(query), "service=%.40s",
 		    service ? service : "");
 		plan_git(rq,
 		    smart_path_parse(view_str(path), view_str(query), name),
 		    &snap->config->limits, plan);
+		limit(ctx, snap, rq, plan);
 	}
 }
 
@@ -159,6 +178,8 @@ fill_web(struct gate *g)
 		.verify_token = issuers_verify,
 		.oidc_site = gate_oidc_site,
 		.oidc_code = gate_oidc_code,
+		.limit_principal = gate_limit_principal,
+		.limit_failed = gate_limit_failed,
 		.audit = ops_audit,
 	};
 	web_init(&g->web);
@@ -394,6 +415,7 @@ start(struct gate *g, struct gg_error *err)
 	    (rc = inspectors_new(&g->hooks, err)) != 0 ||
 	    (rc = saml_new(g, err)) != 0 ||
 	    (rc = waiters_new(&g->waiters, err)) != 0 ||
+	    (rc = gate_limits_new(g, err)) != 0 ||
 	    (rc = courier_new(g, err)) != 0 || (rc = signin_new(g, err)) != 0 ||
 	    (rc = messenger_new(g, err)) != 0 ||
 	    (rc = issuers_new(g, err)) != 0 ||

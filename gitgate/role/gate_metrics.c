@@ -1,5 +1,6 @@
 #include "role/gate_metrics.h"
 
+#include "role/gate_limits.h"
 #include "role/gate_push.h"
 #include "role/gate_tls.h"
 
@@ -98,6 +99,7 @@ gate_metrics(void *ctx, struct http_request *rq)
 	add_gauge(&b, "gitgate_audit_writable",
 	    "1 while the audit log can be written.",
 	    auditlog_is_writable(g->log) ? 1 : 0);
+	gate_limits_metrics(g, &b);
 	gate_tls_metrics(g, &b);
 	http_reply(rq, 200, "text/plain; version=0.0.4; charset=utf-8",
 	    buf_view(&b), NULL);

@@ -89,9 +89,20 @@ gate_info_refs_receive(void *ctx, struct http_request *rq)
 	GG_AUTO_RELEASE(buf) caps = BUF_INIT(1024);
 	GG_AUTO_ADVERT up = NULL;
 	struct gg_error err = { 0 };
+	const char *limit;
 
 	if (!git_request_open(g, rq, ACCESS_PUSH, &who))
 		return;
+	/* Better now than when the pack was sent. */
+	if (gate_is_full(g, &who.snap->config->limits, who.principal.name,
+		&limit)) {
+		http_retry_after(rq, GATE_FULL_RETRY_S);
+		http_reply_text(rq, 429,
+		    "gitgate: limit %s: too many pushes are in hand; try again "
+		    "in a moment",
+		    limit);
+		return;
+	}
 	if (!auditlog_is_writable(g->log)) {
 		http_reply_text(rq, 503,
 		    "gitgate: gate unavailable: the audit log cannot be "
@@ -727,6 +738,12 @@ admit(struct push *p, struct intake *in, const char *pack, const char **limit,
 	if (!auditlog_is_writable(g->log))
 		return gg_fail(err, GG_E_UNAVAILABLE,
 		    "the audit log cannot be written");
+	if (p->who.limited != NULL) {
+		*limit = p->who.limited;
+		return gg_fail(err, GG_E_LIMIT,
+		    "too many requests; try again in %u s",
+		    p->who.retry_seconds);
+	}
 	rc = gate_enter_push(g, &p->who.snap->config->limits, p->rec.principal,
 	    limit, err);
 	p->admitted = rc == 0;

@@ -6,6 +6,7 @@
 #include "identity/auth_header.h"
 #include "proto/smart_path.h"
 #include "role/gate_issuers.h"
+#include "role/gate_limits.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -91,7 +92,12 @@ authenticate(struct gate *g, struct http_request *rq, struct principal *out)
 	if (rc == GG_E_REFUSED) {
 		refuse_credential(g, rq, &err);
 	} else if (rc == GG_E_LIMIT) {
-		come_again(rq, err.msg);
+		if (http_retry_seconds(rq) == 0) {
+			come_again(rq, err.msg);
+			return false;
+		}
+		gate_count(g, METRIC_AUTH_FAILURES);
+		http_reply_text(rq, 429, "gitgate: %s", err.msg);
 	} else {
 		log_event(EV_store_failed, kv_err(&err));
 		http_reply_text(rq, 503,
@@ -150,6 +156,28 @@ bind_token(struct gate *g, struct http_request *rq, const struct git_request *r)
 	return false;
 }
 
+/* Goes the request on? A POST does, and is refused by its handler. */
+static bool
+is_within_limits(struct gate *g, struct http_request *rq,
+    struct git_request *out)
+{
+	bool post = strcmp(http_method(rq), "POST") == 0;
+	unsigned wait = http_retry_seconds(rq);
+
+	if (wait > 0) {
+		out->limited = "requests-per-address";
+	} else if (out->principal.method != AUTH_ANONYMOUS &&
+	    (wait = gate_limit_principal(g, out->principal.name)) > 0) {
+		out->limited = "requests-per-principal";
+		http_retry_after(rq, wait);
+	}
+	out->retry_seconds = wait;
+	if (wait == 0 || post)
+		return true;
+	gate_reply_limited(rq, out->limited, wait);
+	return false;
+}
+
 bool
 git_request_open(struct gate *g, struct http_request *rq, unsigned need,
     struct git_request *out)
@@ -161,7 +189,8 @@ git_request_open(struct gate *g, struct http_request *rq, unsigned need,
 	out->snap = gate_snapshot(g);
 	out->client_addr = path_f("%s", http_client_addr(rq));
 	out->client_agent = path_f("%.*s", AGENT_MAX, agent ? agent : "");
-	if (!authenticate(g, rq, &out->principal))
+	if (!authenticate(g, rq, &out->principal) ||
+	    !is_within_limits(g, rq, out))
 		return false;
 	(void)smart_path_parse(view_str(http_path(rq)), view_str(""), name);
 	if (config_find_repository(out->snap->config, view_str(name),

@@ -179,6 +179,31 @@ gate_repo(struct gate *g, const char *name)
 
 /* -- admission -- */
 
+/* The limit that one push more would be beyond, or NULL. Under the mutex. */
+static const char *
+full_by(const struct gate *g, const struct limits *l, const char *principal)
+{
+	const struct in_hand *h = g->hands;
+
+	if (g->n_pushes >= l->pushes)
+		return "concurrent-pushes";
+	while (h != NULL && strcmp(h->principal, principal) != 0)
+		h = h->next;
+	return h != NULL && h->n >= l->pushes_per_principal ?
+	    "concurrent-pushes-per-principal" :
+	    NULL;
+}
+
+bool
+gate_is_full(struct gate *g, const struct limits *l, const char *principal,
+    const char **limit)
+{
+	pthread_mutex_lock(&g->mutex);
+	*limit = full_by(g, l, principal);
+	pthread_mutex_unlock(&g->mutex);
+	return *limit != NULL;
+}
+
 static struct in_hand *
 hand_of(struct gate *g, const char *principal)
 {
@@ -199,18 +224,11 @@ int
 gate_enter_push(struct gate *g, const struct limits *l, const char *principal,
     const char **limit, struct gg_error *err)
 {
-	struct in_hand *h;
-
-	*limit = NULL;
 	pthread_mutex_lock(&g->mutex);
-	h = hand_of(g, principal);
-	if (g->n_pushes >= l->pushes) {
-		*limit = "concurrent-pushes";
-	} else if (h->n >= l->pushes_per_principal) {
-		*limit = "concurrent-pushes-per-principal";
-	} else {
+	*limit = full_by(g, l, principal);
+	if (*limit == NULL) {
 		g->n_pushes++;
-		h->n++;
+		hand_of(g, principal)->n++;
 	}
 	pthread_mutex_unlock(&g->mutex);
 	if (*limit == NULL)

@@ -40,6 +40,8 @@ title_of(unsigned status)
 		return "Too large";
 	case 415:
 		return "Unsupported media type";
+	case 429:
+		return "Too many requests";
 	case 503:
 		return "Unavailable";
 	default:

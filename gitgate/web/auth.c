@@ -225,6 +225,28 @@ use_certificate(struct web_call *c, struct gg_error *err)
 	return rc == GG_E_NOTFOUND ? 0 : rc;
 }
 
+/*
+ * Good credentials go through whatever their address did before: who shares it
+ * with a guesser is not locked out, and a token cannot be guessed. Passwords
+ * have limits of their own (sign-in-tries).
+ */
+static int
+count_refused(struct web_call *c, struct gg_error *err)
+{
+	struct gg_error why = *err;
+	unsigned wait;
+
+	if (c->ops->limit_failed == NULL ||
+	    (wait = c->ops->limit_failed(c->ops->ctx,
+		 http_client_addr(c->rq))) == 0)
+		return GG_E_REFUSED;
+	http_retry_after(c->rq, wait);
+	return gg_fail(err, GG_E_LIMIT,
+	    "limit failed-auth: %.200s; and too many credentials from this "
+	    "address were refused: try again in %u s",
+	    why.msg, wait);
+}
+
 int
 auth_identify(struct web_call *c, bool allow_session, struct gg_error *err)
 {
@@ -243,8 +265,10 @@ auth_identify(struct web_call *c, bool allow_session, struct gg_error *err)
 		rc = use_session(c, cookie, err);
 	if (rc == 0 && n == 0 && c->who.name == NULL && certificate_counts(c))
 		rc = use_certificate(c, err);
-	if (rc == GG_E_REFUSED)
+	if (rc == GG_E_REFUSED) {
 		refused_note(c, err);
+		return count_refused(c, err);
+	}
 	if (rc != 0)
 		return rc;
 	if (c->who.name == NULL)

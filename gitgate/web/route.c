@@ -178,6 +178,31 @@ ask_to_sign_in(struct web_call *c)
 		page_redirect(c, buf_str(&where), NULL);
 }
 
+static int
+count_principal(struct web_call *c, struct gg_error *err)
+{
+	unsigned wait;
+
+	if (c->who.method == AUTH_ANONYMOUS ||
+	    c->ops->limit_principal == NULL ||
+	    (wait = c->ops->limit_principal(c->ops->ctx, c->who.name)) == 0)
+		return 0;
+	http_retry_after(c->rq, wait);
+	return gg_fail(err, GG_E_LIMIT,
+	    "limit requests-per-principal: too many requests; try again in "
+	    "%u s",
+	    wait);
+}
+
+static void
+reply_limited(struct web_call *c, bool api, const char *why)
+{
+	if (api)
+		api_problem(c, 429, why);
+	else
+		page_error(c, 429, "Too many requests", why);
+}
+
 /* Who asks is known and welcome, or has been answered. */
 static bool
 admit(struct web_call *c, const struct route *r)
@@ -189,6 +214,12 @@ admit(struct web_call *c, const struct route *r)
 	if ((r->flags & ROUTE_PUBLIC) != 0)
 		return true;
 	rc = auth_identify(c, true, &err);
+	if (rc == 0)
+		rc = count_principal(c, &err);
+	if (rc == GG_E_LIMIT && http_retry_seconds(c->rq) > 0) {
+		reply_limited(c, api, err.msg);
+		return false;
+	}
 	if (rc == GG_E_REFUSED) {
 		log_event(EV_auth_failed,
 		    kv_str("addr", http_client_addr(c->rq)), kv_err(&err));
@@ -258,6 +289,22 @@ web_handle(void *ctx, struct http_request *rq)
 	    !form_is_ours(&c))
 		return;
 	r->handler(&c);
+}
+
+void
+web_reply_limited(struct http_request *rq, const char *limit)
+{
+	GG_AUTO_RELEASE(web_call) c = { .ops = &ops_in_force, .rq = rq };
+	bool api = strncmp(http_path(rq), "/-/api/", 7) == 0 ||
+	    strncmp(http_path(rq), "/-/log/", 7) == 0;
+	char why[160];
+
+	c.cfg = c.ops->config(c.ops->ctx);
+	c.rs = c.ops->ruleset(c.ops->ctx);
+	(void)snprintf(why, sizeof(why),
+	    "limit %s: too many requests; try again in %u s", limit,
+	    http_retry_seconds(rq));
+	reply_limited(&c, api, why);
 }
 
 void

@@ -78,6 +78,10 @@ struct web_ops {
 	int (*oidc_code)(void *ctx, const struct provider *p,
 	    const struct oidc_exchange *x, struct oidc_person *out,
 	    struct gg_error *err);
+	/* One more request of a principal; one more refused credential of an
+	 * address: seconds to wait, 0: go on. NULL: not counted. */
+	unsigned (*limit_principal)(void *ctx, const char *name);
+	unsigned (*limit_failed)(void *ctx, const char *addr);
 	/* Sign-ins and other acts that belong in the audit log; entry is
 	 * borrowed. */
 	int (*audit)(void *ctx, json_t *entry, struct gg_error *err);
@@ -87,8 +91,9 @@ struct web_ops {
  * Who asks: the session cookie or "Authorization: Bearer/Basic". 0 and *out
  * filled (AUTH_ANONYMOUS when there is no credential); GG_E_REFUSED with a
  * sentence for a bad, expired or revoked one, two Authorization headers, or
- * too many failed tries; GG_E_LIMIT with one when it cannot be known now (503:
- * an issuer's keys cannot be had). Used by the git endpoints too.
+ * too many failed tries. GG_E_LIMIT: where http_retry_seconds() is not 0, too
+ * many refused credentials (429); else it cannot be known now (503: an issuer's
+ * keys cannot be had). Used by the git endpoints too.
  */
 GG_MUST_USE int
 web_authenticate(const struct web_ops *ops, struct http_request *rq,
@@ -98,6 +103,9 @@ web_authenticate(const struct web_ops *ops, struct http_request *rq,
  * plan is not used. ctx of the handlers is the gate's ctx; web keeps ops
  * from web_init(). */
 void web_init(const struct web_ops *ops);
+/* A 429 for a path of the pages or the API, in its form. limit: its key; how
+ * long is http_retry_seconds(). */
+void web_reply_limited(struct http_request *rq, const char *limit);
 /* Every second or so: what was gathered for the audit log is written. */
 void web_tick(void);
 void web_route(struct http_request *rq, struct http_plan *plan);

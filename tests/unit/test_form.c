@@ -125,12 +125,31 @@ test_client_address(void **state)
 		{ "IPv4 in IPv6", "::ffff:10.1.1.1", "1.1.1.1", "1.1.1.1" },
 		{ "just outside the prefix", "11.0.0.0", "1.1.1.1",
 		    "11.0.0.0" },
+		{ "a port behind it", "10.1.1.1", "1.1.1.1:8080", "1.1.1.1" },
+		{ "IPv6 and a port", "10.1.1.1", "[2001:db8::1]:80",
+		    "2001:db8::1" },
+		{ "IPv6 in brackets", "10.1.1.1", "[2001:db8::1]",
+		    "2001:db8::1" },
+		{ "half a bracket", "10.1.1.1", "[2001:db8::1", "10.1.1.1" },
+		{ "an empty end", "10.1.1.1", "1.1.1.1,", "10.1.1.1" },
+		{ "spaces and tabs", "10.1.1.1", "1.1.1.1 ,\t 2.2.2.2 \t",
+		    "2.2.2.2" },
+		{ "a zone", "10.1.1.1", "fe80::1%eth0", "10.1.1.1" },
+		{ "an IPv6 prefix", "fd12:3456::7", "1.1.1.1", "1.1.1.1" },
+		{ "outside of it", "fd13::7", "1.1.1.1", "fd13::7" },
+		{ "a short IPv6 prefix is about IPv6", "9.9.9.9", "1.1.1.1",
+		    "9.9.9.9" },
+		{ "as many bytes as fit no address", "10.1.1.1",
+		    "1.1.1.1,22222222222222222222222222222222222222222222222222222222",
+		    "10.1.1.1" },
 	};
 	GG_AUTO_RELEASE(strv) trusted = STRV_INIT;
 
 	(void)state;
 	strv_add(&trusted, "10.0.0.0/8");
 	strv_add(&trusted, "fd00::1");
+	strv_add(&trusted, "fd12::/16");
+	strv_add(&trusted, "::/8");
 	strv_add(&trusted, "nonsense/99");
 	for (size_t i = 0; i < GG_COUNT(cases); i++) {
 		char out[ADDR_SIZE];
@@ -142,6 +161,26 @@ test_client_address(void **state)
 	}
 }
 
+static void
+test_address_groups(void **state)
+{
+	static const char *const cases[][2] = {
+		{ "192.0.2.1", "192.0.2.1" },
+		{ "::ffff:192.0.2.1", "::ffff:192.0.2.1" },
+		{ "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64" },
+		{ "::1", "::/64" },
+		{ "?", "?" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < GG_COUNT(cases); i++) {
+		char out[ADDR_SIZE];
+
+		addr_group(cases[i][0], out);
+		assert_string_equal(out, cases[i][1]);
+	}
+}
+
 int
 main(void)
 {
@@ -149,6 +188,7 @@ main(void)
 		cmocka_unit_test(test_target),
 		cmocka_unit_test(test_fields),
 		cmocka_unit_test(test_client_address),
+		cmocka_unit_test(test_address_groups),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
