@@ -89,3 +89,12 @@ strv_check(const struct strv *s, struct gg_error *err)
 		return gg_fail(err, GG_E_NOMEM, "no memory for a list");
 	return 0;
 }
+
+void
+strv_remove(struct strv *s, size_t i)
+{
+	free(s->v[i]);
+	/* with the NULL at the end */
+	memmove(&s->v[i], &s->v[i + 1], (s->n - i) * sizeof(*s->v));
+	s->n--;
+}

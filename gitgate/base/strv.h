@@ -24,6 +24,8 @@ void strv_addf(struct strv *s, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 /* Is str (exactly) one of them? */
 bool strv_has(const struct strv *s, const char *str);
+/* Take number i out; the others keep their order. */
+void strv_remove(struct strv *s, size_t i);
 /* Replace *to's content by a copy of from's. */
 void strv_copy(struct strv *to, const struct strv *from);
 /* 0 or GG_E_NOMEM. */

@@ -168,6 +168,18 @@ const struct command cli_commands[] = {
 	    "holds it). Prints the checked size and root, or the first fault "
 	    "and\nexits 1.",
 	    cmd_audit_verify },
+	{ "notices list",
+	    "[--state due|delivered|failed] [--limit N] [--cursor C] [--json]",
+	    "Show the notices that were sent or are to be, newest first, and "
+	    "what became of\nthem." LOCAL,
+	    cmd_notices_list },
+	{ "notices replay", "ID",
+	    "Deliver a notice once more, with the same id." LOCAL,
+	    cmd_notices_replay },
+	{ "notices test", "TARGET",
+	    "Send a test notice to one target of the configuration. Prints "
+	    "its id." LOCAL,
+	    cmd_notices_test },
 	{ "policy check", "[DIR]",
 	    "Read the policy files of DIR, else of "
 	    "the configuration, and say what is wrong\nor what can never "

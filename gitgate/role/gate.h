@@ -23,6 +23,7 @@
  *	gate_limits.c      how often an address or a principal may ask
  *	gate_tls.c         the gate's certificate; those of clients
  *	gate_signin.c      people of OIDC providers
+ *	gate_notices.c     who else is told
  *
  * Threads: the main thread reads the supervisor's frames; one each reads
  * the courier's and the messenger's; one ticks; requests run on the HTTP
@@ -111,6 +112,8 @@ enum metric {
 	METRIC_FETCHES,
 	METRIC_REFRESHES,
 	METRIC_AUTH_FAILURES,
+	METRIC_NOTICES,
+	METRIC_NOTICES_FAILED,
 	METRIC_COUNT
 };
 
@@ -153,6 +156,7 @@ struct gate {
 	struct inspectors *hooks; /* runners on their way to whoever asked */
 	struct waiters *waiters;
 	struct signin *signin; /* OIDC providers, as far as they are known */
+	struct notices *notices;
 	unsigned char salt[JOB_SALT_BYTES]; /* of fingerprints */
 	/* A frame that had to wait until the secret rules were compiled. */
 	struct frame late;

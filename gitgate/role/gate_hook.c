@@ -25,17 +25,14 @@ name_is_plain(const char *name)
 
 static int
 send_job(const struct snapshot *snap, int sock, const char *program,
-    const json_t *input, int output, struct gg_error *err)
+    struct view input, int output, struct gg_error *err)
 {
 	const struct config *c = snap->config;
 	GG_AUTO_RELEASE(buf) body = BUF_INIT(8192);
 	GG_AUTO_MEM char *path = path_f("%s/%s", c->hooks_dir, program);
-	GG_AUTO_MEM char *text = json_dumps(input, JSON_COMPACT);
-	GG_AUTO_FD in = -1;
+	GG_AUTO_FD in = fd_memfile("hook-input", input, err);
 
-	if (text == NULL)
-		return gg_fail(err, GG_E_NOMEM, "hook input");
-	if ((in = fd_memfile("hook-input", view_str(text), err)) < 0)
+	if (in < 0)
 		return err->code;
 	int fds[2] = { in, output };
 
@@ -120,6 +117,22 @@ read_answer(int fd, size_t max, struct hook_answer *out, struct gg_error *err)
 	return 0;
 }
 
+/* Run it to its end; what it says goes to output. */
+static int
+run_hook(struct gate *g, const struct snapshot *snap, const char *program,
+    struct view input, int output, struct gg_error *err)
+{
+	GG_AUTO_FD sock = -1;
+	int rc;
+
+	if (snap->config->hooks_dir == NULL || !name_is_plain(program))
+		return gg_fail(err, GG_E_INPUT, "hooks-dir is not configured");
+	if ((rc = hook_runner_take(g, &sock, err)) != 0 ||
+	    (rc = send_job(snap, sock, program, input, output, err)) != 0)
+		return rc;
+	return wait_done(snap, sock, err);
+}
+
 int
 gate_ask_hook(void *ctx, const char *program, const json_t *input,
     struct hook_answer *out, struct gg_error *err)
@@ -127,19 +140,30 @@ gate_ask_hook(void *ctx, const char *program, const json_t *input,
 	struct gate *g = ctx;
 	GG_AUTO_SNAPSHOT snap = gate_snapshot(g);
 	GG_AUTO_FD output = fd_memfile("hook-output", view_str(""), err);
-	GG_AUTO_FD sock = -1;
+	GG_AUTO_MEM char *text = json_dumps(input, JSON_COMPACT);
 	int rc;
 
 	if (output < 0)
 		return err->code;
-	if (snap->config->hooks_dir == NULL || !name_is_plain(program))
-		rc = gg_fail(err, GG_E_INPUT, "hooks-dir is not configured");
-	else if ((rc = hook_runner_take(g, &sock, err)) == 0 &&
-	    (rc = send_job(snap, sock, program, input, output, err)) == 0 &&
-	    (rc = wait_done(snap, sock, err)) == 0)
+	if (text == NULL)
+		rc = gg_fail(err, GG_E_NOMEM, "hook input");
+	else if ((rc = run_hook(g, snap, program, view_str(text), output,
+		      err)) == 0)
 		rc = read_answer(output,
 		    (size_t)snap->config->limits.hook_bytes, out, err);
 	if (rc != 0)
 		log_event(EV_hook_failed, kv_str("hook", program), kv_err(err));
 	return rc != 0 ? gg_wrap(err, rc, "hook %s", program) : 0;
+}
+
+int
+gate_tell_hook(struct gate *g, const char *program, struct view input,
+    struct gg_error *err)
+{
+	GG_AUTO_SNAPSHOT snap = gate_snapshot(g);
+	GG_AUTO_FD output = fd_memfile("hook-output", view_str(""), err);
+
+	if (output < 0)
+		return err->code;
+	return run_hook(g, snap, program, input, output, err);
 }

@@ -10,6 +10,7 @@
 #include "role/gate_issuers.h"
 #include "role/gate_limits.h"
 #include "role/gate_metrics.h"
+#include "role/gate_notices.h"
 #include "role/gate_saml.h"
 #include "role/gate_signin.h"
 #include "role/gate_tls.h"
@@ -352,6 +353,7 @@ heal_log(struct gate *g)
 	    kv_str("what", "the disk takes writes: the gate starts afresh"));
 	atomic_store(&g->stopping, true);
 	waiters_stop(g);
+	notices_stop(g); /* it uses the server */
 	http_server_stop(g->http, HEAL_GRACE_MS);
 	_exit(ROLE_EXIT_RESTART);
 }
@@ -427,6 +429,8 @@ start(struct gate *g, struct gg_error *err)
 	note_start(g, "log.start");
 	if ((rc = start_http(g, c, listen_fd, err)) != 0)
 		return rc;
+	if ((rc = notices_start(g, err)) != 0)
+		return rc;
 	if (pthread_create(&g->ticker, NULL, tick, g) != 0)
 		return gg_fail(err, GG_E_SYS, "thread");
 	return frame_send(g->supervisor, MSG_READY, 0, view_str(""), NULL, 0,
@@ -459,6 +463,7 @@ stop(struct gate *g, int64_t grace_ms)
 	atomic_store(&g->stopping, true);
 	log_event(EV_stopping, kv_u64("grace_ms", (uint64_t)grace_ms));
 	waiters_stop(g);
+	notices_stop(g); /* it uses the server */
 	patience = (struct patience){ g, grace_ms };
 	if (pthread_create(&t, NULL, lose_patience, &patience) == 0)
 		(void)pthread_detach(t);

@@ -26,6 +26,9 @@ static const struct {
 	    "Mirror refreshes." },
 	[METRIC_AUTH_FAILURES] = { "gitgate_auth_failures_total",
 	    "Credentials refused." },
+	[METRIC_NOTICES] = { "gitgate_notices_total", "Notices delivered." },
+	[METRIC_NOTICES_FAILED] = { "gitgate_notices_failed_total",
+	    "Tries to deliver a notice that failed." },
 };
 
 void
@@ -86,6 +89,9 @@ gate_metrics(void *ctx, struct http_request *rq)
 	if (store_hold_count(g->store, &pending, &err) == 0)
 		add_gauge(&b, "gitgate_holds_pending",
 		    "Holds that wait for a review.", pending);
+	if (store_notice_count(g->store, NOTICE_DUE, &pending, &err) == 0)
+		add_gauge(&b, "gitgate_notices_due",
+		    "Notices that are not delivered yet.", pending);
 	http_server_counts(g->http, &active, &streams, &connections);
 	add_gauge(&b, "gitgate_http_requests", "Requests in hand.", active);
 	add_gauge(&b, "gitgate_http_streams", "Answers being streamed.",

@@ -203,6 +203,9 @@ void waiters_stop(struct gate *g);
 size_t waiters_count(struct gate *g);
 
 /* -- gate_hook.c: policy_hook; ctx is the gate -- */
+/* Give a program in hooks-dir its input; 0 when it ended well. */
+GG_MUST_USE int gate_tell_hook(struct gate *g, const char *program,
+    struct view input, struct gg_error *err);
 GG_MUST_USE int gate_ask_hook(void *ctx, const char *program,
     const json_t *input, struct hook_answer *out, struct gg_error *err);
 

@@ -8,21 +8,22 @@
 #include <unistd.h>
 
 static int
-check_one(const char *dir, const char *name, struct gg_error *err)
+check_one(const char *dir, const char *name, const char *who,
+    struct gg_error *err)
 {
 	GG_AUTO_MEM char *path = path_f("%s/%s", dir, name);
 	struct stat st;
 
 	if (stat(path, &st) != 0)
 		return gg_fail(err, GG_E_INPUT,
-		    "a rule asks the hook %s, which is not there: %s", name,
+		    "%s the program %s, which is not there: %s", who, name,
 		    path);
 	/* not access(): to root that says yes for any bit */
 	if (!S_ISREG(st.st_mode) || (st.st_mode & 0111) == 0 ||
 	    access(path, X_OK) != 0)
 		return gg_fail(err, GG_E_INPUT,
-		    "a rule asks the hook %s, which is not executable: %s",
-		    name, path);
+		    "%s the program %s, which is not executable: %s", who, name,
+		    path);
 	return 0;
 }
 
@@ -39,6 +40,10 @@ hooks_check(const struct config *c, const struct ruleset *rs,
 		    "a rule asks the hook %s, but hooks-dir is not configured",
 		    names.v[0]);
 	for (size_t i = 0; rc == 0 && i < names.n; i++)
-		rc = check_one(c->hooks_dir, names.v[i], err);
+		rc = check_one(c->hooks_dir, names.v[i], "a rule asks", err);
+	for (size_t i = 0; rc == 0 && i < c->n_notices; i++)
+		if (c->notices[i].kind == NOTICE_PROGRAM)
+			rc = check_one(c->hooks_dir, c->notices[i].program,
+			    "a notice runs", err);
 	return rc;
 }

@@ -396,7 +396,7 @@ GG_DEFINE_AUTO_RELEASE(stored_notice);
 GG_MUST_USE int store_notice_add(struct store *s, const struct stored_notice *v,
     size_t n, const char *cursor_key, const char *cursor, struct gg_error *err);
 typedef int (*store_notice_cb)(void *ctx, const struct stored_notice *n);
-/* Those whose time has come, oldest first. */
+/* Of those whose time has come the oldest of each target. */
 GG_MUST_USE int store_notice_due(struct store *s, int64_t now_ms, size_t limit,
     store_notice_cb cb, void *ctx, struct gg_error *err);
 /* One more try was made: what became of it, and when the next one is due. */
