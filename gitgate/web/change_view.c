@@ -83,18 +83,29 @@ claims(struct buf *b, const json_t *claimed)
 	json_decref(o);
 }
 
+static void
+all_facts(struct buf *b, json_t *o)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(o, key, value) json_fact(b, key, value);
+}
+
 /* What a credential proved beside the name. */
 static void
 further_facts(struct buf *b, const json_t *verified)
 {
-	json_t *o = json_deep_copy(verified), *value;
-	const char *key;
+	/* jansson's iterators want a pointer to what they do not change */
+	json_t *o = json_deep_copy(verified), *proven;
 
-	json_object_foreach(o, key, value)
-	{
-		if (strcmp(key, "principal") != 0 && strcmp(key, "auth") != 0)
-			json_fact(b, key, value);
-	}
+	(void)json_object_del(o, "principal");
+	(void)json_object_del(o, "auth");
+	proven = json_incref(json_object_get(o, "claims"));
+	(void)json_object_del(o, "claims");
+	all_facts(b, o);
+	all_facts(b, proven);
+	json_decref(proven);
 	json_decref(o);
 }
 

@@ -96,7 +96,7 @@ def test_push_with_a_bearer_header(place, issuer):
 
 def test_who_pushed_is_known_and_the_token_is_nowhere(place, issuer):
     g = place()
-    token = issuer.mint({"sub": "job-7", "jti": "id-of-this-token"})
+    token = issuer.mint({"sub": "job-7", "jti": "id-of-this-token", "kind": "pipeline"})
     w = g.clone(token)
     w.commit({"a": "a\n"})
     w.push("HEAD:refs/heads/topic", ok=True)
@@ -109,12 +109,22 @@ def test_who_pushed_is_known_and_the_token_is_nowhere(place, issuer):
     auth = entries[0]["auth"]
     assert auth["method"] == "oidc" and auth["credential"] == "id-of-this-token"
     assert auth["issuer"] == "ci" and auth["subject"] == "job-7"
-    assert auth["verified"]["sub"] == "job-7"
+    assert auth["verified"] == {"sub": "job-7", "kind": "pipeline"}
     failures = [e for e in g.audit(admin) if e["type"] == "auth.failure"]
     assert failures and "signature" in failures[0]["reason"]
     push = entries[0]["push"]
     page = http("GET", f"{g.url}/-/pushes/{push}", headers=bearer(admin))
-    assert page.status == 200 and "job-7" in page.text
+    assert page.status == 200
+    for name, value in {"issuer": "ci", "subject": "job-7", "kind": "pipeline"}.items():
+        assert re.search(f"<dt>{name}</dt><dd[^>]*>{value}</dd>", page.text), page.text
+    a = g.api("GET", f"/pushes/{push}", admin)
+    assert a.json["verified"] == {
+        "auth": "oidc",
+        "principal": "ci:job-7",
+        "issuer": "ci",
+        "subject": "job-7",
+        "claims": {"sub": "job-7", "kind": "pipeline"},
+    }
     g.stop()
     # not the token, not its payload, not its signature
     for part in (token, bad, token.split(".")[1], token.split(".")[2]):
