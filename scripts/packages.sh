@@ -13,7 +13,7 @@ build="build-essential pkg-config git openssh-client ca-certificates
 	libvectorscan-dev libpcre2-dev liblasso3-dev"
 demo="curl"
 tests="libcmocka-dev python3 python3-pytest python3-pytest-xdist
-	python3-yaml python3-jsonschema python3-cryptography
+	python3-yaml python3-html5lib python3-jsonschema python3-cryptography
 	python3-dulwich python3-pygit2 apache2 nginx-light fcgiwrap openssh-server openssl gnupg jq postgresql
 	curl mandoc python3-selenium chromium chromium-driver"
 lint="clang clang-format clang-tidy cppcheck"

@@ -95,6 +95,25 @@ push_job_encode(const struct push_job *j, struct buf *out)
 	enc_limits(out, &j->limits);
 }
 
+static void
+read_push_job(struct dec *d, struct push_job *j)
+{
+	j->push_id = dec_str(d, 64);
+	j->mirror = dec_str(d, JOB_PATH_MAX_BYTES);
+	j->quarantine = dec_str(d, JOB_PATH_MAX_BYTES);
+	j->has_pack = read_flag(d);
+	j->mirror_clean = read_flag(d);
+	j->sandbox_required = read_flag(d);
+	j->wants = dec_u8(d);
+	if (j->wants > JOB_WANT_ALL)
+		d->failed = true;
+	for (size_t i = 0; i < sizeof(j->salt); i++)
+		j->salt[i] = dec_u8(d);
+	dec_strv(d, &j->fsck, JOB_STRINGS_MAX);
+	dec_strv(d, &j->shallow, JOB_STRINGS_MAX);
+	read_limits(d, &j->limits);
+}
+
 int
 push_job_decode(struct view v, struct push_job *out, struct gg_error *err)
 {
@@ -102,24 +121,59 @@ push_job_decode(struct view v, struct push_job *out, struct gg_error *err)
 	GG_AUTO_RELEASE(push_job) j = { 0 };
 	int rc;
 
-	j.push_id = dec_str(&d, 64);
-	j.mirror = dec_str(&d, JOB_PATH_MAX_BYTES);
-	j.quarantine = dec_str(&d, JOB_PATH_MAX_BYTES);
-	j.has_pack = read_flag(&d);
-	j.mirror_clean = read_flag(&d);
-	j.sandbox_required = read_flag(&d);
-	j.wants = dec_u8(&d);
-	if (j.wants > JOB_WANT_ALL)
-		d.failed = true;
-	for (size_t i = 0; i < sizeof(j.salt); i++)
-		j.salt[i] = dec_u8(&d);
-	dec_strv(&d, &j.fsck, JOB_STRINGS_MAX);
-	dec_strv(&d, &j.shallow, JOB_STRINGS_MAX);
-	read_limits(&d, &j.limits);
+	read_push_job(&d, &j);
 	if ((rc = dec_end(&d, err)) != 0)
 		return gg_wrap(err, rc, "push job");
 	*out = j;
 	j = (struct push_job){ 0 };
+	return 0;
+}
+
+void
+view_job_release(struct view_job *j)
+{
+	push_job_release(&j->push);
+	free(j->ref);
+	free(j->path);
+	*j = (struct view_job){ 0 };
+}
+
+void
+view_job_encode(const struct view_job *j, struct buf *out)
+{
+	push_job_encode(&j->push, out);
+	enc_u8(out, (uint8_t)j->kind);
+	enc_str(out, j->ref);
+	enc_oid(out, &j->from);
+	enc_oid(out, &j->to);
+	enc_str(out, j->path);
+	enc_u64(out, j->skip);
+	enc_u64(out, j->max_bytes);
+}
+
+int
+view_job_decode(struct view v, struct view_job *out, struct gg_error *err)
+{
+	struct dec d = dec_of(v);
+	GG_AUTO_RELEASE(view_job) j = { 0 };
+	uint8_t kind;
+	int rc;
+
+	read_push_job(&d, &j.push);
+	kind = dec_u8(&d);
+	if (kind >= VIEW_KIND_COUNT)
+		d.failed = true;
+	j.kind = d.failed ? VIEW_NET : (enum view_kind)kind;
+	j.ref = dec_str(&d, JOB_PATH_MAX_BYTES);
+	read_oid(&d, &j.from);
+	read_oid(&d, &j.to);
+	j.path = dec_str(&d, JOB_PATH_MAX_BYTES);
+	j.skip = dec_u64(&d);
+	j.max_bytes = dec_u64(&d);
+	if ((rc = dec_end(&d, err)) != 0)
+		return gg_wrap(err, rc, "view job");
+	*out = j;
+	j = (struct view_job){ 0 };
 	return 0;
 }
 

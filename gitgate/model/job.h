@@ -86,6 +86,32 @@ void push_job_refs_encode(const struct push_job_refs *r, struct buf *out);
 GG_MUST_USE int push_job_refs_decode(struct view v, struct push_job_refs *out,
     struct gg_error *err);
 
+/*
+ * JOB_VIEW: one bounded question about a push that is held, for a reviewer.
+ * Reads the mirror and the quarantine, writes one file that is passed along.
+ */
+enum view_kind {
+	VIEW_NET,    /* diff records: from one tip to another */
+	VIEW_COMMIT, /* diff records: what the commit `to` changes */
+	VIEW_BLOB,   /* the bytes of the blob `to`, secrets masked */
+	VIEW_KIND_COUNT
+};
+struct view_job {
+	struct push_job push; /* as it was inspected; wants: only secrets */
+	enum view_kind kind;
+	char *ref;       /* NET: the name that the records say */
+	struct oid from; /* NET; zero: nothing */
+	struct oid to;
+	char *path;         /* BLOB: known by this name to secret rules */
+	uint64_t skip;      /* NET, COMMIT: files to leave out at the start */
+	uint64_t max_bytes; /* of the answer */
+};
+void view_job_release(struct view_job *j);
+GG_DEFINE_AUTO_RELEASE(view_job);
+void view_job_encode(const struct view_job *j, struct buf *out);
+GG_MUST_USE int
+view_job_decode(struct view v, struct view_job *out, struct gg_error *err);
+
 /* JOB_MIRROR, JOB_REPACK */
 struct mirror_job {
 	char *mirror;     /* absolute path; made by the inspector if missing

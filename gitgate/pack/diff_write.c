@@ -26,6 +26,7 @@ struct writer {
 	struct buf body;       /* the record being made */
 	struct buf masked;     /* a text without the secrets in it */
 	bool full;             /* nothing more fits */
+	uint64_t skip;         /* files to leave out before the first */
 	uint64_t files, lines; /* that are not shown */
 	int failed;
 	struct gg_error *err;
@@ -270,6 +271,10 @@ show_file(struct writer *w, const struct path_change *p)
 	unsigned flags = 0;
 	int rc;
 
+	if (w->skip > 0) {
+		w->skip--;
+		return 0;
+	}
 	if (w->full) {
 		w->files++;
 		return 0;
@@ -444,12 +449,11 @@ show_update(struct writer *w, const struct ref_update *u,
 	return cut_record(w, text, 0, 0, CUT_ROOM);
 }
 
-int
-inspection_diff(struct inspection *in, int fd, uint64_t max_bytes,
-    uint64_t *written, struct gg_error *err)
+static struct writer
+writer_of(struct inspection *in, int fd, uint64_t max_bytes,
+    struct gg_error *err)
 {
-	GG_AUTO_RELEASE(writer)
-	w = {
+	return (struct writer){
 		.in = in,
 		.fd = fd,
 		.left = max_bytes < CUT_ROOM ? CUT_ROOM : max_bytes,
@@ -458,6 +462,27 @@ inspection_diff(struct inspection *in, int fd, uint64_t max_bytes,
 		.masked = BUF_INIT(RECORD_MAX),
 		.err = err,
 	};
+}
+
+/* What did not fit is said; then nothing is kept back. */
+static int
+end(struct writer *w)
+{
+	int rc = 0;
+
+	if (w->full) {
+		w->full = false;
+		rc = cut_record(w, "the diff is longer than is shown", w->files,
+		    w->lines, 0);
+	}
+	return rc == 0 ? flush(w) : rc;
+}
+
+int
+inspection_diff(struct inspection *in, int fd, uint64_t max_bytes,
+    uint64_t *written, struct gg_error *err)
+{
+	GG_AUTO_RELEASE(writer) w = writer_of(in, fd, max_bytes, err);
 	const struct ref_updates *u = &in->refs->updates;
 	int rc = 0;
 
@@ -465,13 +490,34 @@ inspection_diff(struct inspection *in, int fd, uint64_t max_bytes,
 		gg_die("inspection_diff out of order");
 	for (size_t i = 0; rc == 0 && i < u->n; i++)
 		rc = show_update(&w, &u->v[i], &in->plans[i]);
-	if (rc == 0 && w.full) {
-		w.full = false;
-		rc = cut_record(&w, "the diff is longer than is shown", w.files,
-		    w.lines, 0);
-	}
 	if (rc == 0)
-		rc = flush(&w);
+		rc = end(&w);
+	*written = w.written;
+	return rc;
+}
+
+int
+inspection_diff_part(struct inspection *in, const struct view_job *job,
+    const struct diff_plan *plan, int fd, uint64_t *written,
+    struct gg_error *err)
+{
+	GG_AUTO_RELEASE(writer)
+	w = writer_of(in, fd, job->max_bytes, err);
+	char from[OID_HEX + 1] = "", to[OID_HEX + 1];
+	int rc;
+
+	w.skip = job->skip;
+	if (!oid_is_zero(&job->from))
+		oid_format(&job->from, from);
+	oid_format(&job->to, to);
+	enc_str(&w.body, job->ref);
+	enc_str(&w.body, from);
+	enc_str(&w.body, to);
+	if ((rc = record(&w, DIFF_UPDATE)) == 0)
+		rc = job->kind == VIEW_COMMIT ? show_commit(&w, &job->to) :
+						show_net(&w, plan);
+	if (rc == 0)
+		rc = end(&w);
 	*written = w.written;
 	return rc;
 }

@@ -12,8 +12,8 @@ enum { STRICT_MAX = 16384, WINDOW = 1 << 20, WINDOWS = 256 << 20 };
 
 /* libgit2 as a reader: no caches beside its own of delta bases, small maps,
  * and no second hashing of what index-pack has just hashed. */
-static int
-setup_git(struct gg_error *err)
+int
+inspection_setup_git(struct gg_error *err)
 {
 	if (git_libgit2_init() < 0)
 		return gg_fail(err, GG_E_UNAVAILABLE, "libgit2");
@@ -104,7 +104,7 @@ prepare(struct inspection *in, struct gg_error *err)
 	const struct push_job *job = in->job;
 	int rc;
 
-	if ((rc = setup_git(err)) != 0)
+	if ((rc = inspection_setup_git(err)) != 0)
 		return rc;
 	in->git = true;
 	if ((rc = fsck_levels(&job->fsck, &strict, &in->relax, err)) != 0 ||

@@ -42,6 +42,13 @@ GG_MUST_USE int inspection_report(struct inspection *in,
  * honest DIFF_CUT where something is left out. */
 GG_MUST_USE int inspection_diff(struct inspection *in, int fd,
     uint64_t max_bytes, uint64_t *written, struct gg_error *err);
+/*
+ * Answer a reviewer's question about a held push into fd: reads mirror and
+ * quarantine, whatever of them is there. scanner may be NULL. GG_E_LIMIT with
+ * *limit; GG_E_NOTFOUND when the objects are gone.
+ */
+GG_MUST_USE int inspection_view(const struct view_job *job, struct scanner *s,
+    int fd, uint64_t *written, const char **limit, struct gg_error *err);
 /* Kills a child that still runs. */
 void inspection_free(struct inspection *in);
 GG_DEFINE_AUTO(inspection);

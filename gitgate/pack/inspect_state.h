@@ -60,6 +60,16 @@ GG_MUST_USE int diff_plan_make(struct inspection *in,
     const struct ref_update *update, const struct update_report *u,
     struct diff_plan *plan, struct gg_error *err);
 
+/* libgit2 as a reader; in->git is then to be set. */
+GG_MUST_USE int inspection_setup_git(struct gg_error *err);
+/* The mirror, and the pack that in->idx names; commits and changes. */
+GG_MUST_USE int
+inspection_open_objects(struct inspection *in, struct gg_error *err);
+/* Part of a diff: from plan's trees, or of one commit. */
+GG_MUST_USE int inspection_diff_part(struct inspection *in,
+    const struct view_job *job, const struct diff_plan *plan, int fd,
+    uint64_t *written, struct gg_error *err);
+
 /* What a tip shows: its tree, or the blob that it is; both zero for no tip. */
 GG_MUST_USE int inspection_tip(struct inspection *in, const struct oid *tip,
     struct oid *tree, struct oid *blob, struct gg_error *err);

@@ -355,8 +355,8 @@ report_update(struct inspection *in, const struct ref_update *update,
 
 /* ---- the whole ---- */
 
-static int
-open_objects(struct inspection *in, struct gg_error *err)
+int
+inspection_open_objects(struct inspection *in, struct gg_error *err)
 {
 	struct oid oid;
 	int rc;
@@ -434,8 +434,8 @@ inspection_report(struct inspection *in, struct change_report **out,
 
 	if (in->state != INSPECT_INDEXED)
 		gg_die("inspection_report out of order");
-	if ((rc = open_objects(in, err)) != 0 || (rc = check(in, err)) != 0 ||
-	    (rc = make_report(in, err)) != 0 ||
+	if ((rc = inspection_open_objects(in, err)) != 0 ||
+	    (rc = check(in, err)) != 0 || (rc = make_report(in, err)) != 0 ||
 	    (rc = secrets_scan(in, err)) != 0)
 		/* what is missing is missing from the push */
 		return rc == GG_E_NOTFOUND ?

@@ -679,8 +679,10 @@ secrets_scan(struct inspection *in, struct gg_error *err)
 	if (s.met == NULL || s.lists == NULL || s.block == NULL)
 		return gg_fail(err, GG_E_NOMEM, "secrets");
 	note_lists(&s);
+	/* Seen again later, nothing tells where what was sent ends: bases that
+	 * were added to it count as sent. */
 	s.sent_end = in->scan != NULL ? pack_scan_bytes(in->scan) - OID_BYTES :
-					0;
+					UINT64_MAX;
 	if (in->idx != NULL && (s.pack_fd = open_pack(in, err)) < 0)
 		return err->code;
 	rc = scan_all(&s, err);

@@ -14,6 +14,7 @@
  *	gate_fetch.c       clone and fetch
  *	gate_receive.c     reading a push
  *	gate_judge.c       inspection and policy of a push
+ *	gate_view.c        what reviewers ask of held objects
  *	gate_forward.c     sending upstream, and finding out what happened
  *	gate_hold.c        holds: open, review, forward, end; who waits
  *	gate_hold_recover.c  reviews that a crash left half done
@@ -142,7 +143,7 @@ struct gate {
 	struct strv live; /* ids of pushes and holds that a thread has in
 	                        hand: recovery leaves them alone */
 	struct in_hand *hands;
-	unsigned n_pushes, n_fetches;
+	unsigned n_pushes, n_fetches, n_views;
 	unsigned n_refusals; /* pushes read only to be refused in git's words */
 	struct store *store;
 	struct auditlog *log;

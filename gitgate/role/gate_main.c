@@ -181,6 +181,7 @@ fill_web(struct gate *g)
 		.oidc_code = gate_oidc_code,
 		.limit_principal = gate_limit_principal,
 		.limit_failed = gate_limit_failed,
+		.view = gate_view,
 		.audit = ops_audit,
 	};
 	web_init(&g->web);

@@ -209,6 +209,10 @@ GG_MUST_USE int gate_tell_hook(struct gate *g, const char *program,
 GG_MUST_USE int gate_ask_hook(void *ctx, const char *program,
     const json_t *input, struct hook_answer *out, struct gg_error *err);
 
+/* -- gate_view.c -- */
+GG_MUST_USE int gate_view(void *ctx, const struct stored_push *push,
+    const struct view_ask *ask, struct buf *out, struct gg_error *err);
+
 /* -- gate_preview.c -- */
 GG_MUST_USE int gate_preview(void *ctx, const struct stored_push *push,
     json_t **out, struct gg_error *err);

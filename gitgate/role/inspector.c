@@ -166,6 +166,8 @@ run_job(int sock, struct frame *f, const char **limit, struct gg_error *err)
 		return inspector_repack(sock, f, limit, err);
 	if (f->type == MSG_JOB_RULES)
 		return inspector_rules(sock, f, limit, err);
+	if (f->type == MSG_JOB_VIEW)
+		return inspector_view(sock, f, limit, err);
 	if (f->type == MSG_JOB_END)
 		return 0;
 	return gg_fail(err, GG_E_PEER, "%s begins no job", msg_name(f->type));

@@ -1,7 +1,7 @@
 /*
  * The inspector: one process, one job, then it is gone. inspector_main.c
  * starts it, inspector.c reads the job and dispatches, inspector_push.c,
- * _mirror.c and _serve.c do the jobs.
+ * _mirror.c, _serve.c and the others do the jobs.
  */
 #ifndef GITGATE_ROLE_INSPECTOR_H
 #define GITGATE_ROLE_INSPECTOR_H
@@ -28,6 +28,8 @@ GG_MUST_USE int inspector_mirror(int sock, struct frame *f, const char **limit,
 GG_MUST_USE int inspector_repack(int sock, struct frame *f, const char **limit,
     struct gg_error *err);
 GG_MUST_USE int inspector_rules(int sock, struct frame *f, const char **limit,
+    struct gg_error *err);
+GG_MUST_USE int inspector_view(int sock, struct frame *f, const char **limit,
     struct gg_error *err);
 /* Does not return where all went well: it becomes git upload-pack. */
 GG_MUST_USE int inspector_serve(int sock, struct frame *f, const char **limit,

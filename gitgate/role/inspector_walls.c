@@ -140,6 +140,24 @@ walls_serve(const struct serve_job *job, struct gg_error *err)
 }
 
 int
+walls_view(const struct view_job *job, struct gg_error *err)
+{
+	struct paths p = { 0 };
+	struct sandbox_rlimits limits = {
+		.memory_bytes = job->push.limits.memory_bytes,
+		.cpu_seconds = cpu_seconds(&job->push.limits),
+		.file_bytes = 2 * job->max_bytes + ((uint64_t)1 << 20),
+	};
+	int rc;
+
+	add(&p, job->push.mirror, SANDBOX_READ);
+	add(&p, job->push.quarantine, SANDBOX_READ);
+	if ((rc = sandbox_limits(&limits, err)) != 0)
+		return rc;
+	return sandbox_files(p.v, p.n, true, job->push.sandbox_required, err);
+}
+
+int
 walls_rules(uint64_t file_bytes, bool required, struct gg_error *err)
 {
 	struct sandbox_rlimits limits = {

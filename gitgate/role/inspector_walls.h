@@ -25,6 +25,8 @@ GG_MUST_USE int
 walls_mirror(const struct mirror_job *job, struct gg_error *err);
 /* Read one mirror. */
 GG_MUST_USE int walls_serve(const struct serve_job *job, struct gg_error *err);
+/* Read one mirror and one quarantine; no program. */
+GG_MUST_USE int walls_view(const struct view_job *job, struct gg_error *err);
 /* Nothing but the two files that were passed along: no file, no program. */
 GG_MUST_USE int
 walls_rules(uint64_t file_bytes, bool required, struct gg_error *err);

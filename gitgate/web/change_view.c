@@ -415,17 +415,25 @@ load_report(const struct web_call *c, const char *push, struct change *out)
 
 void
 change_load(const struct web_call *c, const char *push, const json_t *updates,
-    struct change *out)
+    const char *hold, struct change *out)
 {
 	GG_AUTO_MEM char *path = path_f("%s/pushes/%s/diff", c->cfg->state_dir,
 	    push);
 
 	diff_wish_read(c, &out->wish);
+	out->wish.hold = hold;
 	load_report(c, push, out);
 	out->raw = BUF_INIT((size_t)c->cfg->limits.diff_bytes * 2 + 1048576);
 	out->has_diff = file_read(path, &out->raw, NULL) == 0;
 	if (out->has_diff)
 		diff_index_read(&out->x, buf_view(&out->raw), updates);
+}
+
+/* From the end on its quarantine may be gone at any moment. */
+bool
+hold_has_objects(const struct stored_hold *h)
+{
+	return h->state == HOLD_PENDING || h->state == HOLD_APPROVED;
 }
 
 void

@@ -43,6 +43,21 @@ diff_wish_read(const struct web_call *c, struct diff_wish *w)
 	w->line = number_in(c, "line");
 }
 
+static void
+argument(struct buf *b, const char **sep, const char *name, const char *value)
+{
+	buf_addf(b, "%s%s=", *sep, name);
+	html_urls(b, value);
+	*sep = "&amp;";
+}
+
+static void
+number_argument(struct buf *b, const char **sep, const char *name, uint64_t n)
+{
+	buf_addf(b, "%s%s=%llu", *sep, name, (unsigned long long)n);
+	*sep = "&amp;";
+}
+
 /* A link to the same page, for a quoted attribute. */
 static void
 link_to(struct buf *b, const struct diff_wish *w, const char *commit,
@@ -51,20 +66,18 @@ link_to(struct buf *b, const struct diff_wish *w, const char *commit,
 	const char *sep = "?";
 
 	html_attrs(b, w->self);
-	if (commit[0] != '\0') {
-		buf_addf(b, "%scommit=", sep);
-		html_urls(b, commit);
-		sep = "&amp;";
-	}
-	if (split) {
-		buf_addf(b, "%sview=split", sep);
-		sep = "&amp;";
-	}
-	if (from > 0 || line > 0) {
-		buf_addf(b, "%sfrom=%llu", sep, (unsigned long long)from);
-		if (line > 0)
-			buf_addf(b, "&amp;line=%llu", (unsigned long long)line);
-	}
+	if (commit[0] != '\0')
+		argument(b, &sep, "commit", commit);
+	if (w->ref != NULL)
+		argument(b, &sep, "ref", w->ref);
+	if (split)
+		argument(b, &sep, "view", "split");
+	if (w->skip > 0)
+		number_argument(b, &sep, "skip", w->skip);
+	if (from > 0 || line > 0)
+		number_argument(b, &sep, "from", from);
+	if (line > 0)
+		number_argument(b, &sep, "line", line);
 }
 
 void
@@ -95,11 +108,25 @@ chosen_release(struct chosen *k)
 }
 GG_DEFINE_AUTO_RELEASE(chosen);
 
+/* The net diff of an update of one commit is that commit's. */
+static bool
+is_only_commit(const struct diff_index *x, const struct diff_section *s,
+    const char *commit)
+{
+	const struct diff_section *next = s + 1;
+
+	return s->commit.n == 0 && view_eq_str(s->to, commit) &&
+	    x->n_cuts == 0 &&
+	    (next == x->sections + x->n_sections || next->commit.n == 0);
+}
+
 static bool
 is_chosen(const struct chosen *k, const struct diff_section *s)
 {
-	return k->w->commit[0] == '\0' ? s->commit.n == 0 :
-					 view_eq_str(s->commit, k->w->commit);
+	if (k->w->commit[0] == '\0')
+		return s->commit.n == 0;
+	return view_eq_str(s->commit, k->w->commit) ||
+	    is_only_commit(k->x, s, k->w->commit);
 }
 
 /* Under another name they are no new lines. */
@@ -295,6 +322,7 @@ show_file(struct buf *b, struct chosen *k, size_t at, uint64_t *line)
 
 	file_head(b, e, at);
 	file_words(b, e);
+	view_file_more(b, k->w, e);
 	if (e->renamed_from == NULL)
 		shown = diff_lines_show(b, &k->lines, e, *line);
 	html_lit(b, "</details>\n");
@@ -335,6 +363,48 @@ section_head(struct buf *b, const struct diff_section *s)
 	html_lit(b, "</h3>");
 }
 
+/* To what was not recorded, while it can be read. */
+static void
+read_on(struct buf *b, const struct chosen *k, const struct diff_cut *cut)
+{
+	const struct diff_section *s;
+	uint64_t skip;
+	const char *sep = "?";
+
+	if (k->w->hold == NULL || cut->section >= k->x->n_sections)
+		return;
+	s = &k->x->sections[cut->section];
+	/* a file that was begun is shown again */
+	skip = k->w->skip + s->n - (s->n > 1 && cut->lines > 0 ? 1 : 0);
+	html_lit(b, " <a href=\"/-/holds/");
+	html_urls(b, k->w->hold);
+	html_lit(b, "/diff");
+	buf_addf(b, "%s%s=", sep, s->commit.n > 0 ? "commit" : "ref");
+	html_url(b, s->commit.n > 0 ? s->commit : s->ref);
+	sep = "&amp;";
+	if (k->w->split)
+		argument(b, &sep, "view", "split");
+	if (skip > 0)
+		number_argument(b, &sep, "skip", skip);
+	html_lit(b, "\">Read on from the objects</a>");
+}
+
+static void
+commit_not_recorded(struct buf *b, const struct diff_wish *w)
+{
+	html_lit(b,
+	    "<p class=\"cut\">This commit's own changes are not in the "
+	    "recorded diff.");
+	if (w->hold != NULL && !w->on_demand) {
+		html_lit(b, " <a href=\"/-/holds/");
+		html_urls(b, w->hold);
+		html_lit(b, "/diff?commit=");
+		html_urls(b, w->commit);
+		html_lit(b, "\">Read them from the objects</a>");
+	}
+	html_lit(b, "</p>");
+}
+
 static bool
 cut_concerns(const struct chosen *k, const struct diff_cut *cut)
 {
@@ -357,6 +427,8 @@ show_cuts(struct buf *b, const struct chosen *k)
 		html_u64(b, cut->lines);
 		html_lit(b, " lines. ");
 		html_text(b, cut->why);
+		html_lit(b, ".");
+		read_on(b, k, cut);
 		html_lit(b, "</p>");
 	}
 	if (k->x->damaged)
@@ -416,7 +488,8 @@ show_files(struct buf *b, struct chosen *k)
 		room = show_file(b, k, at, &line);
 		at += line == 0;
 	}
-	show_cuts(b, k);
+	if (at >= k->n)
+		show_cuts(b, k);
 	parts(b, k, at, line);
 }
 
@@ -445,7 +518,12 @@ tools(struct buf *b, const struct chosen *k)
 	html_lit(b, "</h2>");
 	if (k->w->commit[0] != '\0') {
 		html_lit(b, "<p>One commit only. <a href=\"");
-		link_to(b, k->w, "", k->w->split, 0, 0);
+		if (k->w->on_demand) {
+			html_lit(b, "/-/holds/");
+			html_urls(b, k->w->hold);
+		} else {
+			link_to(b, k->w, "", k->w->split, 0, 0);
+		}
 		html_lit(b, "#diff\">Show all changes</a></p>");
 	}
 	html_lit(b, "<nav class=\"seg\" aria-label=\"Way of showing\">");
@@ -507,9 +585,7 @@ view_diff(struct buf *b, const struct diff_index *x, const struct diff_wish *w)
 	choose(&k);
 	tools(b, &k);
 	if (k.n_sections == 0 && w->commit[0] != '\0')
-		html_lit(b,
-		    "<p class=\"cut\">This commit's own changes are not in "
-		    "the recorded diff.</p>");
+		commit_not_recorded(b, w);
 	file_list(b, &k);
 	show_files(b, &k);
 }

@@ -12,6 +12,13 @@ struct diff_wish {
 	bool split;
 	char commit[OID_HEX + 1]; /* "" : the whole */
 	uint64_t from, line;      /* first file, and records of it to skip */
+	/* The hold whose objects can still be read on demand, or NULL. */
+	const char *hold;
+	/* Is it what was read on demand: of this ref (NULL: of the commit),
+	 * without its first files? */
+	bool on_demand;
+	const char *ref;
+	uint64_t skip;
 };
 /* From the query; what is malformed there is as if it were not. */
 void diff_wish_read(const struct web_call *c, struct diff_wish *w);
@@ -26,9 +33,9 @@ struct change {
 };
 void change_release(struct change *ch);
 GG_DEFINE_AUTO_RELEASE(change);
-/* Whatever of it cannot be read is missing. */
+/* Whatever of it cannot be read is missing. hold: see struct diff_wish. */
 void change_load(const struct web_call *c, const char *push,
-    const json_t *updates, struct change *out);
+    const json_t *updates, const char *hold, struct change *out);
 void view_commits(struct buf *b, const struct change *ch);
 /* Its diff, or that there is none. */
 void view_change(struct buf *b, const struct change *ch);
@@ -40,5 +47,13 @@ void view_diff_counts(struct buf *b, const struct diff_index *x);
 /* A link to one commit's own diff, for a quoted attribute. */
 void
 diff_commit_link(struct buf *b, const struct diff_wish *w, const char *commit);
+
+/* Can what it holds still be read? */
+bool hold_has_objects(const struct stored_hold *h);
+
+/* -- file_view.c: what is read on demand -- */
+/* Links to the whole file, and pictures. */
+void view_file_more(struct buf *b, const struct diff_wish *w,
+    const struct diff_entry *e);
 
 #endif

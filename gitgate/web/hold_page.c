@@ -332,7 +332,8 @@ hold_body(struct web_call *c, struct buf *b, const struct stored_hold *h,
 	GG_AUTO_RELEASE(change) ch = { 0 };
 
 	if (whole)
-		change_load(c, h->push_id, h->updates, &ch);
+		change_load(c, h->push_id, h->updates,
+		    hold_has_objects(h) ? c->id : NULL, &ch);
 	show_head(c, b, h, &ch);
 	if (whole) {
 		html_lit(b, "<div class=\"grid\"><div>");
@@ -346,6 +347,10 @@ hold_body(struct web_call *c, struct buf *b, const struct stored_hold *h,
 		html_lit(b, "</div><div>");
 		view_commits(b, &ch);
 		html_lit(b, "</div></div>");
+		if (!hold_has_objects(h))
+			html_lit(b,
+			    "<p class=\"meta\">This hold has ended: of the "
+			    "change, what was recorded is shown.</p>");
 		view_change(b, &ch);
 		keys_help(b);
 	}

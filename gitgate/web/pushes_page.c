@@ -133,7 +133,7 @@ push_page(struct web_call *c)
 	time_line(&b, &p);
 	view_facts(&b, &p, o);
 	html_lit(&b, "</div><div>");
-	change_load(c, p.id, p.updates, &ch);
+	change_load(c, p.id, p.updates, NULL, &ch);
 	view_commits(&b, &ch);
 	html_lit(&b, "</div></div>");
 	view_change(&b, &ch);

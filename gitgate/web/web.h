@@ -10,6 +10,7 @@
 #include "http/server.h"
 #include "identity/oidc.h"
 #include "model/hold.h"
+#include "model/job.h"
 #include "model/push.h"
 #include "policy/policy.h"
 #include "store/auditlog.h"
@@ -18,6 +19,14 @@
 /* What a provider's answer is changed with. Borrowed. */
 struct oidc_exchange {
 	const char *code, *verifier, *redirect_uri, *nonce;
+};
+
+/* A question about a held push's objects (struct view_job); all borrowed. */
+struct view_ask {
+	enum view_kind kind;
+	const char *ref, *path; /* may be "" */
+	struct oid from, to;
+	uint64_t skip;
 };
 
 /* Services of the gate that pages and API need; role/gate fills it. */
@@ -56,6 +65,12 @@ struct web_ops {
 	 */
 	int (*preview)(void *ctx, const struct stored_push *push, json_t **out,
 	    struct gg_error *err);
+	/*
+	 * Ask an inspector; out has its ceiling. GG_E_NOTFOUND when the
+	 * objects are gone, GG_E_LIMIT, GG_E_UNAVAILABLE when too many ask.
+	 */
+	int (*view)(void *ctx, const struct stored_push *push,
+	    const struct view_ask *ask, struct buf *out, struct gg_error *err);
 	/*
 	 * A JWT that came as a credential, to the principal it proves
 	 * (role/gate_issuers.c). GG_E_REFUSED with a sentence for the

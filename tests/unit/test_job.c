@@ -101,6 +101,47 @@ serve_job_travels(void **state)
 	CHECK_STRICT(serve_job, out);
 }
 
+static void
+view_job_travels(void **state)
+{
+	GG_AUTO_RELEASE(view_job)
+	a = { .push = { .push_id = strdup("p"),
+		  .mirror = strdup("/m"),
+		  .quarantine = strdup("/q"),
+		  .has_pack = true,
+		  .wants = JOB_WANT_SECRETS,
+		  .limits = some_limits },
+		.kind = VIEW_COMMIT,
+		.ref = strdup("refs/heads/x"),
+		.from = { { 1 } },
+		.to = { { 2 } },
+		.path = strdup("a/b"),
+		.skip = 7,
+		.max_bytes = 1234567 };
+	GG_AUTO_RELEASE(view_job) b = { 0 };
+	GG_AUTO_RELEASE(buf) out = BUF_INIT(OUT_MAX);
+	size_t kind_at;
+
+	(void)state;
+	view_job_encode(&a, &out);
+	assert_int_equal(view_job_decode(buf_view(&out), &b, NULL), 0);
+	assert_string_equal(b.push.quarantine, "/q");
+	assert_string_equal(b.ref, "refs/heads/x");
+	assert_string_equal(b.path, "a/b");
+	assert_true(b.push.has_pack && b.kind == VIEW_COMMIT && b.skip == 7);
+	assert_true(oid_eq(&a.from, &b.from) && oid_eq(&a.to, &b.to));
+	assert_true(b.max_bytes == 1234567);
+	assert_memory_equal(&b.push.limits, &some_limits, sizeof(some_limits));
+	/* a question that nobody knows */
+	kind_at = out.n - 16 - (4 + 3) - 2 * OID_BYTES - (4 + 12) - 1;
+	assert_int_equal(out.p[kind_at], VIEW_COMMIT);
+	out.p[kind_at] = VIEW_KIND_COUNT;
+	view_job_release(&b);
+	assert_int_equal(view_job_decode(buf_view(&out), &b, NULL), GG_E_PEER);
+	out.p[kind_at] = VIEW_COMMIT;
+	CHECK_STRICT(view_job, out);
+}
+
 /* It would become an environment variable of git. */
 static void
 serve_job_protocol_is_an_allow_list(void **state)
@@ -175,6 +216,7 @@ main(void)
 		cmocka_unit_test(push_job_travels),
 		cmocka_unit_test(mirror_job_travels),
 		cmocka_unit_test(serve_job_travels),
+		cmocka_unit_test(view_job_travels),
 		cmocka_unit_test(serve_job_protocol_is_an_allow_list),
 		cmocka_unit_test(push_job_refs_travel),
 		cmocka_unit_test(push_job_refs_refuse),

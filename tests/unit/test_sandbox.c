@@ -456,7 +456,7 @@ use_inherited(void)
 
 /* Walls */
 
-enum walls { IDLE, PUSH, PUSH_NO_EXEC, MIRROR, SERVE, RULES };
+enum walls { IDLE, PUSH, PUSH_NO_EXEC, MIRROR, SERVE, RULES, VIEW };
 
 static int
 enter(enum walls walls)
@@ -473,6 +473,7 @@ enter(enum walls walls)
 	struct serve_job serve = { .mirror = w.mirror,
 		.sandbox_required = true,
 		.limits = push.limits };
+	struct view_job view = { .push = push, .max_bytes = PACK_BYTES };
 	struct gg_error err = { 0 };
 	int rc = walls_idle(w.mirrors, w.quarantines, true, &err);
 
@@ -486,6 +487,10 @@ enter(enum walls walls)
 		rc = walls_serve(&serve, &err);
 	if (rc == 0 && walls == RULES)
 		rc = walls_rules(PACK_BYTES, true, &err);
+	if (rc == 0 && walls == VIEW)
+		rc = walls_view(&view, &err);
+	if (rc == 0 && walls == VIEW)
+		rc = walls_no_exec(true, &err);
 	if (rc != 0)
 		(void)fprintf(stderr, "walls: %s\n", err.msg);
 	return rc;
@@ -562,6 +567,17 @@ static const struct {
 	{ "rules: no fork", RULES, just_fork, REFUSED, SECCOMP },
 	{ "rules: no new code", RULES, executable_memory, REFUSED, SECCOMP },
 	{ "rules: no TCP", RULES, tcp_connect, REFUSED, SECCOMP },
+	{ "view: the quarantine is read-only", VIEW, write_quarantine, REFUSED,
+	    LANDLOCK },
+	{ "view: the mirror is read-only", VIEW, write_mirror, REFUSED,
+	    LANDLOCK },
+	{ "view: one mirror only", VIEW, read_other_mirror, REFUSED, LANDLOCK },
+	{ "view: another push is unreadable", VIEW, read_other_quarantine,
+	    REFUSED, LANDLOCK },
+	{ "view: no git", VIEW, exec_git, REFUSED, SECCOMP },
+	{ "view: no fork", VIEW, just_fork, REFUSED, SECCOMP },
+	{ "view: no TCP", VIEW, tcp_connect, REFUSED, SECCOMP },
+	{ "view: files have an end", VIEW, large_file, REFUSED, RLIMIT },
 	{ "no namespaces", PUSH, new_namespace, REFUSED, SECCOMP },
 	{ "no namespaces by clone", PUSH, clone_namespace, REFUSED, SECCOMP },
 	{ "no tracing", PUSH, trace, REFUSED, SECCOMP },
@@ -578,6 +594,8 @@ static const struct {
 	{ "its quarantine is readable", PUSH, read_quarantine, WORKED, 0 },
 	{ "its mirror is readable", PUSH, read_mirror, WORKED, 0 },
 	{ "its mirror is readable", SERVE, read_mirror, WORKED, 0 },
+	{ "its mirror is readable", VIEW, read_mirror, WORKED, 0 },
+	{ "its quarantine is readable", VIEW, read_quarantine, WORKED, 0 },
 	{ "its mirror is writable", MIRROR, write_mirror, WORKED, 0 },
 	{ "git runs", IDLE, exec_git, WORKED, 0 },
 	{ "git runs", PUSH, exec_git, WORKED, 0 },
