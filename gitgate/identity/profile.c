@@ -125,8 +125,8 @@ check_github(const struct issuer *issuer, const json_t *claims,
 	static const char *const foreign[] = { "pull_request",
 		"pull_request_target", "pull_request_review",
 		"pull_request_review_comment", "workflow_run", "issues",
-		"issue_comment", "discussion", "discussion_comment", "fork",
-		"watch" };
+		"issue_comment", "discussion", "discussion_comment", "gollum",
+		"fork", "watch" };
 	const char *event = json_string_value(json_object_get(claims,
 	    "event_name"));
 

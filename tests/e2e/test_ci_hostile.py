@@ -369,6 +369,56 @@ def test_a_job_of_another_repository(place):
         assert ask(g, i.mint(github(repository="demo/lib")), "demo/lib").status == 200
 
 
+def test_service_accounts_of_a_cluster(place):
+    """Made anew under the same name it is another account."""
+
+    def account(name="builder", uid="u-1", sub=None):
+        return {
+            "sub": sub or f"system:serviceaccount:ci:{name}",
+            "kubernetes.io": {"namespace": "ci", "serviceaccount": {"name": name, "uid": uid}, "pod": {"name": "p", "uid": "u-9"}},
+        }
+
+    with Issuer(alg="RS256") as i:
+        g = place(profile_of(i, "kubernetes", {"kubernetes.io/serviceaccount/uid": "u-1"}))
+        refused(g, i.mint(account(uid="u-2")), "serviceaccount/uid")
+        refused(g, i.mint(account(sub="system:serviceaccount:ci:admin")), "not a service account's")
+        refused(g, i.mint({**account(), "kubernetes.io": {"namespace": "ci"}}), "kubernetes.io/serviceaccount/name")
+        refused(g, i.mint({**account(), "kubernetes.io": "ci"}), "kubernetes.io/namespace")
+        refused(g, i.mint({**account(), "aud": ["https://kubernetes.default.svc"]}), "somebody else (aud)")
+        assert ask(g, i.mint(account())).status == 200
+
+
+def test_workloads_of_a_trust_domain(place, tmp_path):
+    """JWT-SVIDs: no `iss`, keys of the bundle that are for them alone."""
+    key, other, tls = Key(), Key(), Key()
+    bundle = tmp_path / "bundle.json"
+    bundle.write_text(json.dumps({"keys": [{**key.jwk, "use": "jwt-svid"}, {**other.jwk, "use": "jwt-svid"}, {**tls.jwk, "use": "x509-svid"}]}))
+    domain = "spiffe://acme.example"
+    rule = {"sub": f"{domain}/ci/builder"}
+    g = place({"name": "mesh", "profile": "spiffe", "issuer": domain, "jwks-file": str(bundle), "audience": AUDIENCE, "groups": [{"group": "agents", "when": rule}]})
+    now = int(time.time())
+
+    def svid(signer=key, header=None, **claims):
+        c = {"sub": f"{domain}/ci/builder", "aud": [AUDIENCE], "exp": now + 300, **claims}
+        return mint(signer, {k: v for k, v in c.items() if v is not None}, **(header or {}))
+
+    assert ask(g, svid()).status == 200
+    # `kid` and `typ` may be absent
+    assert ask(g, svid(signer=other, header={"kid": None, "typ": None})).status == 200
+    assert ask(g, svid(header={"typ": "JOSE"})).status == 200
+    refused(g, svid(signer=tls), "no key with")
+    refused(g, svid(signer=Key(kid=key.kid)), "signature is wrong")
+    refused(g, svid(header={"jku": "https://evil.example/"}), "JWT-SVID")
+    refused(g, svid(exp=None), "(exp)")
+    refused(g, svid(exp=now - 90), "expired")
+    refused(g, svid(exp=now + 86400), "lives longer")
+    refused(g, svid(aud=[AUDIENCE, "other"]), "more than one audience")
+    for sub in ("spiffe://acme.example.evil/ci/builder", "spiffe://acme.example", "spiffe://acme.example/", "spiffe://acme.exampl/ci", "SPIFFE://acme.example/ci/builder"):
+        refused(g, svid(sub=sub), "no issuer")
+    # another workload is somebody, who may nothing
+    assert ask(g, svid(sub=f"{domain}/web")).status == 404
+
+
 def test_git_is_told_why(place):
     """A person who reads the job's log sees the sentence, and the token not."""
     with Issuer(alg="RS256") as i:
