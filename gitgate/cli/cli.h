@@ -52,6 +52,7 @@ int cmd_token_revoke(struct cli *cli, int argc, char **argv);
 int cmd_user_add(struct cli *cli, int argc, char **argv);
 int cmd_user_list(struct cli *cli, int argc, char **argv);
 int cmd_user_passwd(struct cli *cli, int argc, char **argv);
+int cmd_user_totp(struct cli *cli, int argc, char **argv);
 int cmd_user_remove(struct cli *cli, int argc, char **argv);
 int cmd_user_email(struct cli *cli, int argc, char **argv);
 int cmd_user_link(struct cli *cli, int argc, char **argv);

@@ -163,11 +163,12 @@ static int
 to_json(void *ctx, const struct stored_user *u)
 {
 	json_array_append_new(ctx,
-	    json_pack("{s:s, s:o, s:o, s:o, s:b, s:b}", "name", u->name,
+	    json_pack("{s:s, s:o, s:o, s:o, s:b, s:b, s:b}", "name", u->name,
 		"groups", cli_json_strv(&u->groups), "emails",
 		cli_json_strv(&u->aliases), "created",
 		cli_json_time(u->created_ms), "disabled", u->disabled_ms != 0,
-		"password", u->password_hash[0] != '\0'));
+		"password", u->password_hash[0] != '\0', "totp",
+		u->totp_secret[0] != '\0'));
 	return 0;
 }
 

@@ -68,6 +68,13 @@ const struct command cli_commands[] = {
 	    "Change an account's "
 	    "password and end its sessions." LOCAL,
 	    cmd_user_passwd },
+	{ "user totp", "NAME [--remove]",
+	    "Ask an account for a one-time code beside its password: prints "
+	    "a new key, once, to\nbe added to an authenticator app, and ends "
+	    "its sessions. --remove: no code is\nasked for any more; with "
+	    "identity: totp: required it is set up anew at the next\n"
+	    "sign-in." LOCAL,
+	    cmd_user_totp },
 	{ "user remove", "NAME",
 	    "Remove an account, its sessions and its links." LOCAL,
 	    cmd_user_remove },

@@ -287,6 +287,50 @@ store_user_set_aliases(struct store *s, const char *name,
 }
 
 int
+store_user_set_totp(struct store *s, const char *name, const char *secret,
+    int64_t step, bool only_first, struct gg_error *err)
+{
+	GG_AUTO_RELEASE(tx) t = { 0 };
+	GG_AUTO_RELEASE(rows) r = { 0 };
+	int rc;
+
+	if ((rc = tx_begin(s, DB_DURABLE, &t, err)) != 0)
+		return rc;
+	rc = tx_run(&t, &r, err,
+	    only_first ? "UPDATE account SET totp_secret = $1, totp_step = $2"
+			 " WHERE name = $3 AND totp_secret = ''" :
+			 "UPDATE account SET totp_secret = $1, totp_step = $2"
+			 " WHERE name = $3",
+	    arg_s(secret), arg_i(step), arg_s(name));
+	if (rc != 0)
+		return rc;
+	if (r.affected == 0)
+		return only_first ?
+		    gg_fail(err, GG_E_EXISTS,
+			"no user %s without one-time codes", name) :
+		    gg_fail(err, GG_E_NOTFOUND, "no user %s", name);
+	rc = tx_run(&t, NULL, err, "DELETE FROM web_session WHERE person = $1",
+	    arg_s(name));
+	return rc != 0 ? rc : tx_commit(&t, err);
+}
+
+int
+store_user_use_totp(struct store *s, const char *name, const char *secret,
+    int64_t step, struct gg_error *err)
+{
+	uint64_t n = 0;
+	int rc;
+
+	rc = store_do(s, DB_DURABLE, &n, err,
+	    "UPDATE account SET totp_step = $1 WHERE name = $2"
+	    " AND totp_secret = $3 AND totp_step < $1",
+	    arg_i(step), arg_s(name), arg_s(secret));
+	if (rc == 0 && n == 0)
+		return gg_fail(err, GG_E_REFUSED, "this code was used");
+	return rc;
+}
+
+int
 store_user_remove(struct store *s, const char *name, struct gg_error *err)
 {
 	GG_AUTO_RELEASE(tx) t = { 0 };

@@ -80,6 +80,17 @@ GG_MUST_USE int store_user_find(struct store *s, const char *name,
 /* Replace its e-mail addresses. */
 GG_MUST_USE int store_user_set_aliases(struct store *s, const char *name,
     const struct strv *aliases, struct gg_error *err);
+/*
+ * A new secret for its one-time codes ("": none any more), step: the last one
+ * that counts as used. Ends its sessions. only_first: GG_E_EXISTS where it has
+ * one already.
+ */
+GG_MUST_USE int store_user_set_totp(struct store *s, const char *name,
+    const char *secret, int64_t step, bool only_first, struct gg_error *err);
+/* A step is used once, and none before it any more. GG_E_REFUSED: it was, or
+ * the secret is another by now. */
+GG_MUST_USE int store_user_use_totp(struct store *s, const char *name,
+    const char *secret, int64_t step, struct gg_error *err);
 GG_MUST_USE int store_user_remove(struct store *s, const char *name,
     struct gg_error *err); /* and its sessions and links */
 typedef int (*store_user_cb)(void *ctx, const struct stored_user *u);

@@ -125,6 +125,10 @@ signin_act(struct web_call *c)
 		signin_show(c, 403, "This gate has no accounts of its own.");
 		return;
 	}
+	if (http_form(c->rq, "step") != NULL) {
+		signin_totp_act(c);
+		return;
+	}
 	if (user == NULL || password == NULL || strlen(user) > 128 ||
 	    strlen(password) > PASSWORD_MAX_BYTES) {
 		signin_show(c, 403, "Name or password is wrong.");
@@ -142,7 +146,7 @@ signin_act(struct web_call *c)
 	else if (rc == SIGN_IN_WRONG)
 		keep_out(c, user);
 	else
-		signin_accept_local(c, user, http_form(c->rq, "next"));
+		signin_totp_begin(c, user, http_form(c->rq, "next"));
 }
 
 static void

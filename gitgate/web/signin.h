@@ -43,6 +43,19 @@ signin_recall(struct web_call *c, const struct provider *p, const char *state,
     bool any_browser, struct stored_sign_in *out, struct gg_error *err);
 bool signin_is_browser_of(struct web_call *c, const struct stored_sign_in *x);
 
+/* The form's token of this browser (signin_form_is_ours()), a new one where it
+ * has none; malloc'ed, NULL without memory. */
+char *signin_form_token(struct web_call *c);
+/* <input type="hidden" name="NAME" value="VALUE"> */
+void signin_hidden(struct buf *b, const char *name, const char *value);
+
+/* -- signin_totp.c: the second step of local accounts -- */
+/* The password was right: ask for a code, or for setting codes up, or let them
+ * in. Answers. */
+void signin_totp_begin(struct web_call *c, const char *user, const char *next);
+/* The second step's form (it has a field "step"). Answers. */
+void signin_totp_act(struct web_call *c);
+
 /* -- signin_throttle.c -- */
 /* The two keys that failures are counted by. */
 struct throttle {

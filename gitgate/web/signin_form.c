@@ -20,8 +20,8 @@ signin_cookie(const struct config *cfg, const char *name, const char *value,
 	    auth_is_https(cfg) ? "; Secure" : "", more);
 }
 
-static void
-hidden(struct buf *b, const char *name, const char *value)
+void
+signin_hidden(struct buf *b, const char *name, const char *value)
 {
 	html_lit(b, "<input type=\"hidden\" name=\"");
 	html_attrs(b, name);
@@ -34,8 +34,8 @@ static void
 local_form(struct buf *b, const char *token, const char *next)
 {
 	html_lit(b, "<form method=\"post\" action=\"/-/login\">");
-	hidden(b, "csrf", token);
-	hidden(b, "next", next);
+	signin_hidden(b, "csrf", token);
+	signin_hidden(b, "next", next);
 	html_lit(b,
 	    "<label for=\"user\">Name</label><input id=\"user\" "
 	    "name=\"user\" autocomplete=\"username\" autocapitalize=\"none\" "
@@ -52,8 +52,8 @@ provider_form(struct buf *b, const struct provider *p, const char *token,
 	html_lit(b, "<form method=\"post\" action=\"/-/login/");
 	html_urls(b, p->name);
 	html_lit(b, "\">");
-	hidden(b, "csrf", token);
-	hidden(b, "next", next);
+	signin_hidden(b, "csrf", token);
+	signin_hidden(b, "next", next);
 	html_lit(b, "<button class=\"primary\">Sign in with ");
 	html_texts(b, p->title);
 	html_lit(b, "</button></form>");
@@ -81,18 +81,24 @@ ways(const struct web_call *c, struct buf *b, const char *token,
  * The form's token before there is a session: a random one, in the form and
  * in a cookie; another site can set neither.
  */
+char *
+signin_form_token(struct web_call *c)
+{
+	const char *again = http_cookie(c->rq, form_cookie_name(c->cfg));
+
+	return again != NULL && strlen(again) == 43 ?
+	    view_dup(view_str(again)) :
+	    auth_random();
+}
+
 void
 signin_show(struct web_call *c, unsigned status, const char *complaint)
 {
 	GG_AUTO_RELEASE(buf) b = BUF_INIT(65536);
-	const char *again = http_cookie(c->rq, form_cookie_name(c->cfg));
-	GG_AUTO_MEM char *token = NULL;
+	GG_AUTO_MEM char *token = signin_form_token(c);
 	GG_AUTO_MEM char *cookie = NULL;
 	const char *next = http_query(c->rq, "next");
 
-	token = again != NULL && strlen(again) == 43 ?
-	    view_dup(view_str(again)) :
-	    auth_random();
 	if (token == NULL) {
 		http_reply_text(c->rq, 500, "no memory");
 		return;

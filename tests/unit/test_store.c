@@ -354,6 +354,55 @@ count_user(void *ctx, const struct stored_user *u)
 	return 0;
 }
 
+/* Steps of one-time codes: each once, none from before, only of this key. */
+static void
+one_time_codes(void **state)
+{
+	struct stored_user u = { .name = strdup("ann"),
+		.password_hash = strdup("$argon2id$1"),
+		.created_ms = 5 };
+	struct stored_session x = { .id = strdup("S0"),
+		.person = strdup("ann"),
+		.csrf = strdup("tok"),
+		.created_ms = 10,
+		.used_ms = 10 };
+	GG_AUTO_RELEASE(stored_user) found = { 0 };
+	GG_AUTO_RELEASE(stored_session) got = { 0 };
+	(void)state;
+
+	assert_int_equal(store_user_add(w.s, &u, NULL), 0);
+	assert_int_equal(store_session_add(w.s, "s1", &x, NULL), 0);
+	assert_int_equal(store_user_use_totp(w.s, "ann", "AAAA", 7, NULL),
+	    GG_E_REFUSED);
+	assert_int_equal(store_user_set_totp(w.s, "ann", "AAAA", 5, true, NULL),
+	    0);
+	assert_int_equal(store_session_find(w.s, "s1", &got, NULL),
+	    GG_E_NOTFOUND);
+	assert_int_equal(store_user_set_totp(w.s, "ann", "BBBB", 0, true, NULL),
+	    GG_E_EXISTS);
+	assert_int_equal(store_user_set_totp(w.s, "bob", "BBBB", 0, false,
+			     NULL),
+	    GG_E_NOTFOUND);
+	assert_int_equal(store_user_use_totp(w.s, "ann", "AAAA", 5, NULL),
+	    GG_E_REFUSED);
+	assert_int_equal(store_user_use_totp(w.s, "ann", "AAAA", 7, NULL), 0);
+	for (int64_t step = 6; step <= 7; step++)
+		assert_int_equal(store_user_use_totp(w.s, "ann", "AAAA", step,
+				     NULL),
+		    GG_E_REFUSED);
+	assert_int_equal(store_user_use_totp(w.s, "ann", "BBBB", 8, NULL),
+	    GG_E_REFUSED);
+	assert_int_equal(store_user_find(w.s, "ann", &found, NULL), 0);
+	assert_string_equal(found.totp_secret, "AAAA");
+	assert_int_equal(found.totp_step, 7);
+	assert_int_equal(store_user_set_totp(w.s, "ann", "", 0, false, NULL),
+	    0);
+	assert_int_equal(store_user_use_totp(w.s, "ann", "AAAA", 9, NULL),
+	    GG_E_REFUSED);
+	stored_user_release(&u);
+	stored_session_release(&x);
+}
+
 static void
 users_and_sessions(void **state)
 {
@@ -1475,8 +1524,8 @@ run(const char *where, const char *name)
 	const struct CMUnitTest tests[] = { CASE(opens_twice_and_pings),
 		CASE(refuses_a_newer_database), CASE(refuses_unknown_places),
 		CASE(many_open_a_new_database_at_once), CASE(files_are_private),
-		CASE(tokens), CASE(users_and_sessions), CASE(sign_in_failures),
-		CASE(push_round_trip),
+		CASE(tokens), CASE(users_and_sessions), CASE(one_time_codes),
+		CASE(sign_in_failures), CASE(push_round_trip),
 		CASE(push_moves_only_from_the_named_state), CASE(push_lists),
 		CASE(unfinished_pushes), CASE(hold_round_trip),
 		CASE(same_key_joins), CASE(newer_push_supersedes),
