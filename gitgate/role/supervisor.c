@@ -395,6 +395,13 @@ same_place(const struct config *a, const struct config *b)
 	    a->listen_port == b->listen_port && a->sandbox == b->sandbox;
 }
 
+static void
+log_doubts(const struct config *c)
+{
+	for (size_t i = 0; i < c->warnings.n; i++)
+		log_event(EV_config_doubtful, kv_str("why", c->warnings.v[i]));
+}
+
 static int
 load_again(struct supervisor *s, struct config **out, struct gg_error *err)
 {
@@ -408,6 +415,7 @@ load_again(struct supervisor *s, struct config **out, struct gg_error *err)
 		return gg_fail(err, GG_E_INPUT,
 		    "listen, state-dir, policy-dir, store and sandbox change "
 		    "only with a restart");
+	log_doubts(c);
 	*out = gg_take(c);
 	return 0;
 }
@@ -697,6 +705,7 @@ supervisor_run(const char *config_file, struct gg_error *err)
 	(void)umask(077);
 	if ((rc = config_load(config_file, &s.config, err)) != 0)
 		return rc;
+	log_doubts(s.config);
 	rc = set_up(&s, err);
 	if (rc == 0) {
 		log_event(EV_started, kv_str("version", GG_VERSION));

@@ -440,3 +440,17 @@ def test_mistakes_are_refused_before_the_gate_starts(make_gate, tmp_path):
         p = g.cli("check", check=False)
         assert p.returncode != 0 and "`require` must say whose" in p.stderr and "gitgate.yaml:" in p.stderr, p.stderr
         assert ask(g, i.mint()).status in (200, 404)
+
+
+def test_doubts_are_told(make_gate):
+    """Bound by a name only: it works, and check and the log say so."""
+    by_name = {"repository_owner": "acme"}
+    issuer = {"name": "g", "issuer": "https://token.actions.githubusercontent.com", "audience": AUDIENCE, "principal": "github:{repository}", "groups": [{"group": "agents", "when": by_name}]}
+    g = make_gate(config={"identity": {"issuers": [issuer]}})
+    assert "event=config_doubtful" in g.log() and "repository_owner_id" in g.log()
+    p = g.cli("check")
+    assert "warning: " in p.stderr and "repository_owner_id" in p.stderr
+    issuer["require"] = {"repository_owner_id": 65}
+    assert g.reload()
+    assert "warning" not in g.cli("check").stderr
+    assert g.log().count("event=config_doubtful") == 1
