@@ -144,6 +144,7 @@ bind_token(struct gate *g, struct http_request *rq, const struct git_request *r)
 		return true;
 	if (rc == GG_E_REFUSED) {
 		gate_count(g, METRIC_AUTH_FAILURES);
+		web_note_refused(&g->web, rq, &err);
 		log_event(EV_auth_failed, kv_str("addr", r->client_addr),
 		    kv_str("principal", r->principal.name), kv_err(&err));
 		http_reply_text(rq, 403, "gitgate: %s", err.msg);

@@ -98,3 +98,12 @@ refused_flush(const struct web_ops *ops)
 			write_entry(ops, due.addr, due.reason, due.n, NULL);
 	}
 }
+
+void
+web_note_refused(const struct web_ops *ops, struct http_request *rq,
+    const struct gg_error *why)
+{
+	const struct web_call c = { .ops = ops, .rq = rq };
+
+	refused_note(&c, why);
+}

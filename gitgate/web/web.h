@@ -113,6 +113,10 @@ struct web_ops {
 GG_MUST_USE int
 web_authenticate(const struct web_ops *ops, struct http_request *rq,
     bool allow_session, struct principal *out, struct gg_error *err);
+/* A credential that was good and is refused for what it was used for: noted
+ * for the audit log as a bad one is. */
+void web_note_refused(const struct web_ops *ops, struct http_request *rq,
+    const struct gg_error *why);
 
 /* Plan for every path below "/-/" (404 for unknown ones). The cookie of the
  * plan is not used. ctx of the handlers is the gate's ctx; web keeps ops

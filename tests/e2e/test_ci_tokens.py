@@ -444,6 +444,8 @@ def test_a_token_serves_one_repository(place, issuer):
     for service in ("git-upload-pack", "git-receive-pack"):
         a = info_refs(g, token, "demo/lib", service=service)
         assert a.status == 403 and "another repository" in a.text
+    failures = [e for e in g.audit(g.token("eve", "auditors")) if e["type"] == "auth.failure"]
+    assert "another repository" in failures[0]["reason"]
     w.commit({"a": "a\n"})
     w.push("HEAD:refs/heads/topic", ok=True)
     assert info_refs(g, issuer.mint(), "demo/lib").status == 200
