@@ -4,6 +4,8 @@
 
 #include "base/fd.h"
 
+#include <strings.h>
+
 #define NAME_MAX_BYTES 32
 
 /* Ways of signing in that this version has. */
@@ -54,6 +56,15 @@ check_name(const struct loading *l, const struct yaml_node *at,
 		if (strcmp(id->providers[i].name, p->name) == 0)
 			return yaml_fail(l->tree, at, err,
 			    "providers: %s is there twice", p->name);
+	for (size_t i = 0; i < id->n_issuers; i++) {
+		const char *t = id->issuers[i].principal;
+		size_t n = strlen(p->name);
+
+		if (t != NULL && strncasecmp(t, p->name, n) == 0 && t[n] == ':')
+			return yaml_fail(l->tree, at, err,
+			    "providers: %s: its people would have names of the machines of issuer %s",
+			    p->name, id->issuers[i].name);
+	}
 	return 0;
 }
 

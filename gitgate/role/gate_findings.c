@@ -21,6 +21,8 @@ push_note_findings(const struct push *p, const struct strv *allowed,
     struct gg_error *err)
 {
 	GG_AUTO_RELEASE(strv) prints = STRV_INIT;
+	const char *owner = p->who.principal.owner;
+	int rc;
 
 	for (size_t i = 0; i < p->report->n_findings; i++) {
 		const char *print = p->report->findings[i].fingerprint;
@@ -30,8 +32,13 @@ push_note_findings(const struct push *p, const struct strv *allowed,
 	}
 	if (prints.n == 0)
 		return 0;
-	return store_finding_pushed(p->gate->store, p->who.repo.name,
+	rc = store_finding_pushed(p->gate->store, p->who.repo.name,
 	    p->rec.principal, p->rec.id, &prints, err);
+	/* Whom it acts for has pushed it as well. */
+	if (rc == 0 && owner != NULL && owner[0] != '\0')
+		rc = store_finding_pushed(p->gate->store, p->who.repo.name,
+		    owner, p->rec.id, &prints, err);
+	return rc;
 }
 
 /* Was it this that a rule saw? Policy names findings by rule and place. */

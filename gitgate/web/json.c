@@ -35,6 +35,17 @@ json_get(const json_t *object, const char *key)
 }
 
 static bool
+is_called(const struct stored_review *r, const char *name)
+{
+	if (strcasecmp(r->reviewer, name) == 0)
+		return true;
+	for (size_t i = 0; i < r->aliases.n; i++)
+		if (strcasecmp(r->aliases.v[i], name) == 0)
+			return true;
+	return false;
+}
+
+static bool
 counts_for(const struct stored_review *r, const json_t *need)
 {
 	const json_t *from = json_object_get(need, "from");
@@ -47,7 +58,7 @@ counts_for(const struct stored_review *r, const json_t *need)
 	    (json_array_size(from) == 0 && json_array_size(people) == 0))
 		return true;
 	json_array_foreach(people, i, g) if (json_is_string(g) &&
-	    strcasecmp(r->reviewer, json_string_value(g)) == 0) return true;
+	    is_called(r, json_string_value(g))) return true;
 	json_array_foreach(from, i, g) if (json_is_string(g) &&
 	    strv_has(&r->groups, json_string_value(g))) return true;
 	return false;

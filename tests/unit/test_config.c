@@ -96,6 +96,56 @@ static const struct {
 	    "c.yaml:4: inspectors must be a number from 1 to 64" },
 	{ "identity", OK "identity:\n  people: []\n",
 	    "c.yaml:5: unknown key \"people\"" },
+	{ "a provider",
+	    OK
+	    "identity:\n  providers:\n    - {name: corp, kind: oidc, issuer: \"https://op\", client-id: x}\n",
+	    NULL },
+	{ "a provider on this machine",
+	    OK
+	    "identity:\n  providers:\n    - {name: corp, kind: oidc, issuer: \"http://127.0.0.1:1\", client-id: x}\n",
+	    NULL },
+	{ "a provider over plain HTTP",
+	    OK
+	    "identity:\n  providers:\n    - {name: corp, kind: oidc, issuer: \"http://op\", client-id: x}\n",
+	    "c.yaml:6: issuer must be an https:// URL without query or fragment (http:// on this machine only)" },
+	{ "a provider without a client",
+	    OK
+	    "identity:\n  providers:\n    - {name: corp, kind: oidc, issuer: \"https://op\"}\n",
+	    "c.yaml:6: providers: corp needs issuer and client-id" },
+	{ "a provider without kind",
+	    OK "identity:\n  providers:\n    - {name: corp}\n",
+	    "c.yaml:6: providers: each is a map with name and kind (oidc or saml)" },
+	{ "a provider of another kind",
+	    OK "identity:\n  providers:\n    - {name: corp, kind: ldap}\n",
+	    "c.yaml:6: kind must be oidc or saml" },
+	{ "a provider's name in capitals",
+	    OK "identity:\n  providers:\n    - {name: Corp, kind: oidc}\n",
+	    "c.yaml:6: providers: name must be 1 to 32 of a-z, 0-9 and -" },
+	{ "a provider twice",
+	    OK
+	    "identity:\n  providers:\n    - {name: a, kind: oidc, issuer: \"https://op\", client-id: x}\n    - {name: a, kind: oidc}\n",
+	    "c.yaml:7: providers: a is there twice" },
+	{ "an OIDC provider with SAML's key",
+	    OK
+	    "identity:\n  providers:\n    - {name: a, kind: oidc, entity-id: x}\n",
+	    "c.yaml:6: unknown key \"entity-id\"" },
+	{ "a provider with a shared secret's algorithm",
+	    OK
+	    "identity:\n  providers:\n    - {name: a, kind: oidc, issuer: \"https://op\", client-id: x, algorithms: [HS256]}\n",
+	    "c.yaml:6: algorithms: \"HS256\" is none of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA" },
+	{ "scopes without openid",
+	    OK
+	    "identity:\n  providers:\n    - {name: a, kind: oidc, issuer: \"https://op\", client-id: x, scopes: [email]}\n",
+	    "c.yaml:6: scopes: openid must be among them" },
+	{ "a provider's broken template",
+	    OK
+	    "identity:\n  providers:\n    - {name: a, kind: oidc, principal: \"{x\", issuer: \"https://op\", client-id: x}\n",
+	    "c.yaml:6: principal: a { without its }" },
+	{ "a provider with an issuer's names",
+	    OK
+	    "identity:\n  issuers: [{name: corp, issuer: \"https://i\", audience: x, principal: \"Corp:{sub}\", require: {sub: x}}]\n"
+	    "  providers:\n    - {name: corp, kind: oidc, issuer: \"https://op\", client-id: x}\n",
+	    "c.yaml:7: providers: corp: its people would have names of the machines of issuer corp" },
 	{ "an unknown limit", OK "limits:\n  pack: 1\n",
 	    "c.yaml:5: unknown key \"pack\"" },
 	{ "a limit's unit", OK "limits:\n  pack-size: 10 apples\n",

@@ -345,10 +345,74 @@ keys(void **state)
 	assert_false(view_eq(buf_view(&one), buf_view(&two)));
 }
 
+/* Who is the pusher, and who is one person, by every name that is proven. */
+static const struct {
+	const char *why, *owner, *alias, *reviewer, *known_as;
+	enum quorum_refusal want;
+} owners[] = {
+	{ "somebody else", "ann", "a@b.c", "rita", "r@b.c", QUORUM_MAY },
+	{ "nobody's machine", NULL, NULL, "rita", "r@b.c", QUORUM_MAY },
+	{ "an empty owner is nobody", "", NULL, "rita", "", QUORUM_MAY },
+	{ "the owner", "ann", NULL, "Ann", NULL, QUORUM_OWN_PUSH },
+	{ "another machine of the owner's", "ann", NULL, "bot2", "ann",
+	    QUORUM_OWN_PUSH },
+	{ "the owner by an address", "ann", "a@b.c", "corp:ann", "A@b.c",
+	    QUORUM_OWN_PUSH },
+};
+
+static void
+owners_are_pushers(void **state)
+{
+	(void)state;
+
+	for (size_t i = 0; i < GG_COUNT(owners); i++) {
+		GG_AUTO_RELEASE(strv) aliases = STRV_INIT;
+		GG_AUTO_RELEASE(strv) known_as = STRV_INIT;
+		struct need need = { .required = 1 };
+		struct quorum_push push = { "bot", owners[i].owner, &aliases,
+			NULL };
+		struct quorum_review who = { owners[i].reviewer, NULL,
+			&known_as, true };
+
+		if (owners[i].alias != NULL)
+			strv_add(&aliases, owners[i].alias);
+		if (owners[i].known_as != NULL)
+			strv_add(&known_as, owners[i].known_as);
+		if (quorum_may_review(&need, 1, &push, &who) != owners[i].want)
+			fail_msg("%s", owners[i].why);
+	}
+}
+
+static void
+one_person_votes_once(void **state)
+{
+	GG_AUTO_RELEASE(strv) a = STRV_INIT;
+	GG_AUTO_RELEASE(strv) b = STRV_INIT;
+	struct need need = { .required = 2 };
+	struct quorum_push push = { .pusher = "bot" };
+	struct quorum_review r[] = { { "ann", NULL, &a, true },
+		{ "corp:ann", NULL, &b, true }, { "zoe", NULL, NULL, true } };
+	(void)state;
+
+	strv_add(&a, "ann@example.com");
+	assert_int_equal(quorum_count(&need, &push, r, 2), 2);
+	strv_add(&b, "ANN@example.com");
+	assert_true(quorum_same_person(&r[0], &r[1]));
+	assert_false(quorum_same_person(&r[0], &r[2]));
+	assert_int_equal(quorum_count(&need, &push, r, 2), 1);
+	assert_int_equal(quorum_count(&need, &push, r, 3), 2);
+	/* a machine is its owner */
+	strv_release(&b);
+	strv_add(&b, "Zoe");
+	assert_int_equal(quorum_count(&need, &push, r + 1, 2), 1);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(owners_are_pushers),
+		cmocka_unit_test(one_person_votes_once),
 		cmocka_unit_test(test_people),
 		cmocka_unit_test(who_may),
 		cmocka_unit_test(when_enough),

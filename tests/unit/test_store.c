@@ -450,6 +450,137 @@ users_and_sessions(void **state)
 	stored_session_release(&x);
 }
 
+static struct stored_link
+seen(const char *subject, const char *issuer, const char *name, int64_t now)
+{
+	struct stored_link l = { .provider = strdup("corp"),
+		.subject = strdup(subject),
+		.issuer = strdup(issuer),
+		.person = strdup(name),
+		.created_ms = now,
+		.used_ms = now };
+
+	return l;
+}
+
+/* The name it gets, "" where it is refused; rc in *out. */
+static const char *
+bound(const char *subject, const char *issuer, const char *name, int *out)
+{
+	static char kept[64];
+	struct stored_link l = seen(subject, issuer, name, 1);
+	GG_AUTO_MEM char *person = NULL;
+	bool linked = false;
+
+	strv_add(&l.aliases, "a@b.c");
+	*out = store_person_bind(w.s, &l, &person, &linked, NULL);
+	snprintf(kept, sizeof(kept), "%s%s", linked ? "+" : "",
+	    person != NULL ? person : "");
+	stored_link_release(&l);
+	return kept;
+}
+
+static int
+count_link(void *ctx, const struct stored_link *l)
+{
+	*(int *)ctx += l->by_admin ? 10 : 1;
+	return 0;
+}
+
+static void
+people_of_providers(void **state)
+{
+	struct stored_user u = { .name = strdup("ann"),
+		.password_hash = strdup(""),
+		.created_ms = 5 };
+	GG_AUTO_RELEASE(strv) aliases = STRV_INIT;
+	int rc, n = 0;
+	(void)state;
+
+	assert_string_equal(bound("s1", "i", "corp:bob", &rc), "corp:bob");
+	assert_string_equal(bound("s1", "i", "corp:robert", &rc), "corp:bob");
+	assert_string_equal(bound("s1", "j", "corp:bob", &rc), "");
+	assert_int_equal(rc, GG_E_REFUSED);
+	assert_string_equal(bound("s2", "i", "corp:BOB", &rc), "");
+	assert_int_equal(rc, GG_E_EXISTS);
+	u.name[0] = 'A';
+	assert_int_equal(store_user_add(w.s, &u, NULL), 0);
+	assert_string_equal(bound("s2", "i", "ann", &rc), "");
+	assert_int_equal(rc, GG_E_EXISTS);
+	free(u.name);
+	u.name = strdup("corp:Bob");
+	assert_int_equal(store_user_add(w.s, &u, NULL), GG_E_EXISTS);
+	assert_int_equal(store_person_link(w.s, "corp", "s1", "no", 1, NULL),
+	    GG_E_NOTFOUND);
+	assert_int_equal(store_person_link(w.s, "corp", "s1", "Ann", 1, NULL),
+	    0);
+	assert_int_equal(store_person_link(w.s, "corp", "s1", "Ann", 1, NULL),
+	    GG_E_EXISTS);
+	assert_string_equal(bound("s1", "j", "corp:bob", &rc), "+Ann");
+	assert_string_equal(bound("s1", "i", "corp:bob", &rc), "");
+	assert_int_equal(rc, GG_E_REFUSED); /* its first issuer was j */
+	assert_string_equal(bound("s2", "i", "corp:bob", &rc), "corp:bob");
+	assert_int_equal(store_person_aliases(w.s, "ANN", &aliases, NULL), 0);
+	assert_int_equal(aliases.n, 1);
+	assert_int_equal(store_person_list(w.s, count_link, &n, NULL), 0);
+	assert_int_equal(n, 11);
+	assert_int_equal(store_user_remove(w.s, "Ann", NULL), 0);
+	assert_int_equal(store_person_unlink(w.s, "corp", "s1", NULL),
+	    GG_E_NOTFOUND);
+	assert_int_equal(store_person_unlink(w.s, "corp", "s2", NULL), 0);
+	stored_user_release(&u);
+}
+
+static void
+sign_ins_under_way(void **state)
+{
+	struct stored_sign_in x = { .provider = strdup("corp"),
+		.browser = strdup("b1"),
+		.next = strdup("/-/x"),
+		.data = strdup("{}"),
+		.client_addr = strdup("::1"),
+		.created_ms = 100 };
+	GG_AUTO_RELEASE(stored_sign_in) got = { 0 };
+	(void)state;
+
+	assert_int_equal(store_sign_in_add(w.s, "h1", &x, 0, 3, 2, NULL), 0);
+	assert_int_equal(store_sign_in_add(w.s, "h2", &x, 0, 3, 2, NULL), 0);
+	assert_int_equal(store_sign_in_add(w.s, "h3", &x, 0, 3, 2, NULL),
+	    GG_E_LIMIT);
+	x.client_addr[2] = '2';
+	assert_int_equal(store_sign_in_add(w.s, "h3", &x, 0, 3, 2, NULL), 0);
+	assert_int_equal(store_sign_in_add(w.s, "h4", &x, 0, 3, 2, NULL),
+	    GG_E_LIMIT);
+	assert_int_equal(store_sign_in_take(w.s, "h1", "other", "b1", 0, &got,
+			     NULL),
+	    GG_E_NOTFOUND);
+	assert_int_equal(store_sign_in_take(w.s, "h1", "corp", "b2", 0, &got,
+			     NULL),
+	    GG_E_NOTFOUND);
+	assert_int_equal(store_sign_in_take(w.s, "h1", "corp", "b1", 101, &got,
+			     NULL),
+	    GG_E_NOTFOUND);
+	assert_int_equal(store_sign_in_take(w.s, "h1", "corp", "b1", 100, &got,
+			     NULL),
+	    0);
+	assert_string_equal(got.next, "/-/x");
+	assert_int_equal(got.created_ms, 100);
+	stored_sign_in_release(&got);
+	assert_int_equal(store_sign_in_take(w.s, "h1", "corp", "b1", 0, &got,
+			     NULL),
+	    GG_E_NOTFOUND);
+	assert_int_equal(store_sign_in_take(w.s, "h2", "corp", NULL, 0, &got,
+			     NULL),
+	    0);
+	/* the old ones make room */
+	x.created_ms = 300;
+	assert_int_equal(store_sign_in_add(w.s, "h5", &x, 200, 1, 1, NULL), 0);
+	assert_int_equal(store_sign_in_take(w.s, "h3", "corp", NULL, 0, &got,
+			     NULL),
+	    GG_E_NOTFOUND);
+	stored_sign_in_release(&x);
+}
+
 static void
 sign_in_failures(void **state)
 {
@@ -1524,7 +1655,12 @@ run(const char *where, const char *name)
 	const struct CMUnitTest tests[] = { CASE(opens_twice_and_pings),
 		CASE(refuses_a_newer_database), CASE(refuses_unknown_places),
 		CASE(many_open_a_new_database_at_once), CASE(files_are_private),
+<<<<<<< HEAD
 		CASE(tokens), CASE(users_and_sessions), CASE(one_time_codes),
+=======
+		CASE(tokens), CASE(users_and_sessions),
+		CASE(people_of_providers), CASE(sign_ins_under_way),
+>>>>>>> 49de830 (identity: signing in by OpenID Connect is documented, fuzzed and tested in parts)
 		CASE(sign_in_failures), CASE(push_round_trip),
 		CASE(push_moves_only_from_the_named_state), CASE(push_lists),
 		CASE(unfinished_pushes), CASE(hold_round_trip),
