@@ -42,10 +42,12 @@ spiffe_split(const char *uri, struct view *domain, struct view *path)
 		if (!is_in(domain->p[i], ".-_"))
 			return false;
 	for (rest = *path; rest.n > 0;) {
-		if (!view_cut(&rest, '/', &part))
-			part = rest, rest.n = 0;
-		else if (rest.n == 0)
+		if (!view_cut(&rest, '/', &part)) {
+			part = rest;
+			rest.n = 0;
+		} else if (rest.n == 0) {
 			return false;
+		}
 		if (part.n == 0 || view_eq_str(part, ".") ||
 		    view_eq_str(part, ".."))
 			return false;
@@ -255,10 +257,12 @@ certificate_header_parse(struct view leaf, struct view chain,
 
 	trim(&chain);
 	while (ok && chain.n > 0) {
-		if (!view_cut(&chain, ',', &item))
-			item = chain, chain.n = 0;
-		else if (chain.n == 0)
+		if (!view_cut(&chain, ',', &item)) {
+			item = chain;
+			chain.n = 0;
+		} else if (chain.n == 0) {
 			ok = false;
+		}
 		ok = ok && add_item(&c, item, ends);
 	}
 	if (!ok)
