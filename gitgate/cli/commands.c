@@ -160,6 +160,32 @@ const struct command cli_commands[] = {
 	    cmd_findings_allow },
 	{ "findings revoke", "ID [--comment TEXT] [--json]",
 	    "End what findings allow began." REMOTE, cmd_findings_revoke },
+	{ "grant create",
+	    "--repository R... [--ref F]... [--path P]... --verb V... "
+	    "--reason TEXT [--for 30m] [--principal P] [--json]",
+	    "Ask for access or approvals in advance, for a limited time: for "
+	    "yourself, or for a\nprincipal. Verbs: fetch and push give access; "
+	    "create, fast-forward, force, delete\nand tag-move let updates of "
+	    "that kind through where a rule holds them. Policy's\n`grants:` "
+	    "says who may ask for what, and who approves." REMOTE,
+	    cmd_grant_create },
+	{ "grant list",
+	    "[--state S] [--principal P] [--limit N] [--cursor C] [--json]",
+	    "List grants, newest first: yours, and those that you may "
+	    "approve." REMOTE,
+	    cmd_grant_list },
+	{ "grant show", "ID [--json]",
+	    "Show one grant and exactly what it "
+	    "covers." REMOTE,
+	    cmd_grant_show },
+	{ "grant approve", "ID [--comment TEXT] [--json]",
+	    "Approve a grant that somebody else asked for." REMOTE,
+	    cmd_grant_approve },
+	{ "grant reject", "ID [--comment TEXT] [--json]",
+	    "Reject a grant that was asked for." REMOTE, cmd_grant_reject },
+	{ "grant revoke", "ID [--comment TEXT] [--json]",
+	    "End a grant at once, or withdraw one that was only asked for." REMOTE,
+	    cmd_grant_revoke },
 	{ "audit query",
 	    "[--repository R] [--ref F] [--principal P] "
 	    "[--type T] [--push ID] [--since D] [--until D] [--limit N] "

@@ -5,7 +5,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 static bool
 any_matches(const struct strv *globs, const char *text)
@@ -82,16 +81,6 @@ grant_covers(const struct grant_in_force *g, const struct grant_case *c,
 
 /* -- lifting -- */
 
-static bool
-is_own(const struct grant_case *c, const struct quorum_review *r)
-{
-	const char *owner = c->pusher->owner;
-
-	return strcasecmp(r->reviewer, c->pusher->name) == 0 ||
-	    (owner != NULL && *owner != '\0' &&
-		strcasecmp(r->reviewer, owner) == 0);
-}
-
 /* The approvals of all grants that cover this reason. */
 struct gathered {
 	struct quorum_review *v;
@@ -108,8 +97,7 @@ gathered_release(struct gathered *a)
 GG_DEFINE_AUTO_RELEASE(gathered);
 
 static void
-gather(struct gathered *out, const struct grant_in_force *g,
-    const struct grant_case *c)
+gather(struct gathered *out, const struct grant_in_force *g)
 {
 	struct quorum_review *grown = reallocarray(out->v,
 	    out->n + g->n_approvals + 1, sizeof(*grown));
@@ -118,7 +106,7 @@ gather(struct gathered *out, const struct grant_in_force *g,
 		gg_die("no memory for approvals");
 	out->v = grown;
 	for (size_t i = 0; i < g->n_approvals; i++)
-		if (g->approvals[i].approve && !is_own(c, &g->approvals[i]))
+		if (g->approvals[i].approve)
 			out->v[out->n++] = g->approvals[i];
 	strv_add(&out->ids, g->id);
 }
@@ -156,7 +144,7 @@ reason_is_met(const struct decision *d, const struct grant_case *c, size_t u,
 
 	for (size_t i = 0; i < n; i++)
 		if (grant_covers(&grants[i], c, &d->refs[u], target, r))
-			gather(&have, &grants[i], c);
+			gather(&have, &grants[i]);
 	if (have.n == 0 || !needs_are_met(d, r, &push, &have))
 		return false;
 	for (size_t i = 0; i < have.ids.n; i++)
@@ -197,4 +185,16 @@ grants_lift(struct decision *d, const struct grant_case *c,
 	if (all)
 		d->verdict = VERDICT_ALLOW;
 	return all;
+}
+
+void
+grants_unlift(struct decision *d)
+{
+	for (size_t u = 0; u < d->n_refs; u++)
+		if (d->refs[u].grants.n > 0) {
+			strv_release(&d->refs[u].grants);
+			d->refs[u].verdict = VERDICT_HOLD;
+			d->verdict = verdict_strictest(d->verdict,
+			    VERDICT_HOLD);
+		}
 }

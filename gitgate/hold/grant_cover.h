@@ -77,5 +77,15 @@ bool grant_covers(const struct grant_in_force *g, const struct grant_case *c,
  */
 bool grants_lift(struct decision *d, const struct grant_case *c,
     const struct grant_in_force *grants, size_t n);
+/* As it was before grants_lift() lifted it. */
+void grants_unlift(struct decision *d);
+
+/*
+ * "And the same for a while": what a grant would cover that is given together
+ * with an approval of a hold. updates: as the hold has them. GG_E_REFUSED with
+ * the reason where a rule does not want it, or something was not looked at.
+ */
+GG_MUST_USE int grant_offer(const char *repository, const json_t *updates,
+    size_t list_max, struct grant_scope *out, struct gg_error *err);
 
 #endif

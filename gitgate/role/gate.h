@@ -18,6 +18,10 @@
  *	gate_forward.c     sending upstream, and finding out what happened
  *	gate_hold.c        holds: open, review, forward, end; who waits
  *	gate_hold_recover.c  reviews that a crash left half done
+ *	gate_grants.c      grants: asked for, approved, ended
+ *	gate_grant_hold.c  grants that come with the review of a hold
+ *	gate_grant_use.c   grants at the moment of decision
+ *	gate_grant_recover.c  changes of grants that a crash left half done
  *	gate_recover.c     closing what a crash left open
  *	gate_audit.c       entries of the audit log
  *	gate_client.c      what the pusher is told
@@ -162,6 +166,7 @@ struct gate {
 	/* A frame that had to wait until the secret rules were compiled. */
 	struct frame late;
 	pthread_mutex_t review_mutex; /* one change of a hold at a time */
+	pthread_mutex_t grant_mutex;  /* and one of a grant */
 	pthread_t ticker;
 	atomic_bool stopping;
 	atomic_bool recovered;
@@ -322,6 +327,7 @@ struct git_request {
 	struct snapshot *snap;
 	struct repo_ref repo;
 	struct principal principal;
+	bool by_grant; /* let in by a grant, not by `access:` */
 	char *client_addr, *client_agent;
 	/* A limit on requests that this one is beyond, NULL: none. Only for a
 	 * POST, which is refused in git's words; others have been answered. */

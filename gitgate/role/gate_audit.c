@@ -147,6 +147,9 @@ audit_of_ref(const char *type, const struct stored_push *p,
 	(void)json_object_set_new(e, "verdict",
 	    json_string(verdict_name(r->verdict)));
 	(void)json_object_set_new(e, "rules", rules_of(r));
+	if (r->grants.n > 0)
+		(void)json_object_set_new(e, "grants",
+		    strv_to_json(&r->grants));
 	(void)json_object_set_new(e, "policy", audit_text(p->policy_digest));
 	(void)json_object_set_new(e, "report", audit_text(p->report_digest));
 	(void)json_object_set(e, "pack_sha256",

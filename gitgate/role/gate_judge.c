@@ -1,4 +1,4 @@
-#include "role/gate_push.h"
+#include "role/gate_grants.h"
 
 #include "base/clock.h"
 #include "base/failpoint.h"
@@ -173,7 +173,8 @@ evaluate(struct push *p, struct gg_error *err)
 		    gg_fail(err, GG_E_CORRUPT,
 			"the policy cannot be evaluated") :
 		    policy_evaluate(p->who.snap->ruleset, &in, &p->decision,
-			err)) != 0)
+			err)) != 0 ||
+	    (rc = push_apply_grants(p, err)) != 0)
 		return rc;
 	json_decref(p->rec.updates);
 	p->rec.updates = decision_updates_json(p->decision);

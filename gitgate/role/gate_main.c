@@ -1,4 +1,5 @@
 /* The gate's process: start, the supervisor's frames, routes, stop. */
+#include "role/gate_grants.h"
 #include "role/gate_push.h"
 
 #include "base/clock.h"
@@ -182,6 +183,12 @@ fill_web(struct gate *g)
 		.limit_principal = gate_limit_principal,
 		.limit_failed = gate_limit_failed,
 		.view = gate_view,
+
+		.review_granting = gate_review_granting,
+		.grant_ask = gate_grant_ask,
+		.grant_review = gate_grant_review,
+		.may_review_grant = gate_may_review_grant,
+		.grant_end = gate_grant_end,
 		.audit = ops_audit,
 	};
 	web_init(&g->web);
@@ -375,6 +382,7 @@ tick(void *arg)
 		if (n % HOLDS_TICKS == 0) {
 			waiters_poll(g);
 			holds_tick(g);
+			grants_tick(g);
 		}
 		if (n % DRAIN_TICKS == 0)
 			drain(g);
@@ -602,6 +610,7 @@ main(int argc, char **argv)
 	g.sandbox_required = strcmp(argv[2], "best-effort") != 0;
 	pthread_mutex_init(&g.mutex, NULL);
 	pthread_mutex_init(&g.review_mutex, NULL);
+	pthread_mutex_init(&g.grant_mutex, NULL);
 	(void)fcntl(FRAME_PARENT_FD, F_SETFD, FD_CLOEXEC);
 	while (code == 0 && next_frame(&g, &f, &err) > 0)
 		code = on_frame(&g, &f, &started);

@@ -15,6 +15,17 @@ add_once(struct strv *s, const char *name)
 		strv_add(s, name);
 }
 
+void
+people_of_report(const struct change_report *r, struct strv *out)
+{
+	for (size_t i = 0; i < r->n_commits; i++) {
+		add_once(out, r->commits[i].author_name);
+		add_once(out, r->commits[i].author_email);
+		add_once(out, r->commits[i].committer_name);
+		add_once(out, r->commits[i].committer_email);
+	}
+}
+
 int
 gate_people(const struct config *c, const char *push_id,
     const char *report_digest, struct strv *out, struct gg_error *err)
@@ -34,11 +45,6 @@ gate_people(const struct config *c, const char *push_id,
 		    "the change report of this push was altered");
 	if ((rc = change_report_decode(buf_view(&bytes), &r, err)) != 0)
 		return gg_wrap(err, rc, "change report");
-	for (size_t i = 0; i < r->n_commits; i++) {
-		add_once(out, r->commits[i].author_name);
-		add_once(out, r->commits[i].author_email);
-		add_once(out, r->commits[i].committer_name);
-		add_once(out, r->commits[i].committer_email);
-	}
+	people_of_report(r, out);
 	return strv_check(out, err);
 }

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/strv.h"
 #include "config/config.h"
+#include "model/report.h"
 
 /*
  * Names and e-mail addresses of all authors and committers of a recorded
@@ -13,5 +14,8 @@
  */
 GG_MUST_USE int gate_people(const struct config *c, const char *push_id,
     const char *report_digest, struct strv *out, struct gg_error *err);
+
+/* The same of a report that is at hand. */
+void people_of_report(const struct change_report *r, struct strv *out);
 
 #endif

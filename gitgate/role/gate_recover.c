@@ -3,7 +3,7 @@
  * at start, and again every few seconds for what upstream could not answer
  * for yet.
  */
-#include "role/gate_push.h"
+#include "role/gate_grants.h"
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -253,5 +253,6 @@ recover(struct gate *g, bool at_start)
 	if (at_start) {
 		sweep_quarantine(g);
 		holds_void_unstored(g);
+		grants_void_unstored(g);
 	}
 }

@@ -1,5 +1,5 @@
 /* The door of the git endpoints: who asks, and may they? */
-#include "role/gate.h"
+#include "role/gate_grants.h"
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -107,12 +107,17 @@ authenticate(struct gate *g, struct http_request *rq, struct principal *out)
 }
 
 static bool
-may(struct http_request *rq, unsigned need, const struct git_request *r)
+may(struct gate *g, struct http_request *rq, unsigned need,
+    struct git_request *r)
 {
 	unsigned has = ruleset_access(r->snap->ruleset, &r->principal,
 	    r->repo.name);
 
 	if ((has & need) == need)
+		return true;
+	has |= gate_access_by_grants(g, r->snap, &r->principal, r->repo.name);
+	r->by_grant = (has & need) == need;
+	if (r->by_grant)
 		return true;
 	if (r->principal.method == AUTH_ANONYMOUS)
 		challenge(rq, "sign in with a token");
@@ -204,5 +209,5 @@ git_request_open(struct gate *g, struct http_request *rq, unsigned need,
 			    "gitgate: repository not found");
 		return false;
 	}
-	return may(rq, need, out) && bind_token(g, rq, out);
+	return may(g, rq, need, out) && bind_token(g, rq, out);
 }

@@ -126,6 +126,26 @@ updates_from_json(const json_t *updates, struct ref_updates *out,
 	return 0;
 }
 
+/* Held by policy, allowed by a grant: what policy said is asked for. */
+static bool
+was_lifted(const json_t *update)
+{
+	const json_t *r;
+	size_t i;
+
+	if (json_array_size(json_object_get(update, "grants")) == 0)
+		return false;
+	json_array_foreach(json_object_get(update, "reasons"), i, r)
+	{
+		const char *word = json_string_value(json_object_get(r,
+		    "verdict"));
+
+		if (word != NULL && strcmp(word, "hold") == 0)
+			return true;
+	}
+	return false;
+}
+
 bool
 recorded_verdict(const struct stored_push *push, enum verdict *out)
 {
@@ -142,7 +162,7 @@ recorded_verdict(const struct stored_push *push, enum verdict *out)
 			return false;
 		if (strcmp(word, "deny") == 0)
 			v = VERDICT_DENY;
-		else if (strcmp(word, "hold") == 0)
+		else if (strcmp(word, "hold") == 0 || was_lifted(u))
 			v = verdict_strictest(v, VERDICT_HOLD);
 	}
 	*out = v;

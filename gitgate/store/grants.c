@@ -90,7 +90,9 @@ review_read(const struct rows *r, size_t i, struct stored_review *v,
 	if ((rc = col_text(r, i, 0, &v->reviewer, err)) != 0 ||
 	    (rc = col_text(r, i, 1, &v->comment, err)) != 0)
 		return rc;
-	return col_strv(r, i, 4, &v->groups, err);
+	if ((rc = col_strv(r, i, 4, &v->groups, err)) != 0)
+		return rc;
+	return col_strv(r, i, 5, &v->aliases, err);
 }
 
 static int
@@ -98,8 +100,8 @@ add_reviews(struct tx *t, struct stored_grant *g, struct gg_error *err)
 {
 	GG_AUTO_RELEASE(rows) r = { 0 };
 	int rc = tx_run(t, &r, err,
-	    "SELECT reviewer, comment, verdict, time_ms, group_names"
-	    " FROM grant_review WHERE grant_id = $1 ORDER BY number",
+	    "SELECT reviewer, comment, verdict, time_ms, group_names,"
+	    " aliases FROM grant_review WHERE grant_id = $1 ORDER BY number",
 	    arg_s(g->id));
 
 	if (rc != 0 || r.n_rows == 0)
@@ -200,10 +202,20 @@ store_grant_list(struct store *s, const char *principal, const char *state,
 	return rc;
 }
 
+void
+stored_grants_release(struct stored_grants *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		stored_grant_release(&l->v[i]);
+	free(l->v);
+	*l = (struct stored_grants){ 0 };
+}
+
 int
 store_grant_active(struct store *s, const char *principal, int64_t now_ms,
-    store_grant_cb cb, void *ctx, struct gg_error *err)
+    struct stored_grants *out, struct gg_error *err)
 {
+	GG_AUTO_RELEASE(stored_grants) l = { 0 };
 	GG_AUTO_RELEASE(tx) t = { 0 };
 	GG_AUTO_RELEASE(rows) r = { 0 };
 	int rc;
@@ -214,7 +226,17 @@ store_grant_active(struct store *s, const char *principal, int64_t now_ms,
 			       " AND expires_ms > $2 ORDER BY id",
 		 arg_s(principal), arg_i(now_ms))) != 0)
 		return rc;
-	return each(&t, &r, r.n_rows, cb, ctx, NULL, err);
+	if ((l.v = calloc(r.n_rows + 1, sizeof(*l.v))) == NULL)
+		return gg_fail(err, GG_E_NOMEM, "grants");
+	for (size_t i = 0; i < r.n_rows; i++) {
+		l.n++;
+		if ((rc = grant_read(&r, i, &l.v[i], err)) != 0 ||
+		    (rc = add_reviews(&t, &l.v[i], err)) != 0)
+			return rc;
+	}
+	*out = l;
+	l = (struct stored_grants){ 0 };
+	return 0;
 }
 
 int
@@ -250,17 +272,19 @@ insert_review(struct tx *t, const char *id, size_t number,
     const struct stored_review *v, struct gg_error *err)
 {
 	GG_AUTO_MEM char *groups = NULL;
-	int rc = col_dump_strv(&v->groups, &groups, err);
+	GG_AUTO_MEM char *aliases = NULL;
+	int rc;
 
-	if (rc != 0)
+	if ((rc = col_dump_strv(&v->groups, &groups, err)) != 0 ||
+	    (rc = col_dump_strv(&v->aliases, &aliases, err)) != 0)
 		return rc;
 	return tx_run(t, NULL, err,
 	    "INSERT INTO grant_review (grant_id, number, reviewer, comment,"
-	    " verdict, time_ms, group_names)"
-	    " VALUES ($1, $2, $3, $4, $5, $6, $7)",
+	    " verdict, time_ms, group_names, aliases)"
+	    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
 	    arg_s(id), arg_i((int64_t)number), arg_s(v->reviewer),
 	    arg_s(v->comment), arg_s(v->approve ? "approve" : "reject"),
-	    arg_i(v->time_ms), arg_s(groups));
+	    arg_i(v->time_ms), arg_s(groups), arg_s(aliases));
 }
 
 static int
@@ -317,6 +341,16 @@ check_count(struct tx *t, const struct stored_grant *g, size_t most,
 		    "grants-per-principal)",
 		    most);
 	return rc;
+}
+
+int
+store_grant_room(struct store *s, const struct stored_grant *g, size_t most,
+    struct gg_error *err)
+{
+	GG_AUTO_RELEASE(tx) t = { 0 };
+	int rc = tx_begin(s, DB_READ, &t, err);
+
+	return rc != 0 ? rc : check_count(&t, g, most, err);
 }
 
 int

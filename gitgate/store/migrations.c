@@ -203,6 +203,7 @@ static const char *const steps[] = {
 	" verdict TEXT NOT NULL,"
 	" time_ms BIGINT NOT NULL,"
 	" group_names TEXT NOT NULL,"
+	" aliases TEXT NOT NULL,"
 	" PRIMARY KEY (grant_id, number),"
 	" UNIQUE (grant_id, reviewer));",
 

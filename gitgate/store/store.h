@@ -477,9 +477,18 @@ typedef int (*store_grant_cb)(void *ctx, const struct stored_grant *g);
 GG_MUST_USE int store_grant_list(struct store *s, const char *principal,
     const char *state, const char *cursor, size_t limit, store_grant_cb cb,
     void *ctx, char next[ULID_SIZE], struct gg_error *err);
+struct stored_grants {
+	struct stored_grant *v;
+	size_t n;
+};
+void stored_grants_release(struct stored_grants *l);
+GG_DEFINE_AUTO_RELEASE(stored_grants);
 /* The principal's that are active at that time, oldest first. */
 GG_MUST_USE int store_grant_active(struct store *s, const char *principal,
-    int64_t now_ms, store_grant_cb cb, void *ctx, struct gg_error *err);
+    int64_t now_ms, struct stored_grants *out, struct gg_error *err);
+/* Would store_grant_add() find room? 0 or GG_E_LIMIT. */
+GG_MUST_USE int store_grant_room(struct store *s, const struct stored_grant *g,
+    size_t most, struct gg_error *err);
 /* They decide something now: counted, all or none. GG_E_REFUSED when one is
  * no longer active. */
 GG_MUST_USE int store_grant_used(struct store *s, const struct strv *ids,

@@ -162,7 +162,8 @@ act_button(const struct web_call *c, struct buf *b, const char *verb,
 }
 
 static void
-act_form(const struct web_call *c, struct buf *b, bool review, bool withdraw)
+act_form(const struct web_call *c, struct buf *b, const struct stored_hold *h,
+    bool review, bool withdraw)
 {
 	html_lit(b, "<form method=\"post\" action=\"/-/holds/");
 	html_urls(b, c->id);
@@ -172,8 +173,10 @@ act_form(const struct web_call *c, struct buf *b, bool review, bool withdraw)
 	html_lit(b,
 	    "<div><label for=\"comment\">Comment (optional)</label><textarea "
 	    "id=\"comment\" name=\"comment\" rows=\"1\" maxlength=\"4000\" "
-	    "placeholder=\"Comment (optional)\"></textarea></div><div "
-	    "class=\"buttons\">");
+	    "placeholder=\"Comment (optional)\"></textarea></div>");
+	if (review)
+		view_grant_offer(c, b, h);
+	html_lit(b, "<div class=\"buttons\">");
 	if (review) {
 		act_button(c, b, "approve", "Approve", "primary");
 		act_button(c, b, "reject", "Reject", "danger");
@@ -208,7 +211,7 @@ show_decision(const struct web_call *c, struct buf *b,
 		html_lit(b, ".</p>");
 	}
 	if (review || withdraw)
-		act_form(c, b, review, withdraw);
+		act_form(c, b, h, review, withdraw);
 	html_lit(b, "</section>");
 }
 

@@ -288,6 +288,8 @@ act_on_hold(struct web_call *c, const char *comment, struct gg_error *err)
 	GG_AUTO_RELEASE(stored_push) p = { 0 };
 	const char *addr = http_client_addr(c->rq);
 	struct view text = view_str(comment);
+	bool approve = strcmp(c->verb, "approve") == 0;
+	int64_t for_ms;
 	int rc;
 
 	if (text.n > COMMENT_MAX_BYTES || !utf8_is_valid(text))
@@ -299,6 +301,11 @@ act_on_hold(struct web_call *c, const char *comment, struct gg_error *err)
 	if (strcmp(c->verb, "withdraw") == 0)
 		return c->ops->withdraw(c->ops->ctx, c->id, &c->who, addr,
 		    comment, err);
-	return c->ops->review(c->ops->ctx, c->id, &c->who, addr,
-	    strcmp(c->verb, "approve") == 0, comment, err);
+	if ((rc = grant_of_review(c, &for_ms, err)) != 0)
+		return rc;
+	if (approve && for_ms > 0)
+		return c->ops->review_granting(c->ops->ctx, c->id, &c->who,
+		    addr, comment, for_ms, err);
+	return c->ops->review(c->ops->ctx, c->id, &c->who, addr, approve,
+	    comment, err);
 }

@@ -50,6 +50,7 @@ navigation(const struct web_call *c, struct buf *b, const char *section)
 	html_lit(b, "<nav aria-label=\"Main\">");
 	tab(b, "/-/holds", "Holds", section);
 	tab(b, "/-/pushes", "Pushes", section);
+	tab(b, "/-/grants", "Grants", section);
 	tab(b, "/-/audit", "Audit", section);
 	html_lit(b, "</nav><div class=\"who\">");
 	if (c->session.is_open) {

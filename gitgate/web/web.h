@@ -29,6 +29,16 @@ struct view_ask {
 	uint64_t skip;
 };
 
+/* Somebody asks for a grant. Borrowed. */
+struct grant_request {
+	const struct principal *asker;
+	const char *principal; /* who is to have it */
+	const struct grant_scope *scope;
+	int64_t for_ms;
+	const char *reason;
+	const char *client_addr;
+};
+
 /* Services of the gate that pages and API need; role/gate fills it. */
 struct web_ops {
 	void *ctx;
@@ -65,6 +75,23 @@ struct web_ops {
 	 */
 	int (*preview)(void *ctx, const struct stored_push *push, json_t **out,
 	    struct gg_error *err);
+	/* Approve a hold, and grant its principal the same for a while
+	 * (GG_E_INPUT: too long). Codes as review(). */
+	int (*review_granting)(void *ctx, const char *hold_id,
+	    const struct principal *reviewer, const char *client_addr,
+	    const char *comment, int64_t for_ms, struct gg_error *err);
+	/* Grants (docs/identity.md): ask for one; approve or reject it; would
+	 * that be let; withdraw or revoke it. GG_E_INPUT, GG_E_LIMIT, and the
+	 * codes of review(). */
+	int (*grant_ask)(void *ctx, const struct grant_request *rq,
+	    char id[ULID_SIZE], struct gg_error *err);
+	int (*grant_review)(void *ctx, const char *id,
+	    const struct principal *who, const char *client_addr, bool approve,
+	    const char *comment, struct gg_error *err);
+	int (*may_review_grant)(void *ctx, const char *id,
+	    const struct principal *who, struct gg_error *err);
+	int (*grant_end)(void *ctx, const char *id, const struct principal *who,
+	    const char *client_addr, const char *comment, struct gg_error *err);
 	/*
 	 * Ask an inspector; out has its ceiling. GG_E_NOTFOUND when the
 	 * objects are gone, GG_E_LIMIT, GG_E_UNAVAILABLE when too many ask.

@@ -124,6 +124,14 @@ void api_openapi(struct web_call *c);
 void api_findings(struct web_call *c);
 void api_findings_allow(struct web_call *c);
 void api_finding_revoke(struct web_call *c);
+void api_grants(struct web_call *c);
+void api_grant(struct web_call *c);
+void api_grant_ask(struct web_call *c);
+void api_grant_act(struct web_call *c);
+void grants_page(struct web_call *c);
+void grant_page(struct web_call *c);
+void grant_ask_act(struct web_call *c);
+void grant_act(struct web_call *c);
 void log_file(struct web_call *c);
 void static_file(struct web_call *c);
 void signin_page(struct web_call *c);
@@ -177,6 +185,14 @@ GG_MUST_USE int load_push(const struct web_call *c, struct stored_push *p,
 /* Approve, reject or withdraw c->id; the code of web_ops. */
 GG_MUST_USE int
 act_on_hold(struct web_call *c, const char *comment, struct gg_error *err);
+/* grants.c: does the reviewer also grant the same for a while (the form's
+ * "grant", the body's {"grant": {"for": "30m"}})? *for_ms 0: no. */
+GG_MUST_USE int grant_of_review(const struct web_call *c, int64_t *for_ms,
+    struct gg_error *err);
+/* grants_page.c: the part of the review's form that offers it; nothing where
+ * it cannot be had. */
+void view_grant_offer(const struct web_call *c, struct buf *b,
+    const struct stored_hold *h);
 /* The HTTP status for a code. */
 unsigned status_of(int rc);
 

@@ -29,9 +29,10 @@ def request_body(work, ref, old, new, options=()):
 
 
 class StreamedPush:
-    """One POST to git-receive-pack whose answer is read as it comes."""
+    """One POST to git-receive-pack whose answer is read as it comes; the last
+    hold_back bytes are sent by send_rest()."""
 
-    def __init__(self, g, token, body, repository="demo/app"):
+    def __init__(self, g, token, body, repository="demo/app", hold_back=0):
         host, port = g.address.rsplit(":", 1)
         self.socket = socket.create_connection((host, int(port)), timeout=60)
         auth = base64.b64encode(f"x:{token}".encode()).decode()
@@ -45,9 +46,13 @@ class StreamedPush:
             f"{g.url}/{repository}.git/info/refs?service=git-receive-pack", headers={"Authorization": f"Basic {auth}"}
         )
         urllib.request.urlopen(rq, timeout=60).read()
-        self.socket.sendall(head.encode() + body)
+        self.rest = body[len(body) - hold_back :]
+        self.socket.sendall(head.encode() + body[: len(body) - hold_back])
         self.raw = b""
         self.arrivals = []  # (monotonic time, bytes)
+
+    def send_rest(self):
+        self.socket.sendall(self.rest)
 
     def read_some(self):
         data = self.socket.recv(65536)
