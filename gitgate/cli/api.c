@@ -1,6 +1,7 @@
 /* The HTTP API of a running gate, and files of a log that is served. */
 #include "cli/cli.h"
 
+#include "base/clock.h"
 #include "base/fd.h"
 
 #include <curl/curl.h>
@@ -321,6 +322,94 @@ api_call(struct api *a, const char *method, const char *path,
 		    a->base);
 	}
 	return 0;
+}
+
+/* -- events -- */
+
+#define LINE_BYTES 65536
+#define SILENCE_S  45L /* the gate says something every 15 */
+
+struct listening {
+	CURL *curl;
+	struct buf line;
+	bool (*on_line)(void *ctx, const char *line);
+	void *ctx;
+	bool answered, enough;
+};
+
+static size_t
+on_event_bytes(char *p, size_t size, size_t n, void *arg)
+{
+	struct listening *l = arg;
+	long status = 0;
+
+	curl_easy_getinfo(l->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (status != 200)
+		return 0;
+	l->answered = true;
+	for (size_t i = 0; i < size * n && !l->enough; i++) {
+		if (p[i] != '\n') {
+			buf_addc(&l->line, p[i]);
+			continue;
+		}
+		if (buf_check(&l->line, NULL) != 0)
+			return 0;
+		l->enough = l->on_line(l->ctx, buf_str(&l->line));
+		buf_clear(&l->line);
+	}
+	return l->enough ? 0 : size * n;
+}
+
+static int
+listen_on(struct api *a, struct listening *l, const char *url, int64_t ms,
+    struct gg_error *err)
+{
+	CURL *c = l->curl;
+	long status = 0;
+	CURLcode e;
+
+	if (curl_easy_setopt(c, CURLOPT_URL, url) ||
+	    curl_easy_setopt(c, CURLOPT_HTTPGET, 1L) ||
+	    curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, NULL) ||
+	    curl_easy_setopt(c, CURLOPT_HTTPHEADER, a->headers) ||
+	    curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)ms) ||
+	    curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L) ||
+	    curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, SILENCE_S) ||
+	    curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_event_bytes) ||
+	    curl_easy_setopt(c, CURLOPT_WRITEDATA, l))
+		return gg_fail(err, GG_E_NOMEM, "HTTP request");
+	e = curl_easy_perform(c);
+	if (l->answered)
+		return 0;
+	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
+	if (status != 0 && status != 200)
+		return gg_fail(err, code_of(status), "the gate answers %ld",
+		    status);
+	return gg_fail(err, GG_E_UNAVAILABLE, "%s: %s", a->base,
+	    curl_easy_strerror(e));
+}
+
+int
+api_listen(struct api *a, const char *path, int64_t deadline,
+    bool (*on_line)(void *ctx, const char *line), void *ctx,
+    struct gg_error *err)
+{
+	struct listening l = { .curl = curl_easy_duphandle(a->curl),
+		.line = BUF_INIT(LINE_BYTES),
+		.on_line = on_line,
+		.ctx = ctx };
+	GG_AUTO_RELEASE(buf) url = BUF_INIT(16384);
+	int64_t ms = deadline - clock_mono_ms();
+	int rc;
+
+	if (l.curl == NULL)
+		return gg_fail(err, GG_E_NOMEM, "HTTP client");
+	buf_addf(&url, "%s/%s", a->base, path);
+	ms = ms < 1 ? 1 : ms > INT32_MAX ? INT32_MAX : ms;
+	rc = listen_on(a, &l, buf_str(&url), ms, err);
+	curl_easy_cleanup(l.curl);
+	buf_release(&l.line);
+	return rc;
 }
 
 void

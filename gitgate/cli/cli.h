@@ -187,6 +187,15 @@ GG_MUST_USE int api_call(struct api *a, const char *method, const char *path,
 /* GET of bytes, without a look at them. Codes as above. */
 GG_MUST_USE int api_fetch(struct api *a, const char *path, struct buf *out,
     struct gg_error *err);
+/*
+ * GET of server-sent events, on a connection of its own. on_line gets each
+ * whole line and says whether that was enough. 0 when it was, when the stream
+ * ended or when deadline (clock_mono_ms()) came; else as above. a may be used
+ * from on_line.
+ */
+GG_MUST_USE int api_listen(struct api *a, const char *path, int64_t deadline,
+    bool (*on_line)(void *ctx, const char *line), void *ctx,
+    struct gg_error *err);
 /* "?name=value" or "&name=value", escaped; nothing for a NULL value. */
 void api_query(struct buf *path, const char *name, const char *value);
 /* Is url at the gate that --url or GITGATE_URL names (scheme, host, port)?

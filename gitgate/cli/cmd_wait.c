@@ -60,44 +60,91 @@ outcome(const struct cli *cli, const json_t *hold, enum hold_state state)
 	return state == HOLD_FORWARDED ? CLI_YES : CLI_NO;
 }
 
-/* Ask until it is over or the time is. A gate that does not answer for a
- * while is asked again: it may be restarting. */
+/* What is known of the hold. */
+struct waiting {
+	struct api *api;
+	const char *id;
+	json_t *hold; /* NULL: never seen */
+	enum hold_state state;
+	int rc; /* of the last look */
+	struct gg_error err;
+};
+
+static void
+waiting_release(struct waiting *w)
+{
+	json_decref(w->hold);
+}
+GG_DEFINE_AUTO_RELEASE(waiting);
+
+/* Ask for it. True: there is nothing more to wait for. */
+static bool
+look(struct waiting *w)
+{
+	GG_AUTO_RELEASE(buf) path = BUF_INIT(200);
+	json_t *hold = NULL;
+
+	buf_addf(&path, "-/api/v1/holds/%s", w->id);
+	w->rc = api_call(w->api, "GET", buf_str(&path), NULL, &hold, &w->err);
+	if (w->rc != 0)
+		return w->rc != GG_E_UNAVAILABLE;
+	json_decref(w->hold);
+	w->hold = hold;
+	if (!hold_state_parse(view_str(json_str(hold, "state")), &w->state)) {
+		w->rc = gg_fail(&w->err, GG_E_PEER,
+		    "the hold has no known state");
+		return true;
+	}
+	return hold_is_over(w->state);
+}
+
+/* The stream begins with "retry:": looked at from then on, no event between
+ * is missed. */
+static bool
+on_line(void *ctx, const char *line)
+{
+	if (strncmp(line, "retry:", 6) != 0 && strncmp(line, "data:", 5) != 0)
+		return false;
+	return look(ctx);
+}
+
+static int
+ended(const struct cli *cli, struct waiting *w)
+{
+	if (w->rc != 0 && w->rc != GG_E_UNAVAILABLE)
+		return cli_fail(&w->err);
+	if (w->hold != NULL && (w->rc == 0 || hold_is_over(w->state)))
+		return outcome(cli, w->hold, w->state);
+	(void)cli_fail(&w->err);
+	return CLI_PENDING;
+}
+
+/*
+ * Listen until it is over or the time is. A gate that does not answer for a
+ * while is asked again: it may be restarting. One that tells no events is
+ * asked every two seconds.
+ */
 static int
 wait_for(const struct cli *cli, struct api *a, const char *id, int64_t deadline)
 {
+	GG_AUTO_RELEASE(waiting) w = { .api = a, .id = id };
 	GG_AUTO_RELEASE(buf) path = BUF_INIT(200);
-	enum hold_state state = HOLD_PENDING;
-	struct gg_error err = { 0 };
-	int64_t next;
-	json_t *hold;
-	int rc;
+	struct gg_error ignored = { 0 };
 
-	buf_addf(&path, "-/api/v1/holds/%s", id);
-	for (;;) {
-		hold = NULL;
-		rc = api_call(a, "GET", buf_str(&path), NULL, &hold, &err);
-		if (rc != 0 && rc != GG_E_UNAVAILABLE)
-			return cli_fail(&err);
-		next = clock_mono_ms() + POLL_MS;
-		if (rc == 0 &&
-		    !hold_state_parse(view_str(json_str(hold, "state")),
-			&state)) {
-			json_decref(hold);
-			gg_fail(&err, GG_E_PEER, "the hold has no known state");
-			return cli_fail(&err);
-		}
-		if (rc == 0 && (hold_is_over(state) || next > deadline)) {
-			rc = outcome(cli, hold, state);
-			json_decref(hold);
-			return rc;
-		}
-		json_decref(hold);
-		if (next > deadline) {
-			(void)cli_fail(&err);
-			return CLI_PENDING;
-		}
+	buf_addf(&path, "-/api/v1/events?hold=%s", id);
+	while (!look(&w)) {
+		int64_t next = clock_mono_ms() + POLL_MS;
+
+		if (next > deadline)
+			break;
+		(void)!api_listen(a, buf_str(&path), deadline, on_line, &w,
+		    &ignored);
+		if (w.hold != NULL && hold_is_over(w.state))
+			break;
+		/* where it fails or ends at once we ask without it */
 		pause_until(next);
 	}
+	return ended(cli, &w);
 }
 
 int

@@ -362,6 +362,7 @@ heal_log(struct gate *g)
 	atomic_store(&g->stopping, true);
 	waiters_stop(g);
 	notices_stop(g); /* it uses the server */
+	web_stop();
 	http_server_stop(g->http, HEAL_GRACE_MS);
 	_exit(ROLE_EXIT_RESTART);
 }
@@ -379,6 +380,7 @@ tick(void *arg)
 		first = false;
 		atomic_store(&g->recovered, true);
 		waiters_tick(g);
+		web_tick_events();
 		if (n % HOLDS_TICKS == 0) {
 			waiters_poll(g);
 			holds_tick(g);
@@ -473,6 +475,7 @@ stop(struct gate *g, int64_t grace_ms)
 	log_event(EV_stopping, kv_u64("grace_ms", (uint64_t)grace_ms));
 	waiters_stop(g);
 	notices_stop(g); /* it uses the server */
+	web_stop();
 	patience = (struct patience){ g, grace_ms };
 	if (pthread_create(&t, NULL, lose_patience, &patience) == 0)
 		(void)pthread_detach(t);

@@ -112,7 +112,7 @@ scan_entry(struct gate *g, const struct config *c, uint64_t index,
 	rc = store_hold_get(g->store, id, &h, err);
 	if (rc != 0 && rc != GG_E_NOTFOUND)
 		return rc;
-	if (rc == GG_E_NOTFOUND || !notice_is_true(entry, &h))
+	if (rc == GG_E_NOTFOUND || !hold_entry_is_true(entry, &h))
 		return is_young(entry) ? SCAN_WAIT : SCAN_ON;
 	for (size_t i = 0; i < c->n_notices; i++)
 		if (notice_is_for(&c->notices[i], event, &h))

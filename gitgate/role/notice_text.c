@@ -46,23 +46,6 @@ notice_event(const json_t *entry)
 	return NULL;
 }
 
-bool
-notice_is_true(const json_t *entry, const struct stored_hold *h)
-{
-	const char *type = text_of(entry, "type");
-
-	if (strcmp(type, "hold.opened") == 0)
-		return true; /* it is there */
-	if (strcmp(type, "hold.closed") == 0)
-		return strcmp(hold_state_name(h->state),
-			   text_of(entry, "state")) == 0;
-	for (size_t i = 0; i < h->n_reviews; i++)
-		if (strcmp(h->reviews[i].reviewer,
-			text_of(entry, "reviewer")) == 0)
-			return true;
-	return false;
-}
-
 static bool
 asks_one_of(const json_t *needs, const struct strv *groups)
 {

@@ -13,11 +13,6 @@
 
 /* The event of an entry ("held", "approved", ...), or NULL: none is told. */
 const char *notice_event(const json_t *entry);
-/*
- * Has what the entry says come to be? The log is written first, and an entry
- * that the store then refused is void. 1 yes; 0 not (yet).
- */
-bool notice_is_true(const json_t *entry, const struct stored_hold *h);
 /* Is this target told of that event of that hold? */
 bool notice_is_for(const struct notice_target *t, const char *event,
     const struct stored_hold *h);

@@ -601,3 +601,30 @@ store_hold_count(struct store *s, uint64_t *pending, struct gg_error *err)
 		*pending = (uint64_t)rows_i(&r, 0, 0);
 	return rc;
 }
+
+static const char *
+entry_text(const json_t *entry, const char *key)
+{
+	const char *s = json_string_value(json_object_get(entry, key));
+
+	return s != NULL ? s : "";
+}
+
+bool
+hold_entry_is_true(const json_t *entry, const struct stored_hold *h)
+{
+	const char *type = entry_text(entry, "type");
+
+	if (json_is_true(json_object_get(entry, "void")))
+		return false;
+	if (strcmp(type, "hold.opened") == 0)
+		return true; /* it is there */
+	if (strcmp(type, "hold.closed") == 0)
+		return strcmp(hold_state_name(h->state),
+			   entry_text(entry, "state")) == 0;
+	for (size_t i = 0; i < h->n_reviews; i++)
+		if (strcmp(h->reviews[i].reviewer,
+			entry_text(entry, "reviewer")) == 0)
+			return true;
+	return false;
+}

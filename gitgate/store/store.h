@@ -334,6 +334,12 @@ store_hold_attempted(struct store *s, const char *id, struct gg_error *err);
 typedef int (*store_hold_cb)(void *ctx, const struct stored_hold *h);
 GG_MUST_USE int store_hold_list(struct store *s, const struct store_query *q,
     store_hold_cb cb, void *ctx, char next[ULID_SIZE], struct gg_error *err);
+/*
+ * Has what an entry of the log ("hold.opened", "hold.review", "hold.closed")
+ * says of this hold come to be? The log is written first; an entry that the
+ * store then refused is void.
+ */
+bool hold_entry_is_true(const json_t *entry, const struct stored_hold *h);
 /* Ids of approved holds, and of pending ones with expires_ms <= now. */
 GG_MUST_USE int store_hold_due(struct store *s, int64_t now_ms,
     struct strv *approved, struct strv *expired, struct gg_error *err);

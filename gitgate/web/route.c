@@ -46,6 +46,7 @@ static const struct route {
 	{ "/-/api/v1/grants/*/revoke", ROUTE_API | ROUTE_POST, api_grant_act,
 	    "revoke" },
 	{ "/-/api/v1/audit", ROUTE_API, api_audit, NULL },
+	{ "/-/api/v1/events", ROUTE_API, api_events, NULL },
 	{ "/-/api/v1/openapi.json", ROUTE_API | ROUTE_PUBLIC, api_openapi,
 	    NULL },
 	{ "/-/log/**", ROUTE_API | ROUTE_ANYBODY, log_file, NULL },
@@ -329,6 +330,18 @@ void
 web_init(const struct web_ops *ops)
 {
 	ops_in_force = *ops;
+}
+
+void
+web_tick_events(void)
+{
+	events_tick(&ops_in_force);
+}
+
+void
+web_stop(void)
+{
+	events_stop();
 }
 
 void

@@ -154,6 +154,10 @@ void web_init(const struct web_ops *ops);
 void web_reply_limited(struct http_request *rq, const char *limit);
 /* Every second or so: what was gathered for the audit log is written. */
 void web_tick(void);
+/* Often: who listens is told what happened. */
+void web_tick_events(void);
+/* Before the server stops: let go of those who listen. */
+void web_stop(void);
 void web_route(struct http_request *rq, struct http_plan *plan);
 
 #endif

@@ -63,6 +63,10 @@ void refused_note(const struct web_call *c, const struct gg_error *why);
 /* Write what was gathered longer ago than that. */
 void refused_flush(const struct web_ops *ops);
 
+/* -- events.c -- */
+void events_tick(const struct web_ops *ops);
+void events_stop(void);
+
 /* -- access.c -- */
 bool access_is_auditor(const struct principal *p); /* admins too */
 bool access_is_admin(const struct principal *p);
@@ -121,6 +125,7 @@ void api_push(struct web_call *c);
 void api_preview(struct web_call *c);
 void api_audit(struct web_call *c);
 void api_openapi(struct web_call *c);
+void api_events(struct web_call *c);
 void api_findings(struct web_call *c);
 void api_findings_allow(struct web_call *c);
 void api_finding_revoke(struct web_call *c);
