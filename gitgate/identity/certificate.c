@@ -19,9 +19,7 @@ is_in(char c, const char *more)
 	    (c != '\0' && strchr(more, c) != NULL);
 }
 
-/* SPIFFE-ID 2: scheme and trust domain in lower case, no port, query, dots or
- * empty parts in the path. */
-static bool
+bool
 spiffe_split(const char *uri, struct view *domain, struct view *path)
 {
 	struct view rest = view_str(uri), part;

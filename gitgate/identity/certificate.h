@@ -22,6 +22,10 @@
 
 #include <jansson.h>
 
+/* SPIFFE-ID 2: is it one (scheme and trust domain in lower case, no port,
+ * query, dots or empty parts in the path)? domain and path are borrowed; path
+ * has no slash in front, and is empty where the ID is the domain's. */
+bool spiffe_split(const char *uri, struct view *domain, struct view *path);
 /* *out: a new reference. GG_E_REFUSED for a malformed SPIFFE ID. */
 GG_MUST_USE int certificate_claims(const struct x509_client *c, json_t **out,
     struct gg_error *err);

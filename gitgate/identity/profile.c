@@ -2,6 +2,7 @@
  * Issuers of machines' tokens: what each kind of pipeline says of itself, and
  * the tokens that are good but prove less than they seem to.
  */
+#include "identity/certificate.h"
 #include "identity/claims.h"
 
 #include <string.h>
@@ -14,15 +15,16 @@ const char *const issuer_token_types[] = { "JWT", "JOSE", NULL };
 
 /* -- which issuer, which keys -- */
 
-/* "spiffe://domain" and "spiffe://domain/path" */
+/* A workload of the domain, not the domain itself. */
 static bool
-is_of_domain(const char *domain, const json_t *claims)
+is_of_domain(const char *issuer, const json_t *claims)
 {
 	const char *sub = json_string_value(json_object_get(claims, "sub"));
-	size_t n = strlen(domain);
+	struct view ours, theirs, path;
 
-	return sub != NULL && strncmp(sub, domain, n) == 0 && sub[n] == '/' &&
-	    sub[n + 1] != '\0';
+	return sub != NULL && spiffe_split(issuer, &ours, &path) &&
+	    spiffe_split(sub, &theirs, &path) && path.n > 0 &&
+	    view_eq(ours, theirs);
 }
 
 const struct issuer *

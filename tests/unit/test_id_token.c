@@ -288,6 +288,10 @@ static const struct {
 	{ "SPIFFE, a domain that begins alike",
 	    SPIFFE("spiffe://acme.example.evil/ci"), NULL, NULL, NULL, NULL,
 	    NULL, "no issuer" },
+	{ "SPIFFE, dots in the path", SPIFFE("spiffe://acme.example/ci/../ops"),
+	    NULL, NULL, NULL, NULL, NULL, "no issuer" },
+	{ "SPIFFE, an empty part", SPIFFE("spiffe://acme.example//ci"), NULL,
+	    NULL, NULL, NULL, NULL, "no issuer" },
 	{ "SPIFFE, the domain itself", SPIFFE("spiffe://acme.example/"), NULL,
 	    NULL, NULL, NULL, NULL, "no issuer" },
 
