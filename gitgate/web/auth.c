@@ -134,15 +134,19 @@ session_is_good(struct web_call *c, int64_t now)
 	return true;
 }
 
-/* May whoever vouched for the session's person still do so? */
+/* May whoever vouched for the session's person still do so? Another issuer
+ * under the same name may not (SAML's is in its metadata, not here). */
 static bool
 is_vouched_for(const struct web_call *c)
 {
-	const char *provider = c->session.s.provider;
+	const struct stored_session *s = &c->session.s;
+	const struct provider *p;
 
-	return provider[0] == '\0' ?
-	    c->cfg->identity.local_accounts :
-	    config_find_provider(c->cfg, provider) != NULL;
+	if (s->provider[0] == '\0')
+		return c->cfg->identity.local_accounts;
+	p = config_find_provider(c->cfg, s->provider);
+	return p != NULL &&
+	    (p->kind != PROVIDER_OIDC || strcmp(p->issuer, s->issuer) == 0);
 }
 
 static void

@@ -611,6 +611,9 @@ def test_sessions_end(make_gate, op):
     providers = g.config["identity"]
     assert not signed_in(identity={})  # its provider is gone
     assert signed_in(identity=providers)
+    other = {**providers["providers"][0], "issuer": "https://other.example"}
+    assert not signed_in(identity={"providers": [other]})  # another one by its name
+    assert signed_in(identity=providers)
     assert not signed_in(limits={"session-idle": "1ms"})
     assert not signed_in(limits={})  # over is over
     p = Person(g)
