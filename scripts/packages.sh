@@ -10,7 +10,8 @@ build="build-essential pkg-config git openssh-client ca-certificates
 	libgit2-dev libmicrohttpd-dev libgnutls28-dev libssl-dev libjansson-dev
 	libcurl4-openssl-dev libsqlite3-dev libpq-dev libyaml-dev
 	libseccomp-dev libargon2-dev librnp-dev libunistring-dev zlib1g-dev
-	libvectorscan-dev libpcre2-dev liblasso3-dev"
+	libvectorscan-dev libpcre2-dev libqrencode-dev
+	liblasso3-dev"
 demo="curl"
 tests="libcmocka-dev python3 python3-pytest python3-pytest-xdist
 	python3-yaml python3-html5lib python3-jsonschema python3-cryptography

@@ -2,8 +2,10 @@
 #include "cli/cli.h"
 
 #include "crypto/totp.h"
+#include "web/qr.h"
 
 #include <string.h>
+#include <unistd.h>
 
 /* The gate's name without its scheme: what an app shows. */
 static const char *
@@ -19,6 +21,7 @@ print_secret(const struct cli *cli, const struct config *c, const char *name,
     const char *secret)
 {
 	GG_AUTO_RELEASE(buf) uri = BUF_INIT(4096);
+	GG_AUTO_RELEASE(buf) picture = BUF_INIT(131072);
 	json_t *j;
 
 	totp_uri(&uri, issuer_name(c), name, secret);
@@ -29,8 +32,13 @@ print_secret(const struct cli *cli, const struct config *c, const char *name,
 		json_decref(j);
 	} else {
 		say("key: %s\n%s\n", secret, buf_str(&uri));
+		if (isatty(STDOUT_FILENO))
+			qr_text(&picture, buf_str(&uri));
+		say("%s", buf_str(&picture));
 	}
 	explicit_bzero(uri.p, uri.n);
+	if (picture.p != NULL)
+		explicit_bzero(picture.p, picture.n);
 }
 
 int

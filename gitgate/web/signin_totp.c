@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "crypto/totp.h"
+#include "web/qr.h"
 #include "web/signin.h"
 
 #include <pthread.h>
@@ -85,8 +86,9 @@ add_secret(const struct web_call *c, struct buf *b, const struct step *s)
 	totp_uri(&uri, issuer_name(c->cfg), s->user, s->secret);
 	html_lit(b,
 	    "<p>This gate asks for a code beside the password. Add this key "
-	    "to an authenticator app, then enter the code that it shows.</p>"
-	    "<p><code id=\"secret\">");
+	    "to an authenticator app, then enter the code that it shows.</p>");
+	qr_svg(b, buf_str(&uri));
+	html_lit(b, "<p><code id=\"secret\">");
 	for (size_t i = 0; s->secret[i] != '\0'; i += 4) {
 		html_text(b, view_of(s->secret + i, strnlen(s->secret + i, 4)));
 		html_lit(b, " ");

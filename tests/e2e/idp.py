@@ -179,6 +179,11 @@ def issuer(algs=("RS256",)):
     return running(Provider("mock_issuer.mjs", algs=list(algs)))
 
 
+def qr_reader():
+    """Reads QR codes: .ask("read", rows=["0110...", ...])."""
+    return running(Provider("qr_reader.mjs"))
+
+
 def certificate(directory, name="idp"):
     """A new key and a certificate that it signed itself; their paths."""
     key, cert = Path(directory) / f"{name}.key", Path(directory) / f"{name}.crt"

@@ -6,9 +6,14 @@ import hashlib
 import hmac
 import html
 import json
+import os
+import pty
+import re
 import struct
+import subprocess
 import time
 
+import idp
 import pytest
 from gate import PROTECT_MAIN, http, until
 from websession import Browserless, token_in
@@ -31,6 +36,22 @@ def wrong(secret):
     """A code of none of the steps that could count in this test."""
     near = {code(secret, now() + d) for d in range(-5, 40)}
     return next(c for c in (f"{n:06d}" for n in range(1000)) if c not in near)
+
+
+def modules_of_svg(page):
+    """The picture of a page's QR code, "1" for each dark module."""
+    svg = page.split('<svg class="qr"')[1].split("</svg>")[0]
+    size = int(re.search(r'viewBox="0 0 (\d+) \1"', svg)[1])
+    dark = {(int(x), int(y)) for x, y in re.findall(r"M(\d+) (\d+)h1v1h-1z", svg)}
+    return ["".join("1" if (x, y) in dark else "0" for x in range(size)) for y in range(size)]
+
+
+def modules_of_terminal(text):
+    """The same of block characters, on which dark is what is not drawn."""
+    halves = {"█": "00", "▄": "10", "▀": "01", " ": "11"}
+    lines = [x for x in text.splitlines() if x and set(x) <= set(halves)]
+    rows = ["".join(halves[c][half] for c in line) for line in lines for half in (0, 1)]
+    return rows[: len(lines[0])]
 
 
 class Person(Browserless):
@@ -153,6 +174,34 @@ def test_removing(g, ann):
     assert not p.is_in, "its sessions have ended"
     assert p.password().status == 303 and p.is_in, "no code is asked for"
     assert g.cli("user", "totp", "nobody", check=False).returncode == 1
+
+
+def test_keys_are_qr_codes(make_gate):
+    """On the page that sets codes up, and on a terminal, never in a pipe."""
+    g = make_gate(rules=[PROTECT_MAIN], config={"identity": {"totp": "required"}})
+    g.user("ann", "a long password", "maintainers")
+    page = Person(g).password().text
+    uri = html.unescape(page.split('id="otpauth" href="')[1].split('"')[0])
+    outside, inside = pty.openpty()
+    args = [str(g.bin / "gitgate"), "--config", str(g.config_file), "user", "totp", "ann"]
+    p = subprocess.Popen(args, stdout=inside, stdin=subprocess.DEVNULL)
+    os.close(inside)
+    said = b""
+    while True:
+        try:
+            part = os.read(outside, 65536)
+        except OSError:  # the last one has closed its end
+            part = b""
+        if not part:
+            break
+        said += part
+    os.close(outside)
+    assert p.wait(60) == 0
+    text = said.decode().replace("\r\n", "\n")
+    with idp.qr_reader() as reader:
+        assert reader.ask("read", rows=modules_of_svg(page)) == uri
+        assert reader.ask("read", rows=modules_of_terminal(text)) == text.splitlines()[1]
+    assert "█" not in g.cli("user", "totp", "ann").stdout
 
 
 def test_required_codes_are_set_up_at_the_first_sign_in(make_gate):

@@ -21,6 +21,7 @@ BEGIN {
 	home["sqlite3.h"] = home["libpq-fe.h"] = "store"
 	home["curl/curl.h"] = "upstream outgoing cli"
 	home["yaml.h"] = "config"
+	home["qrencode.h"] = "web"
 	home["argon2.h"] = "crypto"
 	home["seccomp.h"] = "sandbox"
 	home["linux/landlock.h"] = "sandbox"
