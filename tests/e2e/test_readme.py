@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 import upstreams
+import yaml
 from gate import BIN, ROOT, http, until
 
 README = (ROOT / "README.md").read_text()
@@ -29,10 +30,23 @@ OPERATIONS = [(info.split(), body) for info, body in FENCE.findall((ROOT / "docs
 
 def test_every_block_is_known():
     for info, body in BLOCKS + OPERATIONS:
-        assert info in ([], ["sh", "make"], ["sh", "run"], ["sh", "run", "fails"], ["nginx"]), body
+        assert info in ([], ["sh", "make"], ["sh", "run"], ["sh", "run", "fails"], ["nginx"], ["apache"], ["haproxy"], ["yaml"]), body
         if not info:
             # pictures and what is printed, never commands
             assert not re.search(r"^(\$ |sudo |git |gitgate |make)", body, re.M), body
+
+
+def test_configuration_is_taken(tmp_path):
+    """What is shown as YAML, put into a configuration, is valid."""
+    identity = FENCE.findall((ROOT / "docs/identity.md").read_text())
+    shown = [body for info, body in BLOCKS if info == ["yaml"]] + [body for info, body in identity if info == "yaml" and body.startswith("tls:")]
+    assert len(shown) >= 2
+    for text in shown:
+        whole = {"state-dir": "/s", "policy-dir": "/p", "public-url": "https://h", "repositories": [{"path": "a", "upstream": "/u"}]}
+        file = tmp_path / "gitgate.yaml"
+        file.write_text(yaml.safe_dump({**whole, **yaml.safe_load(text)}))
+        p = subprocess.run([BIN / "gitgate", "--config", file, "check"], capture_output=True, text=True)
+        assert "gitgate.yaml:" not in p.stderr, (text, p.stderr)
 
 
 def test_make_targets_exist():
