@@ -1655,12 +1655,8 @@ run(const char *where, const char *name)
 	const struct CMUnitTest tests[] = { CASE(opens_twice_and_pings),
 		CASE(refuses_a_newer_database), CASE(refuses_unknown_places),
 		CASE(many_open_a_new_database_at_once), CASE(files_are_private),
-<<<<<<< HEAD
 		CASE(tokens), CASE(users_and_sessions), CASE(one_time_codes),
-=======
-		CASE(tokens), CASE(users_and_sessions),
 		CASE(people_of_providers), CASE(sign_ins_under_way),
->>>>>>> 49de830 (identity: signing in by OpenID Connect is documented, fuzzed and tested in parts)
 		CASE(sign_in_failures), CASE(push_round_trip),
 		CASE(push_moves_only_from_the_named_state), CASE(push_lists),
 		CASE(unfinished_pushes), CASE(hold_round_trip),
