@@ -132,7 +132,7 @@ def test_log_types_are_the_programs():
     for row in rows(table):
         if len(row) == 3:
             listed |= set(re.findall(r"`((?:\w+\.)+\w+)`", row[0]))
-    family = r'"((?:admin|log|config|push|hold|ref|forward|session|auth)(?:\.[a-z]+)+)"'
+    family = r'"((?:admin|log|config|push|hold|ref|forward|session|auth|grant)(?:\.[a-z]+)+)"'
     written = set()
     for f in (ROOT / "gitgate").rglob("*.c"):
         written |= set(re.findall(family, re.sub(r'FAILPOINT\w*\("[^"]*"', "", f.read_text())))
