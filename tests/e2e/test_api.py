@@ -460,6 +460,8 @@ def test_openapi_describes_what_is_answered(p):
         ("GET", "/holds"), ("GET", "/holds/{id}"), ("POST", "/holds/{id}/approve"), ("POST", "/holds/{id}/reject"),
         ("POST", "/holds/{id}/withdraw"), ("GET", "/pushes"), ("GET", "/pushes/{id}"), ("GET", "/audit"),
         ("GET", "/pushes/{id}/preview"), ("GET", "/findings"), ("POST", "/findings"), ("POST", "/findings/{id}/revoke"),
+        ("GET", "/grants"), ("POST", "/grants"), ("GET", "/grants/{id}"), ("POST", "/grants/{id}/approve"),
+        ("POST", "/grants/{id}/reject"), ("POST", "/grants/{id}/revoke"),
     }  # fmt: skip
 
     def resolved(x):
