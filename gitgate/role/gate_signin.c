@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLACK_MS 15000 /* beyond what two errands take */
+#define COOL_LEAST_MS 1000
+#define SLACK_MS      15000 /* beyond what two errands take */
 
 /* What is known of one provider, as long as the configuration says the same
  * of where it is. Document and keys are fetched together. */
@@ -257,6 +258,10 @@ know(struct gate *g, const struct config *c, const struct provider *p,
 
 	pthread_mutex_lock(&s->mutex);
 	x = site_use(s, p);
+	/* never without a pause: whoever is down would be asked in a loop */
+	x->cache.cool_ms = (int64_t)c->limits.issuer_cool_ms;
+	if (x->cache.cool_ms < COOL_LEAST_MS)
+		x->cache.cool_ms = COOL_LEAST_MS;
 	rc = make_known(g, p, x, kid, deadline, err);
 	if (rc == 0 && where != NULL)
 		oidc_site_copy(where, &x->where);
