@@ -200,6 +200,7 @@ fuzz:
 bench: all
 	scripts/packages.sh build test
 	/usr/bin/python3 tests/bench/run.py
+	/usr/bin/python3 tests/bench/page.py
 
 # The roles lie in PREFIX/lib/gitgate, and gitgate in PREFIX/bin finds them
 # there whatever PREFIX was when it was built.
@@ -210,7 +211,7 @@ UNITDIR ?= $(PREFIX)/lib/systemd/system
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(LIBEXEC) $(SHARE)/man/man1 \
 	    $(SHARE)/man/man5 $(SHARE)/doc/gitgate/policy.d \
-	    $(SHARE)/doc/gitgate/docs $(EXAMPLE_DIRS:%=$(SHARE)/doc/gitgate/%) \
+	    $(SHARE)/doc/gitgate/docs/screenshots $(EXAMPLE_DIRS:%=$(SHARE)/doc/gitgate/%) \
 	    $(SHARE)/gitgate/hooks \
 	    $(DESTDIR)$(UNITDIR) $(DESTDIR)$(PREFIX)/lib/sysusers.d \
 	    $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
@@ -227,7 +228,9 @@ install: all
 		$(SHARE)/doc/gitgate/$$d {} + || exit 1; done
 	install -m 755 hooks/* $(SHARE)/gitgate/hooks/
 	install -m 644 README.md $(SHARE)/doc/gitgate/
-	install -m 644 docs/* $(SHARE)/doc/gitgate/docs/
+	install -m 644 docs/*.md $(SHARE)/doc/gitgate/docs/
+	install -m 644 docs/screenshots/*.png \
+	    $(SHARE)/doc/gitgate/docs/screenshots/
 	sed 's,@BINDIR@,$(PREFIX)/bin,' systemd/gitgate.service \
 	    >$(DESTDIR)$(UNITDIR)/gitgate.service
 	chmod 644 $(DESTDIR)$(UNITDIR)/gitgate.service

@@ -322,9 +322,9 @@ show_file(struct buf *b, struct chosen *k, size_t at, uint64_t *line)
 
 	file_head(b, e, at);
 	file_words(b, e);
-	view_file_more(b, k->w, e);
 	if (e->renamed_from == NULL)
 		shown = diff_lines_show(b, &k->lines, e, *line);
+	view_file_more(b, k->w, e);
 	html_lit(b, "</details>\n");
 	*line = shown < e->n_records ? shown : 0;
 	return *line == 0 && k->lines.lines_left > 0 &&

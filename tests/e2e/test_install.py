@@ -49,6 +49,7 @@ def test_install_puts_every_file_in_its_place(tmp_path):
         "/usr/share/man/man5/gitgate.yaml.5",
         "/usr/share/doc/gitgate/README.md",
         "/usr/share/doc/gitgate/docs/operations.md",
+        "/usr/share/doc/gitgate/docs/screenshots/hold-light-wide.png",
         "/usr/share/doc/gitgate/policy.d/schema.json",
         "/usr/share/doc/gitgate/policy.d/10-protected-branches.yaml",
         "/usr/share/doc/gitgate/examples/gitgate.yaml",
