@@ -123,7 +123,7 @@ def test_the_same_without_scripts(g, tmp_path):
         open_hold(b, g, id)
         assert "Schema migrations need a DBA." in text_of(b)
         assert not b.find_element(By.ID, "keys-open").is_displayed(), "what needs the script is not offered"
-        b.find_element(By.LINK_TEXT, "Side by side").click()
+        b.find_element(By.LINK_TEXT, "Side by side").send_keys(Keys.ENTER)
         until("side by side", lambda: b.find_elements(By.CSS_SELECTOR, "table.split"))
         decide(b, "approve", "fine")
         assert "approved by ann" in text_of(b)
@@ -158,7 +158,7 @@ def test_keys(g, browser):
     assert active(browser).get_attribute("id") == "comment"
     active(browser).send_keys("jar?")
     assert active(browser).get_attribute("value") == "jar?", "in a text they are letters"
-    browser.find_element(By.ID, "keys-open").click()
+    browser.find_element(By.ID, "keys-open").send_keys(Keys.ENTER)
     dialog = browser.find_element(By.ID, "keys")
     assert dialog.is_displayed() and "next and previous file" in dialog.text
     # and who does not want them switches them off
