@@ -1647,6 +1647,153 @@ tokens_are_bound_at_first_use(void **state)
 	use_token(PRINT_B, "acme/app", later, "acme/app");
 }
 
+/* -- grants -- */
+
+static char *
+text(const char *s)
+{
+	char *copy = strdup(s);
+
+	assert_non_null(copy);
+	return copy;
+}
+
+static void
+make_grant(struct stored_grant *g, const char *principal, const char *asker,
+    const char *hold)
+{
+	char id[ULID_SIZE];
+
+	ulid_new(id);
+	*g = (struct stored_grant){ .state = GRANT_ASKED,
+		.required = 2,
+		.for_ms = 60000,
+		.created_ms = 1000,
+		.expires_ms = 5000 };
+	g->id = text(id);
+	g->principal = text(principal);
+	g->asked_by = text(asker);
+	g->entry = text(*hold ? "" : "incident");
+	g->hold_id = text(hold);
+	g->owner = text("");
+	g->reason = text("why");
+	g->closer = text("");
+	strv_add(&g->scope.repositories, "acme/*");
+	strv_add(&g->scope.paths, "db/**");
+	g->scope.verbs = GRANT_UPDATE(UPDATE_FORCE);
+	strv_add(&g->from, "dba");
+}
+
+static int
+review_grant(const char *id, const char *who, size_t expected,
+    enum grant_state next)
+{
+	struct stored_review r = { .reviewer = text(who),
+		.comment = text("ok"),
+		.approve = true,
+		.time_ms = 2000 };
+	struct gg_error err = { 0 };
+	int rc;
+
+	strv_add(&r.groups, "dba");
+	strv_add(&r.aliases, "x@y.z");
+	rc = store_grant_review(w.s, id, &r, expected, next, 62000, &err);
+	stored_review_release(&r);
+	return rc;
+}
+
+static size_t
+n_active(const char *principal, int64_t now)
+{
+	GG_AUTO_RELEASE(stored_grants) l = { 0 };
+	struct gg_error err = { 0 };
+
+	assert_int_equal(store_grant_active(w.s, principal, now, &l, &err), 0);
+	if (l.n > 0) {
+		assert_int_equal(l.v[0].n_reviews, 2);
+		assert_string_equal(l.v[0].reviews[1].reviewer, "rita");
+		assert_string_equal(l.v[0].reviews[1].aliases.v[0], "x@y.z");
+		assert_string_equal(l.v[0].scope.paths.v[0], "db/**");
+	}
+	return l.n;
+}
+
+static void
+grants_move_once(void **state)
+{
+	GG_AUTO_RELEASE(stored_grant) g = { 0 };
+	GG_AUTO_RELEASE(stored_grant) got = { 0 };
+	GG_AUTO_RELEASE(strv) ids = STRV_INIT;
+	struct gg_error err = { 0 };
+
+	(void)state;
+	make_grant(&g, "bot", "bot", "");
+	assert_int_equal(store_grant_add(w.s, &g, 10, &err), 0);
+	strv_add(&ids, g.id);
+	assert_int_equal(store_grant_used(w.s, &ids, 2000, &err), GG_E_REFUSED);
+	assert_int_equal(review_grant(g.id, "ann", 1, GRANT_ASKED),
+	    GG_E_REFUSED);
+	assert_int_equal(review_grant(g.id, "ann", 0, GRANT_ASKED), 0);
+	assert_int_equal(review_grant(g.id, "ann", 1, GRANT_ACTIVE),
+	    GG_E_EXISTS);
+	assert_int_equal(n_active("bot", 2000), 0);
+	assert_int_equal(review_grant(g.id, "rita", 1, GRANT_ACTIVE), 0);
+	assert_int_equal(review_grant(g.id, "max", 2, GRANT_ACTIVE),
+	    GG_E_REFUSED);
+	/* to the millisecond, and for nobody else */
+	assert_int_equal(n_active("bot", 61999), 1);
+	assert_int_equal(n_active("bot", 62000), 0);
+	assert_int_equal(n_active("Bot", 3000), 0);
+	assert_int_equal(store_grant_used(w.s, &ids, 3000, &err), 0);
+	assert_int_equal(store_grant_used(w.s, &ids, 62000, &err),
+	    GG_E_REFUSED);
+	assert_int_equal(store_grant_move(w.s, g.id, GRANT_ACTIVE,
+			     GRANT_REVOKED, "ann", 4000, 0, &err),
+	    0);
+	assert_int_equal(store_grant_move(w.s, g.id, GRANT_ACTIVE,
+			     GRANT_EXPIRED, "", 4000, 0, &err),
+	    GG_E_REFUSED);
+	assert_int_equal(store_grant_used(w.s, &ids, 4000, &err), GG_E_REFUSED);
+	assert_int_equal(store_grant_get(w.s, g.id, &got, &err), 0);
+	assert_int_equal(got.uses, 1);
+	assert_int_equal(got.used_ms, 3000);
+	assert_int_equal(got.state, GRANT_REVOKED);
+	assert_string_equal(got.closer, "ann");
+}
+
+static void
+grants_have_limits_and_ends(void **state)
+{
+	static const struct {
+		const char *principal, *asker, *hold;
+		int want;
+	} rows[] = {
+		{ "bot", "bot", "", 0 }, { "bot", "eve", "", 0 },
+		{ "bot", "ann", "", GG_E_LIMIT }, { "two", "eve", "", 0 },
+		{ "three", "eve", "", GG_E_LIMIT }, /* as who asks */
+		{ "three", "eve", "hold", 0 },      /* a review is no asking */
+	};
+	GG_AUTO_RELEASE(strv) over = STRV_INIT;
+	GG_AUTO_RELEASE(strv) of_holds = STRV_INIT;
+	struct gg_error err = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < GG_COUNT(rows); i++) {
+		GG_AUTO_RELEASE(stored_grant) g = { 0 };
+
+		make_grant(&g, rows[i].principal, rows[i].asker, rows[i].hold);
+		assert_int_equal(store_grant_room(w.s, &g, 2, &err),
+		    rows[i].want);
+		assert_int_equal(store_grant_add(w.s, &g, 2, &err),
+		    rows[i].want);
+	}
+	assert_int_equal(store_grant_due(w.s, 4999, &over, &of_holds, &err), 0);
+	assert_int_equal(over.n, 0);
+	assert_int_equal(of_holds.n, 1);
+	assert_int_equal(store_grant_due(w.s, 5000, &over, &of_holds, &err), 0);
+	assert_int_equal(over.n, 4);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 static int
@@ -1676,7 +1823,8 @@ run(const char *where, const char *name)
 		CASE(admin_acts_are_taken_once),
 		CASE(acts_come_with_their_change), CASE(facts),
 		CASE(findings_in_force), CASE(findings_are_listed),
-		CASE(findings_know_their_pushers),
+		CASE(findings_know_their_pushers), CASE(grants_move_once),
+		CASE(grants_have_limits_and_ends),
 		CASE(tokens_are_bound_at_first_use) };
 
 	w.where = where;
