@@ -8,9 +8,6 @@
 
 #define NAME_MAX_BYTES 32
 
-/* Ways of signing in that this version has. */
-static const unsigned kinds_known = 1u << PROVIDER_OIDC;
-
 /* What both kinds have, then each one's own. */
 #define COMMON_KEYS \
 	"name", "title", "kind", "principal", "email", "trust-email", "groups"
@@ -196,9 +193,6 @@ take_provider(const struct loading *l, const struct yaml_node *at,
 		return rc;
 	rc = p->kind == PROVIDER_OIDC ? take_oidc(l, at, p, err) :
 					take_saml(l, at, p, err);
-	if (rc == 0 && (kinds_known & 1u << p->kind) == 0)
-		return yaml_fail(l->tree, yaml_get(at, "kind"), err,
-		    "kind: %s is not known to this version", kinds[kind]);
 	return rc;
 }
 

@@ -189,6 +189,9 @@ fill_web(struct gate *g)
 		.grant_review = gate_grant_review,
 		.may_review_grant = gate_may_review_grant,
 		.grant_end = gate_grant_end,
+		.saml_begin = saml_begin,
+		.saml_finish = saml_finish,
+		.saml_metadata = saml_our_metadata,
 		.audit = ops_audit,
 	};
 	web_init(&g->web);
@@ -570,6 +573,7 @@ on_frame(struct gate *g, struct frame *f, bool *started)
 	case MSG_HOOK_RUNNER:
 	case MSG_COURIER:
 	case MSG_MESSENGER:
+	case MSG_SAML_RUNNER:
 		if (*started)
 			(void)gate_take_socket(g, f);
 		return 0;

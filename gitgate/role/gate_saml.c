@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define METADATA_AT_ONCE 2
 #define START_S          15
 #define ANSWER_MS        30000 /* more than its CPU time: a busy machine */
 #define ANSWER_MAX_BYTES ((size_t)2 << 20)
@@ -59,14 +60,16 @@ saml_connected(struct gate *g, uint32_t ticket, int fd)
 	pthread_mutex_unlock(&d->mutex);
 }
 
-/* A slot and its ticket; false: all are taken. */
+/* A slot and its ticket; false: all are taken. Anybody may ask for our
+ * metadata, so that has few of them. */
 static bool
-enter(struct saml_desk *d, size_t *slot, uint32_t *ticket)
+enter(struct saml_desk *d, enum saml_act act, size_t *slot, uint32_t *ticket)
 {
+	size_t n = act == SAML_METADATA ? METADATA_AT_ONCE : SAML_AT_ONCE;
 	bool found = false;
 
 	pthread_mutex_lock(&d->mutex);
-	for (size_t i = 0; i < SAML_AT_ONCE && !found; i++) {
+	for (size_t i = 0; i < n && !found; i++) {
 		if (d->slot[i].ticket != 0)
 			continue;
 		if (++d->last == 0)
@@ -230,7 +233,7 @@ run(struct gate *g, const struct config *c, const struct provider *p,
 	size_t slot;
 	int rc;
 
-	if (!enter(g->saml, &slot, &ticket))
+	if (!enter(g->saml, o->act, &slot, &ticket))
 		return gg_fail(err, GG_E_LIMIT,
 		    "%d SAML messages are in hand already", SAML_AT_ONCE);
 	rc = run_in(g, c, p, slot, ticket, o, out, err);
@@ -261,30 +264,30 @@ run_for_text(struct gate *g, const struct config *c, const struct provider *p,
 }
 
 int
-saml_begin(struct gate *g, const struct config *c, const struct provider *p,
+saml_begin(void *ctx, const struct config *c, const struct provider *p,
     const char *request_id, const char *relay_state, char **url,
     struct gg_error *err)
 {
 	const struct order o = { SAML_REQUEST, request_id, relay_state,
 		view_str("") };
 
-	return run_for_text(g, c, p, &o, "url", url, err);
+	return run_for_text(ctx, c, p, &o, "url", url, err);
 }
 
 int
-saml_finish(struct gate *g, const struct config *c, const struct provider *p,
+saml_finish(void *ctx, const struct config *c, const struct provider *p,
     const char *request_id, struct view xml, json_t **out, struct gg_error *err)
 {
 	const struct order o = { SAML_RESPONSE, request_id, "", xml };
 
-	return run(g, c, p, &o, out, err);
+	return run(ctx, c, p, &o, out, err);
 }
 
 int
-saml_our_metadata(struct gate *g, const struct config *c,
-    const struct provider *p, char **xml, struct gg_error *err)
+saml_our_metadata(void *ctx, const struct config *c, const struct provider *p,
+    char **xml, struct gg_error *err)
 {
 	const struct order o = { SAML_METADATA, "", "", view_str("") };
 
-	return run_for_text(g, c, p, &o, "metadata", xml, err);
+	return run_for_text(ctx, c, p, &o, "metadata", xml, err);
 }

@@ -135,9 +135,11 @@ claims_of(const struct shape *s, json_t **out, struct gg_error *err)
 		0 ||
 	    (rc = take_attr(o, "in_response_to", s->response, "InResponseTo",
 		 "", err)) != 0 ||
-	    (rc = authn == NULL ? 0 :
-				  take_attr(o, "session_index", authn,
-				      "SessionIndex", "", err)) != 0 ||
+	    (authn != NULL &&
+		((rc = take_attr(o, "session_index", authn, "SessionIndex", "",
+		      err)) != 0 ||
+		    (rc = take_attr(o, "authn_instant", authn, "AuthnInstant",
+			 "", err)) != 0)) ||
 	    (rc = take_attributes(attributes, s->assertion, err)) != 0)
 		return rc;
 	*out = o;

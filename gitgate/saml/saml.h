@@ -58,7 +58,8 @@ struct saml_want {
 };
 /*
  * Believe a Response or say why not. *out, a new reference:
- *   name_id, name_id_format, session_index (may be ""), issuer,
+ *   name_id, name_id_format, session_index and authn_instant (may be
+ *   ""), issuer,
  *   assertion_id, in_response_to (""; or the request's id),
  *   not_on_or_after: ms since 1970 from which it is refused for its age,
  *   attributes: {name: [text, ...]}

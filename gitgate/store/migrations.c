@@ -270,6 +270,14 @@ static const char *const steps[] = {
 	" client TEXT NOT NULL,"
 	" expires_ms BIGINT NOT NULL);"
 	"CREATE INDEX token_use_expires ON token_use (expires_ms);",
+
+	/* 7: SAML assertions are used once. */
+	"CREATE TABLE saml_assertion ("
+	" issuer TEXT NOT NULL,"
+	" id TEXT NOT NULL,"
+	" end_ms BIGINT NOT NULL,"
+	" PRIMARY KEY (issuer, id));"
+	"CREATE INDEX saml_assertion_end ON saml_assertion (end_ms);",
 };
 
 /* One step, or 1 when there is nothing left to do. The lock makes two

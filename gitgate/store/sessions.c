@@ -281,6 +281,30 @@ store_sign_in_take(struct store *s, const char *hash_hex, const char *provider,
 	return 0;
 }
 
+/* -- SAML assertions that were used -- */
+
+int
+store_assertion_use(struct store *s, const char *issuer, const char *id,
+    int64_t end_ms, int64_t now_ms, struct gg_error *err)
+{
+	GG_AUTO_RELEASE(tx) t = { 0 };
+	GG_AUTO_RELEASE(rows) r = { 0 };
+	int rc;
+
+	if ((rc = tx_begin(s, DB_DURABLE, &t, err)) != 0 ||
+	    (rc = tx_run(&t, NULL, err,
+		 "DELETE FROM saml_assertion WHERE end_ms <= $1",
+		 arg_i(now_ms))) != 0 ||
+	    (rc = tx_run(&t, &r, err,
+		 "INSERT INTO saml_assertion (issuer, id, end_ms)"
+		 " VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+		 arg_s(issuer), arg_s(id), arg_i(end_ms))) != 0)
+		return rc;
+	if (r.affected != 1)
+		return gg_fail(err, GG_E_EXISTS, "an assertion was used again");
+	return tx_commit(&t, err);
+}
+
 /* -- failed sign-ins -- */
 
 int

@@ -154,6 +154,12 @@ GG_MUST_USE int store_sign_in_take(struct store *s, const char *hash_hex,
     const char *provider, const char *browser, int64_t oldest_ms,
     struct stored_sign_in *out, struct gg_error *err);
 
+/* -- SAML assertions that were used -- */
+/* Once for (issuer, id), until end_ms: GG_E_EXISTS the next time. Those that
+ * have ended are forgotten. */
+GG_MUST_USE int store_assertion_use(struct store *s, const char *issuer,
+    const char *id, int64_t end_ms, int64_t now_ms, struct gg_error *err);
+
 /* -- people whom a provider vouches for -- */
 struct stored_link {
 	char *provider, *subject;

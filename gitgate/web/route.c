@@ -4,6 +4,9 @@
 
 #include <stdlib.h>
 
+/* The relay state, the names of the fields. */
+#define SAML_FORM_SLACK 8192
+
 static struct web_ops ops_in_force;
 
 enum route_flags {
@@ -59,6 +62,10 @@ static const struct route {
 	{ "/-/login", ROUTE_ANYBODY | ROUTE_POST, signin_act, NULL },
 	{ "/-/login/+", ROUTE_ANYBODY | ROUTE_POST, signin_provider_act, NULL },
 	{ "/-/login/+/callback", ROUTE_ANYBODY, signin_oidc_callback, NULL },
+	{ "/-/login/+/finish", ROUTE_ANYBODY, signin_finish, NULL },
+	{ "/-/saml/+/acs", ROUTE_ANYBODY | ROUTE_POST, saml_consumer_act,
+	    NULL },
+	{ "/-/saml/+/metadata", ROUTE_PUBLIC, saml_metadata_page, NULL },
 	{ "/-/logout", ROUTE_ANYBODY | ROUTE_POST, signout_act, NULL },
 	{ "/-/account", 0, account_page, NULL },
 	{ "/-/account/sessions/*/end", ROUTE_POST, account_end_session, NULL },
@@ -363,6 +370,12 @@ web_route(struct http_request *rq, struct http_plan *plan)
 		plan->body = HTTP_BODY_BUFFER;
 		plan->max_body = (size_t)cfg->limits.form_bytes;
 		plan->limit = "form-size";
+		if (strncmp(http_path(rq), "/-/saml/", 8) == 0) {
+			/* base64, its lines, percent signs */
+			plan->max_body = 2 * (size_t)cfg->limits.saml_response +
+			    SAML_FORM_SLACK;
+			plan->limit = "saml-response";
+		}
 	}
 	ops->unref(ops->ctx, cfg, rs);
 }

@@ -157,7 +157,8 @@ begin(struct web_call *c, const struct provider *p)
 		signin_oidc_begin(c, p);
 		return;
 	case PROVIDER_SAML:
-		break; /* the configuration has none of these yet */
+		signin_saml_begin(c, p);
+		return;
 	}
 	page_error(c, 404, "Not found", "There is no such way to sign in.");
 }

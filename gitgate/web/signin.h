@@ -71,6 +71,10 @@ GG_MUST_USE int count_failure(const struct web_call *c,
     const struct throttle *t, struct gg_error *err);
 void signin_reply_throttled(struct web_call *c);
 
+/* -- signin_saml.c -- */
+/* Send the browser to the provider. Answers. */
+void signin_saml_begin(struct web_call *c, const struct provider *p);
+
 /* -- signin_person.c -- */
 /* A person, as their provider proved them. Borrowed. */
 struct proven {

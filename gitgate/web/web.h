@@ -124,6 +124,15 @@ struct web_ops {
 	 * address: seconds to wait, 0: go on. NULL: not counted. */
 	unsigned (*limit_principal)(void *ctx, const char *name);
 	unsigned (*limit_failed)(void *ctx, const char *addr);
+	/* SAML messages (role/gate_saml.h). */
+	int (*saml_begin)(void *ctx, const struct config *c,
+	    const struct provider *p, const char *request_id,
+	    const char *relay_state, char **url, struct gg_error *err);
+	int (*saml_finish)(void *ctx, const struct config *c,
+	    const struct provider *p, const char *request_id, struct view xml,
+	    json_t **out, struct gg_error *err);
+	int (*saml_metadata)(void *ctx, const struct config *c,
+	    const struct provider *p, char **xml, struct gg_error *err);
 	/* Sign-ins and other acts that belong in the audit log; entry is
 	 * borrowed. */
 	int (*audit)(void *ctx, json_t *entry, struct gg_error *err);
