@@ -262,6 +262,20 @@ client_trust(struct doctor *d, const struct tls *t)
 }
 
 static void
+providers(struct doctor *d, const struct config *c)
+{
+	for (size_t i = 0; i < c->identity.n_providers; i++) {
+		const struct provider *p = &c->identity.providers[i];
+
+		secret(d, "client-secret-file", p->client_secret_file);
+		secret(d, "sp-key-file", p->sp_key_file);
+		readable(d, "ca-file", p->ca_file);
+		readable(d, "idp-metadata-file", p->idp_metadata_file);
+		readable(d, "sp-certificate-file", p->sp_certificate_file);
+	}
+}
+
+static void
 log_key(struct doctor *d, const struct config *c)
 {
 	if (access(c->log_key, F_OK) == 0)
@@ -307,6 +321,7 @@ cmd_doctor(struct cli *cli, int argc, char **argv)
 	inspector(&d);
 	if (c != NULL) {
 		state_dir(&d, c);
+		providers(&d, c);
 		log_key(&d, c);
 		repositories(&d, c);
 		server_pair(&d, &c->tls);

@@ -102,6 +102,10 @@ def test_a_client_secret_is_the_messengers(make_gate, op, tmp_path):
     headers, form = op.forms[0]
     assert headers["Authorization"].startswith("Basic ") and "client_id" not in form
     assert "s3cret" not in g.log()
+    assert str(secret) not in [w for x in g.cli("doctor", check=False).stdout.splitlines() if not x.startswith("ok") for w in x.split()]
+    secret.chmod(0o644)
+    said = g.cli("doctor", check=False).stdout
+    assert f"client-secret-file {secret} is open to others" in said
 
 
 # -- tokens that are not good --
