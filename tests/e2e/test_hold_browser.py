@@ -261,6 +261,33 @@ def test_everybody_can_read_and_use_it(g, browser):
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
 
 
+FAULTS = {
+    "contrast": "document.querySelector('.meta').style.color = '#999'",
+    "no name": "document.querySelector('.brand').textContent = ''",
+    "no label": "document.querySelector('#decide label').textContent = ''",
+    "no alternative text": "document.querySelector('main').append(document.createElement('img'))",
+    "skips a level": "document.querySelector('h2').outerHTML = '<h4>x</h4>'",
+    "no language": "document.documentElement.lang = ''",
+    "not one main": "document.querySelector('main').outerHTML = '<div><h1>x</h1></div>'",
+    "an id twice": "document.querySelectorAll('section').forEach((e) => { e.id = 'same'; })",
+    "without headings": "document.querySelector('thead').remove()",
+    "wider than the window": "document.querySelector('h1').style.width = '5000px'",
+    "too small": "document.querySelector('.who button').style = 'height:9px;min-height:0;padding:0;overflow:hidden'",
+    "a control in a control": "document.querySelector('summary').append(document.createElement('button'))",
+}
+
+
+@pytest.mark.parametrize("words", FAULTS)
+def test_the_checks_find_faults(g, browser, words):
+    if "/-/holds/" not in browser.current_url or browser.find_elements(By.CSS_SELECTOR, "table.diff") == []:
+        id, _, _ = hold(g, "faults")
+        open_hold(browser, g, id)
+    browser.refresh()
+    assert browser.execute_script(ACCESSIBLE) == []
+    browser.execute_script(FAULTS[words])
+    assert any(words in w for w in browser.execute_script(ACCESSIBLE)), browser.execute_script(ACCESSIBLE)
+
+
 def test_focus_is_seen_and_goes_in_reading_order(g, browser):
     id, _, _ = hold(g, "focus", {"a.txt": "a\n", "b.txt": "b\n"})
     open_hold(browser, g, id)
