@@ -225,10 +225,18 @@ static int
 make_known(struct gate *g, const struct provider *p, struct site *x,
     const char *kid, int64_t deadline, struct gg_error *err)
 {
+	bool fetched = false;
+
 	for (;;) {
 		enum key_advice say = key_cache_ask(&x->cache, kid,
 		    clock_mono_ms());
 
+		/* One sign-in asks once, however short the cool-down is. */
+		if (say == KEY_FETCH && fetched) {
+			x->cache.fetching = false;
+			pthread_cond_broadcast(&g->signin->cond);
+			say = x->cache.failed ? KEY_DOWN : KEY_UNKNOWN;
+		}
 		if (say == KEY_USE ||
 		    (say == KEY_UNKNOWN && kid == NULL && x->cache.set != NULL))
 			return 0;
@@ -237,9 +245,10 @@ make_known(struct gate *g, const struct provider *p, struct site *x,
 			    "the token's key is none that it shows");
 		if (say == KEY_DOWN)
 			return down(p, err);
-		if (say == KEY_FETCH)
+		if (say == KEY_FETCH) {
 			fetch_into(g, p, x);
-		else if (!wait_for_fetch(g->signin, deadline))
+			fetched = true;
+		} else if (!wait_for_fetch(g->signin, deadline))
 			return down(p, err);
 	}
 }
