@@ -82,6 +82,7 @@ int cmd_grant_reject(struct cli *cli, int argc, char **argv);
 int cmd_grant_revoke(struct cli *cli, int argc, char **argv);
 int cmd_wait(struct cli *cli, int argc, char **argv);
 int cmd_audit_query(struct cli *cli, int argc, char **argv);
+int cmd_audit_receipt(struct cli *cli, int argc, char **argv);
 int cmd_audit_verify(struct cli *cli, int argc, char **argv);
 
 /* -- options.c -- */
@@ -163,6 +164,11 @@ GG_MUST_USE int cli_note_act(struct store *s, const char *type, json_t *act,
 GG_MUST_USE int cli_check_names(const char *name, const struct strv *groups,
     struct gg_error *err);
 json_t *cli_json_strv(const struct strv *v);
+
+/* -- cmd_receipt.c: what it proves is printed; 0, or GG_E_CORRUPT -- */
+struct note_vkey;
+GG_MUST_USE int verify_receipt(const char *file, const char *entry_file,
+    const struct note_vkey *key, struct gg_error *err);
 
 /* -- api.c -- */
 

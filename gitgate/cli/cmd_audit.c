@@ -1,6 +1,7 @@
 /* gitgate audit query, verify. */
 #include "cli/cli.h"
 
+#include "audit/note.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/num.h"
@@ -248,26 +249,50 @@ verify_dir(const char *arg, const char *vkey, uint64_t *size, char root[45],
 	return auditlog_verify(auditlog_fetch_dir, dir, vkey, size, root, err);
 }
 
+static int
+verify_one(const char *receipt, const char *entry, const char *vkey)
+{
+	struct gg_error err = { 0 };
+	struct note_vkey k;
+
+	if (note_vkey_parse(view_str(vkey), &k, &err) != 0)
+		return cli_usage(&err);
+	if (verify_receipt(receipt, entry, &k, &err) != 0)
+		return cli_fail(&err);
+	return cli_flush();
+}
+
 int
 cmd_audit_verify(struct cli *cli, int argc, char **argv)
 {
 	GG_AUTO_RELEASE(buf) vkey = BUF_INIT(4096);
-	const char *key = NULL;
-	const struct option_spec specs[] = { { "key", OPT_TEXT, &key } };
+	const char *key = NULL, *receipt = NULL, *entry = NULL;
+	const struct option_spec specs[] = { { "key", OPT_TEXT, &key },
+		{ "receipt", OPT_TEXT, &receipt },
+		{ "entry", OPT_TEXT, &entry } };
 	struct gg_error err = { 0 };
 	char root[45] = "";
 	uint64_t size = 0;
 	struct words w;
 	int rc;
 
-	if (cli_options(cli, argc, argv, specs, 1, 1, 1, &w, &err) != 0)
+	if (cli_options(cli, argc, argv, specs, GG_COUNT(specs), 0, 1, &w,
+		&err) != 0)
 		return cli_usage(&err);
+	if ((w.n == 0) == (receipt == NULL) ||
+	    (entry != NULL && receipt == NULL)) {
+		gg_fail(&err, GG_E_INPUT,
+		    "give the directory or URL of a log, or --receipt FILE");
+		return cli_usage(&err);
+	}
 	if (key == NULL) {
 		gg_fail(&err, GG_E_INPUT, "give the log's key: --key VKEY");
 		return cli_usage(&err);
 	}
 	if (read_vkey(key, &vkey, &err) != 0)
 		return cli_usage(&err);
+	if (receipt != NULL)
+		return verify_one(receipt, entry, buf_str(&vkey));
 	rc = is_url(w.v[0]) ?
 	    verify_url(cli, w.v[0], buf_str(&vkey), &size, root, &err) :
 	    verify_dir(w.v[0], buf_str(&vkey), &size, root, &err);

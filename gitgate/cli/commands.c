@@ -195,11 +195,20 @@ const struct command cli_commands[] = {
 	    " or GITGATE_URL; with --config, or without a URL, the\nlocal "
 	    "store.",
 	    cmd_audit_query },
-	{ "audit verify", "--key VKEY DIR|URL",
+	{ "audit receipt", "INDEX | --push ID [--dir DIR] [--json]",
+	    "Print the receipt of an entry: what proves, with nothing but the "
+	    "log's public\nkey, that the entry was logged. --push: the "
+	    "receipts of all entries of a push, each\nas a new file in DIR "
+	    "(here), or as JSON." REMOTE,
+	    cmd_audit_receipt },
+	{ "audit verify",
+	    "--key VKEY DIR|URL | --key VKEY --receipt FILE [--entry FILE]",
 	    "Verify a whole audit log "
 	    "from its files with nothing but its public key (or a\nfile that "
 	    "holds it). Prints the checked size and root, or the first fault "
-	    "and\nexits 1.",
+	    "and\nexits 1. --receipt: one receipt instead, offline; prints "
+	    "the entry that it proves,\nthe one that it carries or that of "
+	    "--entry.",
 	    cmd_audit_verify },
 	{ "notices list",
 	    "[--state due|delivered|failed] [--limit N] [--cursor C] [--json]",

@@ -259,7 +259,7 @@ auditlog_fetch_dir(void *ctx, const char *path, struct buf *out,
 	int rc;
 
 	/* Only what a log has: so there is no way out of the directory. */
-	if (strcmp(path, "checkpoint") != 0 &&
+	if (strcmp(path, "checkpoint") != 0 && strcmp(path, "cosigned") != 0 &&
 	    (rc = tile_path_parse(view_str(path), &t, err)) != 0)
 		return rc;
 	full = path_f("%s/%s", (const char *)ctx, path);

@@ -89,6 +89,17 @@ access_may_see(const struct web_call *c, const char *repository,
 	    (ruleset_access(c->rs, &c->who, repository) & ACCESS_FETCH) != 0;
 }
 
+bool
+access_may_read_entry(const struct web_call *c, const json_t *entry)
+{
+	const char *repository = json_get(entry, "repository");
+
+	if (access_is_auditor(&c->who))
+		return true;
+	return repository[0] != '\0' &&
+	    (ruleset_access(c->rs, &c->who, repository) & ACCESS_FETCH) != 0;
+}
+
 /* The gate decides; this only spares people a button that would refuse
  * them. */
 bool

@@ -201,26 +201,55 @@ add_entry(void *ctx, uint64_t index, const char *text)
 {
 	struct listing *l = ctx;
 	json_t *entry = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
-	const char *repository = json_get(entry, "repository");
 
 	(void)index;
 	if (entry == NULL)
 		return GG_E_CORRUPT;
-	if (!access_is_auditor(&l->c->who) &&
-	    (repository[0] == '\0' ||
-		(ruleset_access(l->c->rs, &l->c->who, repository) &
-		    ACCESS_FETCH) == 0)) {
+	if (!access_may_read_entry(l->c, entry)) {
 		json_decref(entry);
 		return 0;
 	}
 	return json_array_append_new(l->items, entry) == 0 ? 0 : GG_E_NOMEM;
 }
 
+static int
+list_entries(const struct web_call *c, struct audit_query q, uint64_t limit,
+    json_t *items, uint64_t *next, struct gg_error *err)
+{
+	struct listing l = { .c = c, .items = items };
+	int rc;
+
+	q.limit = (size_t)limit;
+	*next = 0;
+	for (int i = 0; i < ROUNDS_MAX; i++) {
+		rc = store_audit_query(c->ops->store, &q, add_entry, &l, next,
+		    err);
+		if (rc != 0 || *next == 0 || json_array_size(items) >= limit)
+			break;
+		q.cursor = *next;
+		q.limit = limit - json_array_size(items);
+	}
+	return rc;
+}
+
+int
+list_push_entries(const struct web_call *c, json_t *items, uint64_t *next,
+    struct gg_error *err)
+{
+	struct audit_query q = { .push = c->id, .oldest_first = true };
+	uint64_t limit = 50;
+	int rc;
+
+	if ((rc = query_number(c, "limit", 200, &limit, err)) != 0 ||
+	    (rc = query_number(c, "cursor", INT64_MAX, &q.cursor, err)) != 0)
+		return rc;
+	return list_entries(c, q, limit, items, next, err);
+}
+
 int
 list_audit(const struct web_call *c, json_t *items, uint64_t *next,
     struct gg_error *err)
 {
-	struct listing l = { .c = c, .items = items };
 	struct audit_query q = { .repository = query_text(c, "repository"),
 		.ref = query_text(c, "ref"),
 		.principal = query_text(c, "principal"),
@@ -235,18 +264,8 @@ list_audit(const struct web_call *c, json_t *items, uint64_t *next,
 	    (rc = query_time(c, "since", &q.since_ms, err)) != 0 ||
 	    (rc = query_time(c, "until", &q.until_ms, err)) != 0)
 		return rc;
-	q.limit = (size_t)limit;
 	q.oldest_first = order != NULL && strcmp(order, "oldest") == 0;
-	*next = 0;
-	for (int i = 0; i < ROUNDS_MAX; i++) {
-		rc = store_audit_query(c->ops->store, &q, add_entry, &l, next,
-		    err);
-		if (rc != 0 || *next == 0 || json_array_size(items) >= limit)
-			break;
-		q.cursor = *next;
-		q.limit = limit - json_array_size(items);
-	}
-	return rc;
+	return list_entries(c, q, limit, items, next, err);
 }
 
 int

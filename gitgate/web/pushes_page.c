@@ -132,6 +132,7 @@ push_page(struct web_call *c)
 	html_lit(&b, "</div><div class=\"side\">");
 	time_line(&b, &p);
 	view_facts(&b, &p, o);
+	view_receipts(c, &b);
 	html_lit(&b, "</div><div>");
 	change_load(c, p.id, p.updates, NULL, &ch);
 	view_commits(&b, &ch);

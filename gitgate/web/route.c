@@ -1,5 +1,6 @@
 /* Paths below "/-/": which handler, who may call it, by which methods. */
 #include "base/log.h"
+#include "base/num.h"
 #include "web/web_priv.h"
 
 #include <stdlib.h>
@@ -18,7 +19,7 @@ enum route_flags {
 
 static const struct route {
 	const char *path; /* '*' stands for an id, '+' for a provider's name,
-	                     a last "**" for a rest */
+	                     '#' for a number, a last "**" for a rest */
 	unsigned flags;
 	web_handler handler;
 	const char *verb;
@@ -34,6 +35,7 @@ static const struct route {
 	{ "/-/api/v1/pushes", ROUTE_API, api_pushes, NULL },
 	{ "/-/api/v1/pushes/*", ROUTE_API, api_push, NULL },
 	{ "/-/api/v1/pushes/*/preview", ROUTE_API, api_preview, NULL },
+	{ "/-/api/v1/pushes/*/receipts", ROUTE_API, api_push_receipts, NULL },
 	{ "/-/api/v1/findings", ROUTE_API, api_findings, NULL },
 	{ "/-/api/v1/findings", ROUTE_API | ROUTE_POST, api_findings_allow,
 	    NULL },
@@ -49,6 +51,7 @@ static const struct route {
 	{ "/-/api/v1/grants/*/revoke", ROUTE_API | ROUTE_POST, api_grant_act,
 	    "revoke" },
 	{ "/-/api/v1/audit", ROUTE_API, api_audit, NULL },
+	{ "/-/api/v1/audit/#/receipt", ROUTE_API, api_receipt, NULL },
 	{ "/-/api/v1/events", ROUTE_API, api_events, NULL },
 	{ "/-/api/v1/openapi.json", ROUTE_API | ROUTE_PUBLIC, api_openapi,
 	    NULL },
@@ -89,9 +92,10 @@ static const struct route {
 	{ "/-/audit", 0, audit_page, NULL },
 };
 
-/* What a path has where its pattern has a '*' or a '+'. */
+/* What a path has where its pattern has a '*', a '+' or a '#'. */
 struct path_parts {
 	char id[ULID_SIZE], name[40];
+	uint64_t index;
 };
 
 /* A provider's name; the configuration says which there are. */
@@ -107,10 +111,22 @@ cut_name(const char *path, char name[40])
 	return n;
 }
 
+/* As it is written out: no sign, no leading zero. */
+static size_t
+cut_number(const char *path, uint64_t *out)
+{
+	size_t n = strspn(path, "0123456789");
+
+	if (n == 0 || (path[0] == '0' && n > 1) ||
+	    num_parse(view_of(path, n), INT64_MAX, out, NULL) != 0)
+		return 0;
+	return n;
+}
+
 static bool
 path_fits(const char *pattern, const char *path, struct path_parts *parts)
 {
-	*parts = (struct path_parts){ "", "" };
+	*parts = (struct path_parts){ "", "", 0 };
 	for (; *pattern != '\0'; pattern++) {
 		size_t n;
 
@@ -118,6 +134,12 @@ path_fits(const char *pattern, const char *path, struct path_parts *parts)
 			return *path != '\0';
 		if (*pattern == '+') {
 			if ((n = cut_name(path, parts->name)) == 0)
+				return false;
+			path += n;
+			continue;
+		}
+		if (*pattern == '#') {
+			if ((n = cut_number(path, &parts->index)) == 0)
 				return false;
 			path += n;
 			continue;
@@ -301,6 +323,7 @@ web_handle(void *ctx, struct http_request *rq)
 	(void)ctx;
 	memcpy(c.id, parts.id, sizeof(c.id));
 	memcpy(c.name, parts.name, sizeof(c.name));
+	c.index = parts.index;
 	c.cfg = c.ops->config(c.ops->ctx);
 	c.rs = c.ops->ruleset(c.ops->ctx);
 	if (r == NULL) {

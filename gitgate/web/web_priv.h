@@ -26,6 +26,7 @@ struct web_call {
 	struct principal who;
 	struct web_session session;
 	char id[ULID_SIZE]; /* of the path, "" where it has none */
+	uint64_t index;     /* of an entry, likewise */
 	char name[40];      /* of a provider, likewise */
 	const char *verb;   /* approve, reject, withdraw, ... */
 };
@@ -79,6 +80,9 @@ bool access_is_called(const struct principal *p, const char *name);
  * may be NULL. */
 bool access_may_see(const struct web_call *c, const char *repository,
     const json_t *needs);
+/* An entry of the audit log: all for auditors, else of a repository that it
+ * may fetch. */
+bool access_may_read_entry(const struct web_call *c, const json_t *entry);
 /* May it review at all, and if not, why (a sentence)? */
 bool access_may_review(const struct web_call *c, const struct stored_hold *h,
     struct gg_error *why);
@@ -124,6 +128,8 @@ void api_pushes(struct web_call *c);
 void api_push(struct web_call *c);
 void api_preview(struct web_call *c);
 void api_audit(struct web_call *c);
+void api_receipt(struct web_call *c);
+void api_push_receipts(struct web_call *c);
 void api_openapi(struct web_call *c);
 void api_events(struct web_call *c);
 void api_findings(struct web_call *c);
@@ -184,6 +190,9 @@ GG_MUST_USE int list_pushes(const struct web_call *c, json_t *items,
     char next[ULID_SIZE], struct gg_error *err);
 GG_MUST_USE int list_audit(const struct web_call *c, json_t *items,
     uint64_t *next, struct gg_error *err);
+/* The entries of the push c->id that the caller may read, oldest first. */
+GG_MUST_USE int list_push_entries(const struct web_call *c, json_t *items,
+    uint64_t *next, struct gg_error *err);
 /* GG_E_NOTFOUND also for what the caller may not see. */
 GG_MUST_USE int load_hold(const struct web_call *c, struct stored_hold *h,
     struct stored_push *p, struct gg_error *err);
@@ -203,6 +212,9 @@ void view_grant_offer(const struct web_call *c, struct buf *b,
     const struct stored_hold *h);
 /* The HTTP status for a code. */
 unsigned status_of(int rc);
+
+/* receipts.c: of the push c->id, as a part of its page. */
+void view_receipts(struct web_call *c, struct buf *b);
 
 /* -- change_view.c (diff_view.h has more), holds_page.c -- */
 /* The state's word, coloured. */

@@ -431,6 +431,67 @@ def test_the_log_verifies(p, tmp_path):
         tlog_verify.verify(str(copy), key)
 
 
+def test_receipts(p, tmp_path):
+    """Who may read an entry gets what proves it; two verifiers agree."""
+    key = vkey(p.g)
+    env = {"PATH": "/usr/bin:/bin", "GITGATE_URL": p.g.url, "GITGATE_TOKEN": p.audrey}
+
+    def cli(*args, **more):
+        return subprocess.run(
+            [BIN / "gitgate", "audit", *args], capture_output=True, text=True, env={**env, **more}, cwd=tmp_path
+        )
+
+    push = p.g.hold(p.approved, p.audrey)["push"]
+    entries = {e["seq"]: e for e in p.g.audit(p.audrey, push=push)}
+    assert {e["type"] for e in entries.values()} >= {"push.received", "ref.update", "hold.review", "forward.result"}
+    # one by one, through API and command
+    some = min(entries)
+    one = p.g.api("GET", f"/audit/{some}/receipt", p.audrey)
+    assert one.status == 200 and one.text.startswith("c2sp.org/tlog-proof@v1\nextra ")
+    index, entry = tlog_verify.verify_receipt(one.text.encode(), key)
+    assert index == some and json.loads(entry) == entries[some]
+    assert tlog_verify.verify_receipt(cli("receipt", str(some)).stdout.encode(), key) == (index, entry)
+    # all of a push, by pages, as files
+    got, cursor = [], ""
+    while cursor is not None:
+        page = p.g.api("GET", f"/pushes/{push}/receipts?limit=2{cursor}", p.ann).json
+        got += page["receipts"]
+        assert 0 < len(page["receipts"]) <= 2
+        cursor = page["next"] and "&cursor=" + page["next"]
+    assert {r["index"]: r["type"] for r in got} == {i: e["type"] for i, e in entries.items()}
+    for r in got:
+        assert json.loads(tlog_verify.verify_receipt(r["receipt"].encode(), key)[1]) == entries[r["index"]]
+    files = cli("receipt", "--push", push).stdout.splitlines()
+    assert len(files) == len(entries) and not cli("receipt", "--push", push).stdout
+    assert len(json.loads(cli("receipt", "--push", push, "--json").stdout)) == len(entries)
+    # checked offline, by the command and by the other verifier
+    file = tmp_path / f"entry-{some}.tlog-proof"
+    good = cli("verify", "--key", key, "--receipt", str(file), GITGATE_URL="")
+    assert good.returncode == 0 and f"verified: entry {some} of the log" in good.stdout, good.stderr
+    assert json.loads(good.stdout.splitlines()[1]) == entries[some]
+    (tmp_path / "entry").write_bytes(entry + b"\n")
+    assert cli("verify", "--key", key, "--receipt", str(file), "--entry", "entry").returncode == 0
+    (tmp_path / "entry").write_bytes(entry.replace(b'"bot"', b'"bob"'))
+    bad = cli("verify", "--key", key, "--receipt", str(file), "--entry", "entry")
+    assert bad.returncode == 1 and "does not prove" in bad.stderr
+    for args in (["--receipt", str(file)], ["--key", key], ["--key", key, "--entry", "entry", "log"]):
+        assert cli("verify", *args).returncode == 2
+    for args in (["x"], ["1", "--push", push], [], ["--push", "x"]):
+        assert cli("receipt", *args).returncode in (1, 2) and not cli("receipt", *args).stdout
+    # only for who may read the entry
+    start = next(e["seq"] for e in p.g.audit(p.audrey) if e["type"] == "log.start")
+    theirs = p.g.audit(p.audrey, repository="private/one")[0]["seq"]
+    for token, index, status in (
+        (p.ann, some, 200), (p.zoe, some, 404), (None, some, 401), (p.ann, start, 404), (p.audrey, start, 200),
+        (p.ann, theirs, 404), (p.carl, theirs, 200), (p.ann, 10**9, 404), (p.ann, "01", 404), (p.ann, 10**19, 404),
+    ):  # fmt: skip
+        assert p.g.api("GET", f"/audit/{index}/receipt", token).status == status, (index, status)
+    problem(p.g.api("GET", f"/pushes/{push}/receipts", p.zoe), 404)
+    # linked from the push's page
+    b = Browserless(p.g, "ann", "correct horse battery")
+    assert f"/-/api/v1/audit/{some}/receipt" in b.get(f"/-/pushes/{push}").text
+
+
 def test_audit_query_command(p):
     args = ("audit", "query", "--repository", "demo/app", "--type", "hold.review", "--json")
 
@@ -460,6 +521,7 @@ def test_openapi_describes_what_is_answered(p):
         ("GET", "/holds"), ("GET", "/holds/{id}"), ("POST", "/holds/{id}/approve"), ("POST", "/holds/{id}/reject"),
         ("POST", "/holds/{id}/withdraw"), ("GET", "/pushes"), ("GET", "/pushes/{id}"), ("GET", "/audit"),
         ("GET", "/pushes/{id}/preview"), ("GET", "/findings"), ("POST", "/findings"), ("POST", "/findings/{id}/revoke"),
+        ("GET", "/audit/{index}/receipt"), ("GET", "/pushes/{id}/receipts"),
         ("GET", "/grants"), ("POST", "/grants"), ("GET", "/grants/{id}"), ("POST", "/grants/{id}/approve"),
         ("POST", "/grants/{id}/reject"), ("POST", "/grants/{id}/revoke"),
     }  # fmt: skip
@@ -480,13 +542,15 @@ def test_openapi_describes_what_is_answered(p):
     for method, path in sorted(described):
         responses = doc["paths"][path][method.lower()]["responses"]
         id = push if "pushes" in path else p.approved
-        real = path.replace("{id}", id)
+        real = path.replace("{id}", id).replace("{index}", "0")
+        unknown = path.replace("{id}", "01JD0000000000000000000000").replace("{index}", "999999999")
         cases = [(p.audrey, real)] if method == "GET" else [(p.ann, real)]
-        cases += [(None, real), (p.ann, path.replace("{id}", "01JD0000000000000000000000"))]
+        cases += [(None, real), (p.ann, unknown)]
         for token, url in cases:
             a = p.g.api(method, url, token, {} if method == "POST" else None)
             said = responses.get(str(a.status))
             assert said, (method, url, a.status)
             (kind,) = said["content"]
-            assert a.headers["Content-Type"] == kind
-            jsonschema.validate(a.json, resolved(said["content"][kind]["schema"]))
+            assert a.headers["Content-Type"].partition(";")[0] == kind
+            content = a.json if "json" in kind else a.text
+            jsonschema.validate(content, resolved(said["content"][kind]["schema"]))

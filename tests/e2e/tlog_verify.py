@@ -6,6 +6,7 @@ tlog-checkpoint and tlog-tiles, docs/formats.md), so that it shares no line
 with the program that wrote the log. Only the standard library is used.
 
     tlog_verify.py VKEY DIRECTORY
+    tlog_verify.py --receipt VKEY FILE
 
 prints the size and root that were checked, or the first fault (status 1).
 As a module: verify(directory, vkey) -> (size, root_base64), or LogError.
@@ -397,9 +398,64 @@ def verify(directory, vkey):
     return size, base64.b64encode(root).decode()
 
 
+# -- receipts (C2SP tlog-proof) ------------------------------------------------
+
+
+def inclusion_root(index, size, leaf, proof):
+    """The root that a proof gives (RFC 9162 section 2.1.3.2), or None."""
+    if index >= size:
+        return None
+    fn, sn, acc = index, size - 1, leaf
+    for p in proof:
+        if sn == 0:
+            return None
+        if fn & 1 or fn == sn:
+            acc = node_hash(p, acc)
+            while not fn & 1 and fn != 0:
+                fn, sn = fn >> 1, sn >> 1
+        else:
+            acc = node_hash(acc, p)
+        fn, sn = fn >> 1, sn >> 1
+    return acc if sn == 0 else None
+
+
+def verify_receipt(text, vkey, entry=None):
+    """(index, entry) that a receipt proves; its own entry if none is given."""
+    head, gap, note = text.partition(b"\n\n")
+    lines = head.split(b"\n")
+    if not gap or lines.pop(0) != b"c2sp.org/tlog-proof@v1":
+        raise LogError("not a receipt")
+    if lines and lines[0].startswith(b"extra "):
+        carried = unbase64(lines.pop(0)[6:].decode())
+        if carried is None:
+            raise LogError("a bad extra line")
+        entry = carried if entry is None else entry
+    if entry is None:
+        raise LogError("the receipt does not carry its entry")
+    match = lines and re.fullmatch(b"index (0|[1-9][0-9]{0,18})", lines.pop(0))
+    proof = [unbase64(line.decode()) for line in lines]
+    if not match or any(p is None or len(p) != 32 for p in proof):
+        raise LogError("a malformed receipt")
+    size, root = open_checkpoint(note, vkey)
+    index = int(match[1])
+    if inclusion_root(index, size, leaf_hash(entry), proof) != root:
+        raise LogError("the receipt does not prove this entry")
+    return index, entry
+
+
 def main(argv):
+    if len(argv) == 4 and argv[1] == "--receipt":
+        try:
+            with open(argv[3], "rb") as f:
+                index, entry = verify_receipt(f.read(), argv[2])
+        except (LogError, UnicodeDecodeError) as e:
+            print(e, file=sys.stderr)
+            return 1
+        print(index, entry.decode("ascii"))
+        return 0
     if len(argv) != 3:
         print("usage: tlog_verify.py VKEY DIRECTORY", file=sys.stderr)
+        print("       tlog_verify.py --receipt VKEY FILE", file=sys.stderr)
         return 2
     try:
         size, root = verify(argv[2], argv[1])

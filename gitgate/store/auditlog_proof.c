@@ -1,0 +1,143 @@
+/*
+ * Proofs from the tiles on disk. A hash that a proof needs lies in one tile,
+ * or is made of at most 128 of its hashes; a proof needs at most 64 hashes, so
+ * what one costs grows with the logarithm of the log only.
+ */
+#include "audit/receipt.h"
+#include "store/auditlog_priv.h"
+
+#define COSIGNED "cosigned"
+
+/* The tiles of a log of size entries, and the one that was read last. */
+struct tiles {
+	auditlog_fetch fetch;
+	void *ctx;
+	uint64_t size;
+	bool has_last;
+	struct tile last;
+	struct buf bytes;
+};
+static void
+tiles_release(struct tiles *t)
+{
+	buf_release(&t->bytes);
+}
+GG_DEFINE_AUTO_RELEASE(tiles);
+
+static int
+read_tile(struct tiles *t, unsigned level, uint64_t n, struct gg_error *err)
+{
+	struct tile want = { .level = level, .n = n, .width = TILE_WIDTH };
+	int rc;
+
+	if (n == tile_full_count(level, t->size))
+		want.width = tile_partial_width(level, t->size);
+	if (want.width == 0 || n > tile_full_count(level, t->size))
+		return gg_fail(err, GG_E_INPUT, "the log has no such hash");
+	if (t->has_last && t->last.level == level && t->last.n == n)
+		return 0;
+	t->has_last = false;
+	rc = tile_fetch(t->fetch, t->ctx, &want, &t->bytes, err);
+	if (rc != 0)
+		return rc;
+	t->has_last = true;
+	t->last = want;
+	return 0;
+}
+
+/* A merkle_reader. */
+static int
+read_hash(void *ctx, unsigned level, uint64_t index, struct merkle_hash *out,
+    struct gg_error *err)
+{
+	struct merkle_hash part[TILE_WIDTH];
+	unsigned up = level / 8, count = 1U << level % 8;
+	uint64_t first = index << level % 8;
+	size_t at = (size_t)(first % TILE_WIDTH);
+	struct tiles *t = ctx;
+	int rc;
+
+	if ((rc = read_tile(t, up, first / TILE_WIDTH, err)) != 0)
+		return rc;
+	if ((at + count) * MERKLE_HASH_BYTES > t->bytes.n)
+		return gg_fail(err, GG_E_INPUT, "the log has no such hash");
+	memcpy(part, t->bytes.p + at * MERKLE_HASH_BYTES,
+	    count * MERKLE_HASH_BYTES);
+	merkle_complete_root(part, count, out);
+	return 0;
+}
+
+int
+auditlog_prove_inclusion(auditlog_fetch fetch, void *ctx, uint64_t index,
+    uint64_t size, struct merkle_proof *out, struct gg_error *err)
+{
+	GG_AUTO_RELEASE(tiles) t = { .fetch = fetch, .ctx = ctx, .size = size };
+
+	buf_init(&t.bytes, TILE_BYTES + 1);
+	return merkle_prove_inclusion(read_hash, &t, index, size, out, err);
+}
+
+int
+auditlog_prove_consistency(auditlog_fetch fetch, void *ctx, uint64_t old_size,
+    uint64_t size, struct merkle_proof *out, struct gg_error *err)
+{
+	GG_AUTO_RELEASE(tiles) t = { .fetch = fetch, .ctx = ctx, .size = size };
+
+	buf_init(&t.bytes, TILE_BYTES + 1);
+	return merkle_prove_consistency(read_hash, &t, old_size, size, out,
+	    err);
+}
+
+int
+auditlog_checkpoint(struct auditlog *l, bool cosigned, struct buf *out,
+    struct gg_error *err)
+{
+	const char *name = cosigned ? COSIGNED : "checkpoint";
+
+	return auditlog_fetch_dir(l->dir, name, out, err);
+}
+
+/* A checkpoint of ours that is large enough; what witnesses signed first. */
+static int
+checkpoint_beyond(struct auditlog *l, uint64_t index, struct buf *note,
+    struct checkpoint *c, struct gg_error *err)
+{
+	const struct note_vkey *k = note_skey_vkey(l->key);
+	int rc;
+
+	if (auditlog_checkpoint(l, true, note, NULL) == 0 &&
+	    checkpoint_open(buf_view(note), k, c, NULL) == 0 && c->size > index)
+		return 0;
+	buf_clear(note);
+	if ((rc = auditlog_wait_published(l, index, err)) != 0 ||
+	    (rc = auditlog_checkpoint(l, false, note, err)) != 0)
+		return rc;
+	return checkpoint_open(buf_view(note), k, c, err);
+}
+
+int
+auditlog_receipt(struct auditlog *l, uint64_t index, struct buf *out,
+    struct gg_error *err)
+{
+	GG_AUTO_RELEASE(buf) note = BUF_INIT(NOTE_MAX_BYTES);
+	GG_AUTO_RELEASE(receipt) r = { .has_entry = true, .index = index };
+	struct checkpoint c;
+	int rc;
+
+	buf_init(&r.entry, TILE_ENTRY_MAX_BYTES);
+	if ((rc = auditlog_read(l, index, &r.entry, err)) != 0 ||
+	    (rc = checkpoint_beyond(l, index, &note, &c, err)) != 0)
+		return rc;
+	rc = auditlog_prove_inclusion(auditlog_fetch_dir, l->dir, index, c.size,
+	    &r.proof, err);
+	if (rc != 0)
+		return rc;
+	r.checkpoint = buf_view(&note);
+	/* What we give away holds, or is not given. */
+	rc = receipt_verify(&r, buf_view(&r.entry), note_skey_vkey(l->key),
+	    NULL, err);
+	if (rc != 0)
+		return rc;
+	receipt_format(&r, out);
+	return buf_check(out, err);
+}
