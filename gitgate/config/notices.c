@@ -8,7 +8,7 @@
 
 static const char *const known_events[] = { "held", "approved", "rejected",
 	"forwarded", "failed", "expired", "stale", "withdrawn", "superseded",
-	NULL };
+	"out-of-band", NULL };
 
 static int
 check_name(const struct loading *l, const struct yaml_node *at,
@@ -42,7 +42,7 @@ check_events(const struct loading *l, const struct yaml_node *map,
 			k++;
 		if (known_events[k] == NULL)
 			return yaml_fail(l->tree, yaml_get(map, "events"), err,
-			    "events: \"%.40s\" is none of held, approved, rejected, forwarded, failed, expired, stale, withdrawn and superseded",
+			    "events: \"%.40s\" is none of held, approved, rejected, forwarded, failed, expired, stale, withdrawn, superseded and out-of-band",
 			    t->events.v[i]);
 	}
 	return 0;

@@ -11,6 +11,7 @@
  *	gate_issuers.c     ID tokens: issuers' keys
  *	gate_token_use.c   ID tokens: each for one repository
  *	gate_mirror.c      keeping mirrors up to date
+ *	gate_out_of_band.c  upstream moved, and not by us
  *	gate_fetch.c       clone and fetch
  *	gate_receive.c     reading a push
  *	gate_judge.c       inspection and policy of a push
@@ -104,6 +105,11 @@ struct repo_state {
 	int done_rc;
 	struct gg_error done_err;
 	int64_t refreshed_wall_ms;
+	/* What the runner compares with (gate_out_of_band.c): the refs that
+	 * were read last, when they were asked for, and of which upstream. */
+	struct shared_advert *known;
+	int64_t known_ms;
+	char known_place[65];
 };
 
 enum metric {
@@ -119,6 +125,7 @@ enum metric {
 	METRIC_AUTH_FAILURES,
 	METRIC_NOTICES,
 	METRIC_NOTICES_FAILED,
+	METRIC_OUT_OF_BAND,
 	METRIC_COUNT
 };
 
@@ -312,6 +319,18 @@ void mirror_refresh_later(struct gate *g, const char *repository);
  */
 bool mirror_has_followed(struct gate *g, const char *repository,
     const struct shared_advert *push_refs);
+/*
+ * Compare what a refresh that runs has read (asked for at asked_ms) with what
+ * was known; what no push of ours explains is written into the audit log, and
+ * told. An error: it could not be; the mirror must not follow then.
+ */
+GG_MUST_USE int out_of_band_check(struct gate *g, const struct snapshot *snap,
+    const struct repo_ref *repo, struct repo_state *st,
+    struct shared_advert *fresh, int64_t asked_ms, struct gg_error *err);
+/* The mirror has followed: after a restart it is what was known. */
+GG_MUST_USE int out_of_band_mirrored(struct gate *g,
+    const struct repo_ref *repo, struct gg_error *err);
+#define OUT_OF_BAND_TYPE "ref.out-of-band"
 /* Move what an accepted push brought from its quarantine into the mirror. */
 void mirror_adopt(struct gate *g, const struct config *c,
     const char *repository, const char *push_id);

@@ -160,12 +160,23 @@ run_later(struct gate *g, const char *repository, void (*fn)(void *))
 }
 
 static int
+follow(struct refresh *r, const struct advert *a, struct gg_error *err)
+{
+	bool changed;
+	int rc = update_mirror(r, a, &changed, err);
+
+	return rc != 0 ? rc : out_of_band_mirrored(r->g, r->repo, err);
+}
+
+static int
 refresh_once(struct refresh *r, struct gg_error *err)
 {
 	GG_AUTO(advert) a = NULL;
+	GG_AUTO_ADVERT fresh = NULL;
 	struct repo_state *st = r->state;
-	bool same, changed = true, unclean;
+	bool same, unclean;
 	struct shared_advert *old;
+	int64_t asked_ms = clock_wall_ms();
 	int rc;
 
 	rc = courier_list(r->g, r->repo->name, false, false, &a, err);
@@ -174,13 +185,16 @@ refresh_once(struct refresh *r, struct gg_error *err)
 	pthread_mutex_lock(&st->mutex);
 	same = st->seen != NULL && advert_same_refs(st->seen->advert, a);
 	pthread_mutex_unlock(&st->mutex);
-	if (!same && (rc = update_mirror(r, a, &changed, err)) != 0)
+	fresh = shared_advert_new(gg_take(a));
+	if ((rc = out_of_band_check(r->g, r->snap, r->repo, st, fresh, asked_ms,
+		 err)) != 0 ||
+	    (!same && (rc = follow(r, fresh->advert, err)) != 0))
 		return rc;
 	pthread_mutex_lock(&st->mutex);
 	st->refreshed_wall_ms = clock_wall_ms();
 	if (!same) {
 		old = st->seen;
-		st->seen = shared_advert_new(gg_take(a));
+		st->seen = shared_advert_ref(fresh);
 		shared_advert_unref(old);
 	}
 	unclean = !st->clean || st->n_packs > PACKS_MAX;

@@ -66,6 +66,7 @@ batch_add(struct batch *b)
 	return &b->v[b->n++];
 }
 
+/* h NULL: of refs. */
 static void
 add_for(struct batch *b, const struct notice_target *t, const char *event,
     uint64_t index, const json_t *entry, const struct stored_hold *h,
@@ -79,10 +80,23 @@ add_for(struct batch *b, const struct notice_target *t, const char *event,
 	n->entry = (int64_t)index;
 	n->target = path_f("%s", t->name);
 	n->event = path_f("%s", event);
-	n->hold_id = path_f("%s", h->id);
-	n->subject = notice_subject(event, h);
-	n->body = notice_body(t->kind, event, index, entry, h, public_url);
+	n->hold_id = path_f("%s", h != NULL ? h->id : "");
+	n->subject = h != NULL ? notice_subject(event, h) :
+				 notice_refs_subject(entry);
+	n->body = h != NULL ?
+	    notice_body(t->kind, event, index, entry, h, public_url) :
+	    notice_refs_body(t->kind, index, entry, public_url);
 	n->created_ms = clock_wall_ms();
+}
+
+static void
+scan_refs(const struct config *c, uint64_t index, const json_t *entry,
+    struct batch *b)
+{
+	for (size_t i = 0; i < c->n_notices; i++)
+		if (notice_is_for_refs(&c->notices[i], entry))
+			add_for(b, &c->notices[i], NOTICE_OUT_OF_BAND, index,
+			    entry, NULL, c->public_url);
 }
 
 static bool
@@ -107,6 +121,8 @@ scan_entry(struct gate *g, const struct config *c, uint64_t index,
 	GG_AUTO_RELEASE(stored_hold) h = { 0 };
 	int rc;
 
+	if (event != NULL && strcmp(event, NOTICE_OUT_OF_BAND) == 0)
+		scan_refs(c, index, entry, b);
 	if (event == NULL || id == NULL || c->n_notices == 0)
 		return SCAN_ON;
 	rc = store_hold_get(g->store, id, &h, err);

@@ -31,6 +31,11 @@ notice_event(const json_t *entry)
 
 	if (json_is_true(json_object_get(entry, "void")))
 		return NULL;
+	/* Of those that one look at upstream found, the first. */
+	if (strcmp(type, "ref.out-of-band") == 0)
+		return json_is_integer(json_object_get(entry, "seen_at_once")) ?
+		    NOTICE_OUT_OF_BAND :
+		    NULL;
 	if (strcmp(type, "hold.opened") == 0)
 		return "held";
 	/* a rejection is told by the hold's end, which stands beside it */
@@ -90,6 +95,15 @@ notice_is_for(const struct notice_target *t, const char *event,
 	if (t->rules.n > 0 && !is_by_rule(h->needs, &t->rules))
 		return false;
 	return t->groups.n == 0 || asks_one_of(h->needs, &t->groups);
+}
+
+bool
+notice_is_for_refs(const struct notice_target *t, const json_t *entry)
+{
+	return (t->events.n == 0 || strv_has(&t->events, NOTICE_OUT_OF_BAND)) &&
+	    glob_list_match(&t->repositories,
+		view_str(text_of(entry, "repository"))) &&
+	    t->rules.n == 0 && t->groups.n == 0;
 }
 
 static char *
@@ -411,25 +425,112 @@ slack_escaped(const char *s)
 }
 
 static char *
-slack_body(const char *event, const json_t *entry, const struct stored_hold *h,
-    const char *public_url)
+slack_json(const char *subject, const char *facts, const char *button,
+    const char *url)
 {
-	GG_AUTO_RELEASE(buf) facts = BUF_INIT(BODY_MAX);
 	GG_AUTO_RELEASE(buf) cut = BUF_INIT(SLACK_TEXT + 8);
-	GG_AUTO_MEM char *url = path_f("%s/-/holds/%s", public_url, h->id);
-	GG_AUTO_MEM char *subject = notice_subject(event, h);
 	GG_AUTO_MEM char *fallback = slack_escaped(subject);
 
-	buf_addf(&facts, "%s\n", headline(event));
-	add_facts(&facts, event, entry, h);
-	utf8_replace(&cut, view_str(buf_str(&facts)), SLACK_TEXT);
+	utf8_replace(&cut, view_str(facts), SLACK_TEXT);
 	/* plain_text: nothing in it is taken for a link or a mention */
 	return dumped(json_pack("{s:s, s:[{s:s, s:{s:s, s:s, s:b}},"
 				" {s:s, s:[{s:s, s:{s:s, s:s}, s:s}]}]}",
 	    "text", fallback, "blocks", "type", "section", "text", "type",
 	    "plain_text", "text", buf_str(&cut), "emoji", 0, "type", "actions",
 	    "elements", "type", "button", "text", "type", "plain_text", "text",
-	    strcmp(event, "held") == 0 ? "Review" : "Open", "url", url));
+	    button, "url", url));
+}
+
+static char *
+slack_body(const char *event, const json_t *entry, const struct stored_hold *h,
+    const char *public_url)
+{
+	GG_AUTO_RELEASE(buf) facts = BUF_INIT(BODY_MAX);
+	GG_AUTO_MEM char *url = path_f("%s/-/holds/%s", public_url, h->id);
+	GG_AUTO_MEM char *subject = notice_subject(event, h);
+
+	buf_addf(&facts, "%s\n", headline(event));
+	add_facts(&facts, event, entry, h);
+	return slack_json(subject, buf_str(&facts),
+	    strcmp(event, "held") == 0 ? "Review" : "Open", url);
+}
+
+/* -- refs that moved without the gate -- */
+
+static const char *
+refs_headline(void)
+{
+	return "Upstream moved, and no push through the gate explains it.";
+}
+
+static long long
+more_than_one(const json_t *entry)
+{
+	long long n = json_integer_value(json_object_get(entry,
+	    "seen_at_once"));
+
+	return n > 1 ? n - 1 : 0;
+}
+
+char *
+notice_refs_subject(const json_t *entry)
+{
+	GG_AUTO_RELEASE(buf) b = BUF_INIT(16384);
+
+	buf_adds(&b, NOTICE_OUT_OF_BAND ": ");
+	add_words(&b, text_of(entry, "repository"));
+	buf_adds(&b, " ");
+	add_words(&b, text_of(entry, "ref"));
+	if (more_than_one(entry) > 0)
+		buf_addf(&b, " and %lld more", more_than_one(entry));
+	return taken(&b);
+}
+
+static void
+add_refs_facts(struct buf *b, const json_t *entry)
+{
+	buf_addf(b, "%s\n\n", refs_headline());
+	add_line(b, "repository", text_of(entry, "repository"));
+	add_line(b, "ref", text_of(entry, "ref"));
+	add_line(b, "was", text_of(entry, "old"));
+	add_line(b, "is", text_of(entry, "new"));
+	add_line(b, "seen", text_of(entry, "time"));
+	if (more_than_one(entry) > 0)
+		buf_addf(b, "and %lld more refs\n", more_than_one(entry));
+}
+
+static char *
+refs_json(uint64_t index, const json_t *entry, const char *url)
+{
+	return dumped(json_pack(
+	    "{s:s, s:s, s:{s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:I, s:I}}",
+	    "type", "ref." NOTICE_OUT_OF_BAND, "timestamp",
+	    text_of(entry, "time"), "data", "event", NOTICE_OUT_OF_BAND, "url",
+	    url, "repository", json_words(text_of(entry, "repository")), "ref",
+	    json_words(text_of(entry, "ref")), "old",
+	    json_words(text_of(entry, "old")), "new",
+	    json_words(text_of(entry, "new")), "kind", text_of(entry, "kind"),
+	    "refs_total", (json_int_t)more_than_one(entry) + 1, "audit_index",
+	    (json_int_t)index));
+}
+
+char *
+notice_refs_body(enum notice_kind kind, uint64_t index, const json_t *entry,
+    const char *public_url)
+{
+	GG_AUTO_RELEASE(buf) b = BUF_INIT(BODY_MAX);
+	GG_AUTO_MEM char *url = path_f("%s/-/audit?type=ref." NOTICE_OUT_OF_BAND
+				       "&repository=%s",
+	    public_url, text_of(entry, "repository"));
+	GG_AUTO_MEM char *subject = notice_refs_subject(entry);
+
+	if (kind == NOTICE_WEBHOOK || kind == NOTICE_PROGRAM)
+		return refs_json(index, entry, url);
+	add_refs_facts(&b, entry);
+	if (kind == NOTICE_SLACK)
+		return slack_json(subject, buf_str(&b), "Open", url);
+	buf_addf(&b, "\n%s\n", url);
+	return taken(&b);
 }
 
 char *

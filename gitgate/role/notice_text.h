@@ -17,6 +17,14 @@ const char *notice_event(const json_t *entry);
 bool notice_is_for(const struct notice_target *t, const char *event,
     const struct stored_hold *h);
 
+/* Of an entry that upstream moved without the gate; it has no hold. */
+#define NOTICE_OUT_OF_BAND "out-of-band"
+bool notice_is_for_refs(const struct notice_target *t, const json_t *entry);
+/* As notice_subject() and notice_body(). */
+char *notice_refs_subject(const json_t *entry);
+char *notice_refs_body(enum notice_kind kind, uint64_t index,
+    const json_t *entry, const char *public_url);
+
 /* "held: acme/app refs/heads/main by ci/agent"; malloc'ed. */
 char *notice_subject(const char *event, const struct stored_hold *h);
 /*

@@ -278,6 +278,9 @@ static const char *const steps[] = {
 	" end_ms BIGINT NOT NULL,"
 	" PRIMARY KEY (issuer, id));"
 	"CREATE INDEX saml_assertion_end ON saml_assertion (end_ms);",
+
+	/* 8: pushes that ended lately */
+	"CREATE INDEX push_done ON push (repository, done_ms);",
 };
 
 /* One step, or 1 when there is nothing left to do. The lock makes two

@@ -271,6 +271,16 @@ typedef int (*store_push_cb)(void *ctx, const struct stored_push *p);
 /* Newest first. next: id to go on from, "" at the end. */
 GG_MUST_USE int store_push_list(struct store *s, const struct store_query *q,
     store_push_cb cb, void *ctx, char next[ULID_SIZE], struct gg_error *err);
+/*
+ * Refs that pushes of ours may have moved upstream: those under way (allowed,
+ * or approved holds), and those that upstream took and that ended at or after
+ * since_ms. done_ms: when it ended, 0: it is under way. A non-zero return of
+ * cb stops it and is passed on.
+ */
+typedef int (*store_move_cb)(void *ctx, const char *ref, const char *old_hex,
+    const char *new_hex, int64_t done_ms);
+GG_MUST_USE int store_push_moves(struct store *s, const char *repository,
+    int64_t since_ms, store_move_cb cb, void *ctx, struct gg_error *err);
 /* Every push that is receiving or forwarding, oldest first: for recovery. */
 GG_MUST_USE int store_push_unfinished(struct store *s, store_push_cb cb,
     void *ctx, struct gg_error *err);

@@ -8,12 +8,13 @@ import hmac
 import http.server
 import json
 import socketserver
+import subprocess
 import threading
 import time
 
 import pytest
 
-from gate import ROOT, hold_id, until
+from gate import ROOT, hold_id, ref, until
 
 HOLD_MAIN = {
     "name": "protect-main",
@@ -373,3 +374,31 @@ def test_a_wrong_notice_is_refused_with_its_line(make_gate, notice, said):
     g.write_config()
     p = g.cli("check", check=False)
     assert p.returncode == 1 and said in p.stderr and "gitgate.yaml:" in p.stderr, p.stderr
+
+
+def test_upstream_that_moved_without_the_gate_is_told_once(make_gate, tmp_path, receiver):
+    u = receiver.url
+    g = told(
+        make_gate,
+        tmp_path,
+        [
+            {"name": "all", "webhook": u + "/all"},
+            {"name": "holds", "webhook": u + "/holds", "groups": ["dba"]},
+            {"name": "only", "webhook": u + "/only", "events": ["out-of-band"], "repositories": ["demo/*"]},
+        ],
+    )
+    g.clone(g.bot)
+    main = ref(g.upstream, "main")
+    for name in ("one", "two"):
+        subprocess.run(["git", "-c", "safe.directory=*", "branch", name, main], cwd=g.upstream, check=True)
+    g.clone(g.bot)
+    receiver.wait(2, g.log)
+    push_held(g)  # told to all but /only, so nothing more was on its way
+    receiver.wait(3, g.log)
+    got = {path: json.loads(body) for path, _, body, _ in receiver.got[:2]}
+    assert sorted(got) == ["/all", "/only"]
+    n = got["/only"]
+    assert n["type"] == "ref.out-of-band"
+    assert n["data"]["repository"] == "demo/app" and n["data"]["refs_total"] == 2
+    assert (n["data"]["ref"], n["data"]["new"], n["data"]["kind"]) == ("refs/heads/one", main, "create")
+    assert n["data"]["url"].endswith("/-/audit?type=ref.out-of-band&repository=demo/app")
