@@ -117,15 +117,50 @@ account_page(struct web_call *c)
 	page_reply(c, 200, &b);
 }
 
-/* One session of the caller's, or (id NULL) all; in the log first. */
+struct search {
+	const char *id;
+	bool found;
+};
+
 static int
-end_sessions(struct web_call *c, const char *id, uint64_t *n,
+is_it(void *ctx, const struct stored_session *s)
+{
+	struct search *x = ctx;
+
+	x->found = x->found || strcmp(s->id, x->id) == 0;
+	return 0;
+}
+
+/* What is not there is not said to have ended. */
+static int
+find_session(struct web_call *c, const char *id, struct gg_error *err)
+{
+	struct search x = { .id = id };
+	int rc = store_session_list(c->ops->store, c->who.name, is_it, &x, err);
+
+	if (rc == 0 && !x.found)
+		return gg_fail(err, GG_E_NOTFOUND, "no such session of yours");
+	return rc;
+}
+
+int
+account_end(struct web_call *c, const char *id, uint64_t *n,
     struct gg_error *err)
 {
 	struct stored_session which = { .id = (char *)(uintptr_t)id };
-	int rc = signin_note(c, "session.ended", c->who.name, &which,
-	    id == NULL ? "everywhere" : NULL, err);
+	GG_AUTO_RELEASE(buf) how = BUF_INIT(512);
+	int rc = id != NULL ? find_session(c, id, err) : 0;
 
+	if (rc != 0)
+		return rc;
+	if (id == NULL)
+		buf_adds(&how, "everywhere");
+	if (!c->session.is_open)
+		buf_addf(&how, "%sby %s %s", id == NULL ? ", " : "",
+		    auth_method_name(c->who.method),
+		    c->who.credential_id != NULL ? c->who.credential_id : "");
+	rc = signin_note(c, "session.ended", c->who.name, &which,
+	    how.n > 0 ? buf_str(&how) : NULL, err);
 	return rc != 0 ?
 	    rc :
 	    store_session_end(c->ops->store, c->who.name, id, n, err);
@@ -136,7 +171,7 @@ account_end_session(struct web_call *c)
 {
 	struct gg_error err = { 0 };
 	uint64_t n = 0;
-	int rc = end_sessions(c, c->id, &n, &err);
+	int rc = account_end(c, c->id, &n, &err);
 
 	if (rc != 0)
 		page_failure(c, rc, &err);
@@ -151,7 +186,7 @@ account_sign_out(struct web_call *c)
 	    auth_cookie_name(c->cfg), "", "; Max-Age=0");
 	struct gg_error err = { 0 };
 	uint64_t n = 0;
-	int rc = end_sessions(c, NULL, &n, &err);
+	int rc = account_end(c, NULL, &n, &err);
 
 	if (rc != 0)
 		page_failure(c, rc, &err);

@@ -269,10 +269,3 @@ api_hold_act(struct web_call *c)
 	else
 		reply_hold(c);
 }
-
-void
-api_openapi(struct web_call *c)
-{
-	http_reply(c->rq, 200, "application/json", view_str(openapi_json),
-	    NULL);
-}

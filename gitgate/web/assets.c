@@ -1,5 +1,5 @@
 /*
- * What browsers fetch beside the pages: the files of web/assets, as they are.
+ * What is fetched beside the pages: the files of web/assets, as they are.
  * The assembler takes them in (paths are those of the make's folder), and
  * the Makefile lets this object depend on them.
  */
@@ -21,11 +21,13 @@
 ASSET(css, "style.css")
 ASSET(js, "app.js")
 ASSET(icon, "icon.svg")
+ASSET(openapi, "openapi.json")
 
 static struct asset assets[] = {
 	{ .name = "style.css", .type = "text/css; charset=utf-8" },
 	{ .name = "app.js", .type = "text/javascript; charset=utf-8" },
 	{ .name = "icon.svg", .type = "image/svg+xml" },
+	{ .name = "openapi.json", .type = "application/json" },
 };
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -33,7 +35,8 @@ static void
 name_them(void)
 {
 	const char *const ends[][2] = { { asset_css, asset_css_end },
-		{ asset_js, asset_js_end }, { asset_icon, asset_icon_end } };
+		{ asset_js, asset_js_end }, { asset_icon, asset_icon_end },
+		{ asset_openapi, asset_openapi_end } };
 	char hex[DIGEST_SHA256_HEX_SIZE];
 
 	for (size_t i = 0; i < GG_COUNT(assets); i++) {

@@ -1,4 +1,4 @@
-/* The style sheet, the script and the icon, with an ETag each. */
+/* The files of web/assets, with an ETag each. */
 #include "web/web_priv.h"
 
 void

@@ -130,7 +130,10 @@ void api_preview(struct web_call *c);
 void api_audit(struct web_call *c);
 void api_receipt(struct web_call *c);
 void api_push_receipts(struct web_call *c);
-void api_openapi(struct web_call *c);
+void api_account(struct web_call *c);
+void api_sessions(struct web_call *c);
+void api_session_end(struct web_call *c);
+void api_sign_out(struct web_call *c);
 void api_events(struct web_call *c);
 void api_findings(struct web_call *c);
 void api_findings_allow(struct web_call *c);
@@ -181,6 +184,12 @@ void api_failure(struct web_call *c, int rc, const struct gg_error *err);
 bool api_may_act(struct web_call *c);
 /* {"comment": "..."} or {} or nothing. A new string; NULL when it is wrong. */
 char *api_read_comment(struct web_call *c);
+
+/* -- account_page.c -- */
+/* End one session of the caller's, or (id NULL) all; in the audit log first.
+ * *n: how many there were. */
+GG_MUST_USE int account_end(struct web_call *c, const char *id, uint64_t *n,
+    struct gg_error *err);
 
 /* -- lists.c: reading lists and records, for API and pages -- */
 /* 0; GG_E_PEER for a wrong query argument; the store's codes. */
@@ -234,6 +243,5 @@ struct asset {
 const struct asset *asset_find(const char *name);
 /* Its address with its digest, for a quoted attribute. */
 void asset_url(struct buf *b, const char *name);
-extern const char openapi_json[];
 
 #endif
