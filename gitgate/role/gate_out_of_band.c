@@ -486,7 +486,7 @@ write_entries(struct gate *g, const char *repository, const struct gone_by *f,
 		e[n++] = rest_entry(repository, f->moves.n - one);
 	/* Who is told of the first one is told how many there are. */
 	(void)json_object_set_new(e[0], "seen_at_once",
-	    json_integer((json_int_t)(f->moves.n + (f->head_was != NULL))));
+	    json_integer((json_int_t)f->moves.n + (f->head_was != NULL)));
 	rc = audit_write(g, e, n, err);
 	free(e);
 	return rc;

@@ -28,7 +28,7 @@ decode_loose(struct view v, struct buf *out, struct gg_error *err)
 	GG_AUTO_RELEASE(buf) tight = BUF_INIT(v.n + 1);
 
 	for (size_t i = 0; i < v.n; i++)
-		if (memchr(" \t\r\n", v.p[i], 4) == NULL)
+		if (!xml_is_space(v.p[i]))
 			buf_addc(&tight, v.p[i]);
 	return base64_decode(out, buf_view(&tight), err);
 }

@@ -36,7 +36,7 @@ contains(struct view in, const char *word)
 static void
 skip_space(struct view *v)
 {
-	while (v->n > 0 && memchr(" \t\r\n", v->p[0], 4) != NULL)
+	while (v->n > 0 && xml_is_space(v->p[0]))
 		view_skip(v, 1);
 }
 
@@ -187,10 +187,9 @@ xml_text(const xmlNode *n, struct buf *out)
 	}
 	if (out->failed != 0)
 		return false;
-	while (out->n > from && memchr(" \t\r\n", out->p[out->n - 1], 4))
+	while (out->n > from && xml_is_space(out->p[out->n - 1]))
 		out->p[--out->n] = '\0';
-	while (from + skip < out->n &&
-	    memchr(" \t\r\n", out->p[from + skip], 4))
+	while (from + skip < out->n && xml_is_space(out->p[from + skip]))
 		skip++;
 	if (skip > 0) {
 		memmove(out->p + from, out->p + from + skip,

@@ -31,6 +31,13 @@ GG_DEFINE_AUTO_RELEASE(xml);
 GG_MUST_USE int xml_read(struct view in, const char *what, struct xml *out,
     struct gg_error *err);
 
+/* White space as XML has it. */
+static inline bool
+xml_is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 bool xml_is(const xmlNode *n, const char *ns, const char *name);
 /* The next element child after `after` (NULL: the first); NULL: none. */
 xmlNode *xml_next(const xmlNode *parent, const xmlNode *after);
