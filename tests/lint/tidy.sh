@@ -18,9 +18,14 @@ one='n=$1; shift; flags=("${@:1:n}"); shift "$n"
 if [ $# -gt 0 ]; then
 	printf '%s\n' "$@"
 else
-	git ls-files 'gitgate/*/*.c'
+	git ls-files 'gitgate/*/*.c' | grep -v saml/second_reader.c
 fi | xargs -P 2 -n 4 bash -c "$one" tidy "${#flags[@]}" "${flags[@]}" >"$log"
 status=$?
+# glib's headers use what is banned here (see the Makefile).
+if [ $# -eq 0 ]; then
+	clang-tidy --quiet gitgate/saml/second_reader.c -- -DGG_ALLOW_BANNED \
+		"${flags[@]}" >>"$log" 2>&1 || status=1
+fi
 if [ "$status" -ne 0 ]; then
 	grep -E '(warning|error):' "$log" | sort -u
 	grep -qE '(warning|error):' "$log" || tail -n 40 "$log"
