@@ -67,6 +67,8 @@ int cmd_holds_withdraw(struct cli *cli, int argc, char **argv);
 int cmd_pushes_list(struct cli *cli, int argc, char **argv);
 int cmd_pushes_show(struct cli *cli, int argc, char **argv);
 int cmd_pushes_checkout(struct cli *cli, int argc, char **argv);
+int cmd_pushes_diff(struct cli *cli, int argc, char **argv);
+int cmd_pushes_replay(struct cli *cli, int argc, char **argv);
 int cmd_findings_list(struct cli *cli, int argc, char **argv);
 int cmd_findings_allow(struct cli *cli, int argc, char **argv);
 int cmd_findings_revoke(struct cli *cli, int argc, char **argv);

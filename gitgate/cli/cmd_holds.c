@@ -152,6 +152,26 @@ print_need(const json_t *need)
 	}
 }
 
+static void
+print_timeline(const json_t *moments)
+{
+	static const char *const more[] = { "who", "hold", "state", "message" };
+	const json_t *m;
+	size_t i;
+
+	json_array_foreach(moments, i, m)
+	{
+		GG_AUTO_RELEASE(buf) b = BUF_INIT(1u << 20);
+
+		buf_addf(&b, "%s %s", json_str(m, "time"),
+		    json_str(m, "event"));
+		for (size_t k = 0; k < GG_COUNT(more); k++)
+			if (json_str(m, more[k])[0] != '\0')
+				buf_addf(&b, " %s", json_str(m, more[k]));
+		say_safe("  ", buf_str(&b));
+	}
+}
+
 void
 remote_details(const json_t *o)
 {
@@ -172,6 +192,7 @@ remote_details(const json_t *o)
 	json_array_foreach(json_object_get(o, "needs"), i, need)
 	    print_need(need);
 	remote_updates(json_object_get(o, "updates"));
+	print_timeline(json_object_get(o, "timeline"));
 }
 
 int

@@ -3,159 +3,13 @@
  * said, to recorded pushes. Each is inspected again in a sandboxed inspector
  * that this command starts itself.
  */
-#include "cli/cli.h"
+#include "cli/judge.h"
 
 #include "base/clock.h"
-#include "base/fd.h"
-#include "policy/policy.h"
-#include "role/recorded.h"
-#include "role/secret_rules.h"
-#include "role/spawn.h"
-#include "scan/text.h"
 
-#include <signal.h>
 #include <string.h>
-#include <sys/wait.h>
-
-struct judge {
-	struct config *config;
-	struct store *store;
-	struct ruleset *rs;
-	char *bin_dir;
-	int rules_fd; /* compiled secret rules; 0: none */
-};
-
-static void
-judge_release(struct judge *j)
-{
-	ruleset_free(j->rs);
-	store_free(j->store);
-	config_free(j->config);
-	free(j->bin_dir);
-	if (j->rules_fd > 0)
-		fd_close(j->rules_fd);
-}
-GG_DEFINE_AUTO_RELEASE(judge);
-
-/* An inspector for one job; it ends when its socket closes. */
-static int
-start_inspector(const struct judge *j, pid_t *pid, int *sock,
-    struct gg_error *err)
-{
-	GG_AUTO_MEM char *path = path_f("%s/gitgate-inspector", j->bin_dir);
-	GG_AUTO_MEM char *mirrors = path_f("%s/mirrors", j->config->state_dir);
-	GG_AUTO_MEM char *quarantine = path_f("%s/quarantine",
-	    j->config->state_dir);
-	const char *const args[] = { "gitgate-inspector", mirrors, quarantine,
-		j->config->sandbox == SANDBOX_REQUIRED ? "required" :
-							 "best-effort",
-		NULL };
-
-	return spawn_role(path, args, SPAWN_ENV_LEAST, pid, sock, err);
-}
-
-static int
-compile_rules(struct judge *j, struct gg_error *err)
-{
-	const struct strv *files = ruleset_secret_files(j->rs);
-	GG_AUTO_RELEASE(buf) text = BUF_INIT(SCAN_TEXT_MAX);
-	GG_AUTO_FD sock = -1;
-	pid_t pid;
-	int rc;
-
-	if (files->n == 0)
-		return 0;
-	if ((rc = scan_rules_text(files, &text, err)) != 0 ||
-	    (rc = start_inspector(j, &pid, &sock, err)) != 0)
-		return rc;
-	if ((j->rules_fd = fd_memfile("rules", view_str(""), err)) < 0)
-		rc = err->code;
-	else
-		rc = secret_rules_compile(sock, buf_view(&text),
-		    j->config->sandbox == SANDBOX_REQUIRED, j->rules_fd, err);
-	fd_close(fd_take(&sock));
-	(void)waitpid(pid, NULL, 0);
-	return rc;
-}
-
-static int
-judge_open(struct cli *cli, const char *policy_dir, struct judge *j,
-    struct gg_error *err)
-{
-	int rc;
-
-	if ((rc = cli_store(cli, &j->config, &j->store, err)) != 0 ||
-	    (rc = spawn_find_dir(&j->bin_dir, err)) != 0)
-		return rc;
-	(void)signal(SIGPIPE, SIG_IGN);
-	rc = ruleset_load(policy_dir != NULL ? policy_dir :
-					       j->config->policy_dir,
-	    &j->rs, NULL, err);
-	return rc == 0 ? compile_rules(j, err) : rc;
-}
-
-static int
-rejudge(const struct judge *j, const struct stored_push *p, json_t *trace,
-    struct rejudged *out, struct gg_error *err)
-{
-	GG_AUTO_FD sock = -1;
-	pid_t pid;
-	int rc;
-
-	if ((rc = start_inspector(j, &pid, &sock, err)) != 0)
-		return rc;
-	rc = recorded_rejudge(j->config, j->store, j->rs, j->rules_fd, p, sock,
-	    trace, out, err);
-	fd_close(fd_take(&sock));
-	(void)waitpid(pid, NULL, 0);
-	return rc;
-}
-
-/* label, then text that is safe for a terminal; no newline. */
-static void
-put(const char *label, const char *text)
-{
-	GG_AUTO_RELEASE(buf) b = BUF_INIT(8192);
-
-	text_safe_add(&b, text);
-	say("%s%s", label, buf_str(&b));
-}
 
 /* -- explain -- */
-
-static void
-say_condition(const json_t *c)
-{
-	say("      %s ",
-	    json_is_true(json_object_get(c, "matched")) ? "yes" : "no ");
-	put("", json_str(c, "name"));
-	put(": ", json_str(c, "why"));
-	say("\n");
-}
-
-static void
-say_trace(const json_t *trace)
-{
-	size_t i, k;
-	json_t *t, *c;
-
-	json_array_foreach(trace, i, t)
-	{
-		bool matched = json_is_true(json_object_get(t, "matched"));
-
-		say("  %s ", matched ? "matched    " : "not matched");
-		put("", json_str(t, "rule"));
-		put(" (", json_str(t, "file"));
-		say(":%lld) on ",
-		    (long long)json_integer_value(json_object_get(t, "line")));
-		put("", json_str(t, "ref"));
-		if (matched)
-			put(" -> ", json_str(t, "verdict"));
-		say("\n");
-		json_array_foreach(json_object_get(t, "conditions"), k, c)
-		    say_condition(c);
-	}
-}
 
 int
 cmd_policy_explain(struct cli *cli, int argc, char **argv)
@@ -176,9 +30,10 @@ cmd_policy_explain(struct cli *cli, int argc, char **argv)
 		return cli_usage(&err);
 	}
 	trace = json_array();
-	if (judge_open(cli, dir, &j, &err) != 0 ||
+	if (judge_begin(cli, &j, &err) != 0 ||
+	    judge_rules(&j, dir, &err) != 0 ||
 	    store_push_get(j.store, w.v[0], &p, &err) != 0 ||
-	    rejudge(&j, &p, trace, &r, &err) != 0) {
+	    judge_again(&j, &p, trace, -1, &r, &err) != 0) {
 		json_decref(trace);
 		return cli_fail(&err);
 	}
@@ -186,9 +41,9 @@ cmd_policy_explain(struct cli *cli, int argc, char **argv)
 	if (cli->json) {
 		say_json(e);
 	} else {
-		put("push ", p.id);
-		put(" to ", p.repository);
-		put(" by ", p.principal);
+		say_part("push ", p.id);
+		say_part(" to ", p.repository);
+		say_part(" by ", p.principal);
 		say("\nverdict: %s%s\n", verdict_name(r.decision->verdict),
 		    json_is_true(json_object_get(e, "same_policy")) ?
 			"" :
@@ -221,12 +76,12 @@ say_row(struct tally *t, const struct stored_push *p, const char *was,
 			"recorded", was, "now", now, "why", why));
 		return;
 	}
-	put("", p->id);
+	say_part("", p->id);
 	say("  %-5s -> %-5s  ", was, now);
-	put("", p->repository);
-	put("  ", p->principal);
+	say_part("", p->repository);
+	say_part("  ", p->principal);
 	if (*why != '\0')
-		put("  ", why);
+		say_part("  ", why);
 	say("\n");
 }
 
@@ -258,7 +113,7 @@ test_one(void *ctx, const struct stored_push *p)
 		return 0;
 	}
 	t->n++;
-	rc = rejudge(t->judge, p, NULL, &r, &err);
+	rc = judge_again(t->judge, p, NULL, -1, &r, &err);
 	if (rc != 0) {
 		t->failed++;
 		say_row(t, p, verdict_name(was), "?", err.msg);
@@ -315,7 +170,8 @@ cmd_policy_test(struct cli *cli, int argc, char **argv)
 	    cli_time(since, &t.since_ms, &err) != 0)
 		return cli_usage(&err);
 	t.rows = json_array();
-	if (judge_open(cli, dir, &j, &err) != 0 ||
+	if (judge_begin(cli, &j, &err) != 0 ||
+	    judge_rules(&j, dir, &err) != 0 ||
 	    test_all(&t, repository, &err) != 0) {
 		json_decref(t.rows);
 		return cli_fail(&err);

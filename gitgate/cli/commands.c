@@ -148,6 +148,17 @@ const struct command cli_commands[] = {
 	    "pushes too: refs/pushed/<n> is the n-th ref update,\n"
 	    "refs/upstream/ what upstream has." LOCAL,
 	    cmd_pushes_checkout },
+	{ "pushes diff", "ID [--commits]",
+	    "Print what a recorded push changes as a unified diff that git "
+	    "apply takes:\nthe net change of each ref, and with --commits that "
+	    "of each commit. As recorded,\nelse from a fresh inspection." LOCAL,
+	    cmd_pushes_diff },
+	{ "pushes replay", "ID [--policy DIR] [--json]",
+	    "Inspect and judge a recorded push again from the recorded "
+	    "bytes, against the\nrefs of then and by the policy of then (or "
+	    "of DIR), and say whether it comes out\nthe same; exits 1 when "
+	    "not. Recorded files that are not what was recorded are\nnamed." LOCAL,
+	    cmd_pushes_replay },
 	{ "findings list", "[--repository R] [--limit N] [--cursor C] [--json]",
 	    "List the findings that reviewers have allowed, newest first." REMOTE,
 	    cmd_findings_list },

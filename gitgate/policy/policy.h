@@ -35,6 +35,8 @@ GG_DEFINE_AUTO(ruleset);
 
 /* Hex SHA-256 over the names and bytes of all files in order. */
 const char *ruleset_digest(const struct ruleset *rs);
+/* The files that the digest is over, paths below the directory; borrowed. */
+const struct strv *ruleset_files(const struct ruleset *rs);
 size_t ruleset_n_rules(const struct ruleset *rs);
 size_t ruleset_n_files(const struct ruleset *rs);
 

@@ -88,9 +88,16 @@ ruleset_free(struct ruleset *rs)
 	}
 	free(rs->aliases);
 	strv_release(&rs->secret_files);
+	strv_release(&rs->files);
 	free(rs->access);
 	free(rs->rules);
 	free(rs);
+}
+
+const struct strv *
+ruleset_files(const struct ruleset *rs)
+{
+	return &rs->files;
 }
 
 const char *

@@ -72,6 +72,7 @@ load_file(struct ruleset *rs, const char *dir, const char *name,
 		    file);
 	if (rc < 0)
 		return gg_wrap(err, rc, "%s", file);
+	strv_add(&rs->files, name);
 	return ruleset_parse(rs, file, buf_view(&text), err);
 }
 
@@ -88,6 +89,8 @@ load_beside(struct ruleset *rs, const char *dir, const char *name,
 		    file);
 	if (rc < 0)
 		return gg_wrap(err, rc, "%s", file);
+	if (!strv_has(&rs->files, name))
+		strv_add(&rs->files, name);
 	return ruleset_add_digest(rs, name, buf_view(text), err);
 }
 

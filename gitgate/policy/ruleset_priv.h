@@ -104,6 +104,7 @@ struct ruleset {
 	struct owner_alias *aliases;
 	size_t n_aliases;
 	struct strv secret_files; /* full paths */
+	struct strv files;        /* what was read, below the directory */
 	struct access_entry *access;
 	size_t n_access;
 	struct grant_entry *grants;

@@ -414,6 +414,7 @@ push_forward(struct push *p)
 	enum forward_state state;
 
 	FAILPOINT("gate.decided");
+	push_mark(p, "intended");
 	if (record_intent(p, &err) != 0) {
 		push_refuse(p, PUSH_INVALID, "", &err);
 		return;
@@ -421,6 +422,7 @@ push_forward(struct push *p)
 	FAILPOINT("gate.before-forward");
 	ref_statuses_init(&s, &p->updates);
 	state = forward_run(&f, &s, &err);
+	push_mark(p, "answered");
 	FAILPOINT("gate.after-forward");
 	if (record_result(p, state, &s, &err) != 0) {
 		for (size_t i = 0; i < s.n; i++)

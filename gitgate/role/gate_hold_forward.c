@@ -27,6 +27,7 @@ struct hold_run {
 	struct ref_updates updates;
 	struct strv options;
 	bool atomic, has_pack;
+	int64_t intended_ms, answered_ms; /* 0: nothing was sent */
 };
 
 static void
@@ -150,6 +151,11 @@ close_run(struct hold_run *r, enum forward_state st, struct ref_statuses *s,
 	json_t *outcome = forward_outcome_json(st, s, message);
 	struct gg_error err = { 0 };
 
+	if (r->intended_ms != 0)
+		(void)json_object_set_new(outcome, "timings",
+		    json_pack("{s:I, s:I}", "intended",
+			(json_int_t)r->intended_ms, "answered",
+			(json_int_t)r->answered_ms));
 	if (log_result(r, s, to, message, &err) != 0 ||
 	    store_hold_move(r->gate->store, r->hold.id, HOLD_APPROVED, to,
 		outcome, st == FORWARD_DONE ? PUSH_FORWARDED : PUSH_FAILED,
@@ -219,7 +225,9 @@ try_forward(struct hold_run *r)
 		if (log_intent(r, &err) != 0)
 			return;
 		FAILPOINT("gate.hold-before-forward");
+		r->intended_ms = clock_wall_ms();
 		st = forward_run(&f, &s, &err);
+		r->answered_ms = clock_wall_ms();
 		FAILPOINT("gate.hold-after-forward");
 		if (!is_open(st) && st != FORWARD_DONE)
 			st = look_again(&f, st, &s);

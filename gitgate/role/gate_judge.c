@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "crypto/digest.h"
 #include "ipc/codec.h"
+#include "role/kept_policy.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +19,19 @@
 
 /* How long an inspector that is told to end may take. */
 #define STOP_INSPECTOR_MS 10000
+
+void
+push_mark(struct push *p, const char *what)
+{
+	json_t *t = json_object_get(p->rec.request, "timings");
+
+	if (t == NULL) {
+		t = json_object();
+		(void)json_object_set_new(p->rec.request, "timings", t);
+	}
+	(void)json_object_set_new(t, what,
+	    json_integer((json_int_t)clock_wall_ms()));
+}
 
 static int
 open_beside(const struct push *p, const char *name, int flags,
@@ -85,6 +99,7 @@ push_begin_inspection(struct push *p, const char *pack_file,
 	struct inspection_order o = order_of(p);
 	GG_AUTO_FD pack = -1;
 	GG_AUTO_FD report = -1;
+	char head[OID_HEX + 1];
 	int rc;
 
 	if ((pack = open(pack_file, O_RDONLY | O_CLOEXEC)) < 0)
@@ -94,6 +109,9 @@ push_begin_inspection(struct push *p, const char *pack_file,
 		return err->code;
 	if ((rc = inspectors_take(p->gate, &p->inspector, err)) != 0)
 		return rc;
+	oid_format(&o.head, head);
+	(void)json_object_set_new(p->rec.request, "head", json_string(head));
+	push_mark(p, "inspecting");
 	return inspection_order_send(&o, p->inspector, pack, report, err);
 }
 
@@ -115,6 +133,7 @@ push_end_inspection(struct push *p, uint64_t n, char **limit,
 		return rc;
 	free(p->rec.report_digest);
 	p->rec.report_digest = path_f("%s", digest);
+	push_mark(p, "inspected");
 	return 0;
 }
 
@@ -154,6 +173,7 @@ evaluate(struct push *p, struct gg_error *err)
 {
 	int64_t now_ms = clock_wall_ms();
 	GG_AUTO_RELEASE(strv) allowed = STRV_INIT;
+	GG_AUTO_RELEASE(trace_keeper) keeper = { 0 };
 	struct policy_input in = {
 		.repository = p->who.repo.name,
 		.principal = &p->who.principal,
@@ -164,9 +184,12 @@ evaluate(struct push *p, struct gg_error *err)
 		.allowed_findings = &allowed,
 		.hook = gate_ask_hook,
 		.hook_ctx = p->gate,
+		.trace = trace_begin(&keeper, p->who.snap->config,
+		    p->who.snap->ruleset, p->updates.n),
 	};
 	int rc;
 
+	push_mark(p, "judged");
 	if ((rc = push_allowed_findings(p, now_ms, &allowed, err)) != 0 ||
 	    (rc = push_note_findings(p, &allowed, err)) != 0 ||
 	    (rc = FAILPOINT_FAILS("gate.evaluate") ?
@@ -182,7 +205,8 @@ evaluate(struct push *p, struct gg_error *err)
 	p->rec.policy_digest = path_f("%s", p->decision->policy_digest);
 	if (p->rec.updates == NULL)
 		return gg_fail(err, GG_E_NOMEM, "decision");
-	return 0;
+	return trace_keep(&keeper, p->dir, p->rec.policy_digest, p->rec.request,
+	    err);
 }
 
 /* What made the rules match, for the person at the other end. */

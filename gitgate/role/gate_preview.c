@@ -18,7 +18,7 @@ gate_preview(void *ctx, const struct stored_push *push, json_t **out,
 		return rc;
 	trace = json_array();
 	rc = recorded_rejudge(snap->config, g->store, snap->ruleset,
-	    snap->rules_fd, push, inspector, trace, &r, err);
+	    snap->rules_fd, push, inspector, trace, -1, &r, err);
 	if (rc == 0) {
 		*out = recorded_explanation(snap->ruleset, push, &r, trace);
 		rc = *out != NULL ?

@@ -75,6 +75,8 @@ void push_release(struct push *p);
  * the end: who pushes one after the other never meets his own last push. */
 void push_leave(struct push *p);
 GG_DEFINE_AUTO_RELEASE(push);
+/* This happens to the push now: kept in request.timings (docs/formats.md). */
+void push_mark(struct push *p, const char *what);
 
 /* -- gate_judge.c -- */
 /* Give the job to an inspector; pack_file: the growing pack. */

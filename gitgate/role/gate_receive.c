@@ -533,6 +533,7 @@ take_request(struct push *p, const struct receive_request *rq,
 	json_decref(p->rec.updates);
 	p->rec.updates = plain_updates(&p->updates);
 	describe_request(p, rq);
+	push_mark(p, "commands");
 	if (rc == 0)
 		rc = store_push_add(p->gate->store, &p->rec, err);
 	return rc;
@@ -555,7 +556,7 @@ prepare(struct push *p, struct intake *in, const char *pack,
 	if ((rc = find_symrefs(p, err)) != 0)
 		return rc;
 	if ((rc = recorded_keep_refs(p->who.snap->config, p->upstream->advert,
-		 p->dir, err)) != 0 ||
+		 p->dir, p->rec.request, err)) != 0 ||
 	    (rc = push_begin_inspection(p, pack, err)) != 0)
 		return rc;
 	pthread_mutex_lock(&in->mutex);
@@ -593,6 +594,7 @@ run_push(struct push *p, struct intake *in, struct http_request *rq,
 	pthread_mutex_lock(&in->mutex);
 	in->inspector = -1;
 	pthread_mutex_unlock(&in->mutex);
+	push_mark(p, "received");
 	finish_request(p, in);
 	client_open(&p->client, rq);
 	if (in->gone) {

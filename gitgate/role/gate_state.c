@@ -5,6 +5,7 @@
 #include "ipc/codec.h"
 #include "role/gate_issuers.h"
 #include "role/gate_tls.h"
+#include "role/kept_policy.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -95,6 +96,8 @@ gate_load(struct gate *g, int config_fd, struct gg_error *err)
 		snapshot_unref(fresh);
 		return rc;
 	}
+	if (kept_policy_add(fresh->config, fresh->ruleset, err) != 0)
+		log_event(EV_policy_not_kept, kv_err(err));
 	pthread_mutex_lock(&g->mutex);
 	old = g->snap;
 	fresh->next = old;

@@ -1,8 +1,10 @@
 #include "role/recorded.h"
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/text.h"
 #include "crypto/digest.h"
+#include "ipc/codec.h"
 #include "role/inspection_order.h"
 #include "role/secret_rules.h"
 
@@ -17,14 +19,12 @@
 /* -- upstream's refs of that day -- */
 
 static int
-write_shared(const struct config *c, const struct buf *bytes, char **path,
-    struct gg_error *err)
+write_shared(const struct config *c, const struct buf *bytes, const char *hex,
+    char **path, struct gg_error *err)
 {
 	GG_AUTO_MEM char *dir = path_f("%s/adverts", c->state_dir);
-	char hex[DIGEST_SHA256_HEX_SIZE];
 	int rc;
 
-	digest_sha256_hex(buf_view(bytes), hex);
 	*path = path_f("%s/%s", dir, hex);
 	if (access(*path, R_OK) == 0)
 		return 0;
@@ -35,16 +35,20 @@ write_shared(const struct config *c, const struct buf *bytes, char **path,
 
 int
 recorded_keep_refs(const struct config *c, const struct advert *refs,
-    const char *push_dir, struct gg_error *err)
+    const char *push_dir, json_t *request, struct gg_error *err)
 {
 	GG_AUTO_MEM char *own = path_f("%s/upstream", push_dir);
 	GG_AUTO_RELEASE(buf) bytes = BUF_INIT(ADVERT_MAX_BYTES);
 	GG_AUTO_MEM char *shared = NULL;
+	char hex[DIGEST_SHA256_HEX_SIZE];
 	int rc;
 
 	advert_encode(refs, &bytes);
-	if ((rc = buf_check(&bytes, err)) != 0 ||
-	    (rc = write_shared(c, &bytes, &shared, err)) != 0)
+	if ((rc = buf_check(&bytes, err)) != 0)
+		return rc;
+	digest_sha256_hex(buf_view(&bytes), hex);
+	(void)json_object_set_new(request, "refs_sha256", json_string(hex));
+	if ((rc = write_shared(c, &bytes, hex, &shared, err)) != 0)
 		return rc;
 	if (link(shared, own) == 0)
 		return 0;
@@ -183,7 +187,9 @@ struct rerun {
 	const char **symrefs;
 	bool has_pack;
 	char *quarantine;
-	int rules_fd;
+	int rules_fd, diff_fd;
+	struct oid head;
+	int64_t at_ms; /* when it was judged */
 	unsigned char salt[JOB_SALT_BYTES];
 };
 
@@ -247,6 +253,14 @@ load_rerun(struct rerun *r, struct gg_error *err)
 	for (size_t i = 0; i < r->updates.n; i++)
 		r->symrefs[i] = json_string_value(json_object_get(symrefs,
 		    r->updates.v[i].refname));
+	(void)oid_parse(view_str(json_string_value(json_object_get(request,
+			    "head"))),
+	    &r->head);
+	r->at_ms = json_integer_value(json_object_get(json_object_get(request,
+							  "timings"),
+	    "judged"));
+	if (r->at_ms == 0)
+		r->at_ms = r->push->created_ms;
 	ulid_new(id);
 	r->quarantine = path_f("%s/quarantine/%s", r->config->state_dir, id);
 	return 0;
@@ -266,6 +280,7 @@ order_of(const struct rerun *r)
 		.principal = &r->principal,
 		.updates = &r->updates,
 		.upstream = r->upstream,
+		.head = r->head,
 		.shallow = &r->shallow,
 		.push_id = r->push->id,
 		.quarantine = r->quarantine,
@@ -296,12 +311,29 @@ open_pack(const struct rerun *r, uint64_t *n, struct gg_error *err)
 }
 
 static int
+write_diff(const struct rerun *r, int inspector, struct gg_error *err)
+{
+	const struct limits *l = &r->config->limits;
+	GG_AUTO_RELEASE(buf) body = BUF_INIT(16);
+	GG_AUTO_RELEASE(frame) f = FRAME_INIT;
+	GG_AUTO_MEM char *limit = NULL;
+	int rc;
+
+	enc_u64(&body, l->diff_bytes);
+	rc = frame_send(inspector, MSG_DIFF, 0, buf_view(&body), &r->diff_fd, 1,
+	    err);
+	return rc != 0 ?
+	    rc :
+	    inspector_expect(inspector, MSG_DIFF_DONE, MSG_NONE,
+		clock_mono_ms() + (int64_t)l->inspection_ms, &f, &limit, err);
+}
+
+static int
 inspect_again(const struct rerun *r, int inspector, struct change_report **out,
-    struct gg_error *err)
+    char digest[DIGEST_SHA256_HEX_SIZE], struct gg_error *err)
 {
 	struct inspection_order o = order_of(r);
 	GG_AUTO_MEM char *limit = NULL;
-	char digest[DIGEST_SHA256_HEX_SIZE];
 	uint64_t n = 0;
 	GG_AUTO_FD report = fd_memfile("report", view_str(""), err);
 	GG_AUTO_FD pack = report < 0 ? -1 : open_pack(r, &n, err);
@@ -315,7 +347,7 @@ inspect_again(const struct rerun *r, int inspector, struct change_report **out,
 		    digest, &limit, err);
 	if (rc == GG_E_LIMIT && limit != NULL && *limit != '\0')
 		return gg_wrap(err, rc, "limit %s", limit);
-	return rc;
+	return rc == 0 && r->diff_fd >= 0 ? write_diff(r, inspector, err) : rc;
 }
 
 /* The reason that this rule gave for this ref when the push was judged. */
@@ -370,10 +402,15 @@ not_asked(void *ctx, const char *program, const json_t *input,
 int
 recorded_rejudge(const struct config *c, struct store *store,
     const struct ruleset *rs, int rules_fd, const struct stored_push *push,
-    int inspector, json_t *trace, struct rejudged *out, struct gg_error *err)
+    int inspector, json_t *trace, int diff_fd, struct rejudged *out,
+    struct gg_error *err)
 {
 	GG_AUTO_RELEASE(rerun)
-	r = { .config = c, .rs = rs, .push = push, .rules_fd = rules_fd };
+	r = { .config = c,
+		.rs = rs,
+		.push = push,
+		.rules_fd = rules_fd,
+		.diff_fd = diff_fd };
 	GG_AUTO_RELEASE(rejudged) j = { 0 };
 	GG_AUTO_RELEASE(strv) allowed = STRV_INIT;
 	int rc;
@@ -382,9 +419,10 @@ recorded_rejudge(const struct config *c, struct store *store,
 	    (rc = secret_rules_salt(c->state_dir, r.salt, err)) != 0)
 		return rc;
 	if ((rc = load_rerun(&r, err)) != 0 ||
-	    (rc = store_allowance_in_force(store, r.repo.name, push->created_ms,
+	    (rc = store_allowance_in_force(store, r.repo.name, r.at_ms,
 		 &allowed, err)) != 0 ||
-	    (rc = inspect_again(&r, inspector, &j.report, err)) != 0)
+	    (rc = inspect_again(&r, inspector, &j.report, j.report_digest,
+		 err)) != 0)
 		return rc;
 	struct policy_input in = {
 		.repository = r.repo.name,
@@ -392,7 +430,7 @@ recorded_rejudge(const struct config *c, struct store *store,
 		.updates = &r.updates,
 		.symref_targets = r.symrefs,
 		.report = j.report,
-		.now_wall_ms = push->created_ms,
+		.now_wall_ms = r.at_ms,
 		.allowed_findings = &allowed,
 		.hook = not_asked,
 		.hook_ctx = (void *)(uintptr_t)push,

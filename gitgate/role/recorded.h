@@ -19,16 +19,18 @@
 #include <jansson.h>
 
 /*
- * Keep upstream's refs as the push saw them: <push_dir>/upstream. Pushes that
- * saw the same refs share one file (a hard link below state-dir/adverts).
+ * Keep upstream's refs as the push saw them: <push_dir>/upstream, and their
+ * SHA-256 as request.refs_sha256. Pushes that saw the same refs share one file (a hard link below state-dir/adverts).
  */
-GG_MUST_USE int recorded_keep_refs(const struct config *c,
-    const struct advert *refs, const char *push_dir, struct gg_error *err);
+GG_MUST_USE int
+recorded_keep_refs(const struct config *c, const struct advert *refs,
+    const char *push_dir, json_t *request, struct gg_error *err);
 /* Remove shared refs that no push needs any more. */
 void recorded_sweep_refs(const struct config *c);
 
 struct rejudged {
 	struct change_report *report;
+	char report_digest[65]; /* hex SHA-256 of the report of now */
 	struct decision *decision;
 };
 void rejudged_release(struct rejudged *r);
@@ -38,7 +40,8 @@ GG_DEFINE_AUTO_RELEASE(rejudged);
  * Inspect and judge a recorded push by a rule set, as of the time when it
  * came: findings that were allowed then are. inspector: socket of an idle one;
  * used up. rules_fd: the compiled secret rules of rs, 0 or less for none.
- * trace: as in policy_input, may be NULL. Hook programs are not asked: what
+ * trace: as in policy_input, may be NULL. diff_fd: a file that gets the diff
+ * records, -1 for none. Hook programs are not asked: what
  * one said to the same rule and ref then counts, or allow where it was not
  * asked.
  * GG_E_NOTFOUND when the push was recorded without what is needed, or its
@@ -46,7 +49,19 @@ GG_DEFINE_AUTO_RELEASE(rejudged);
  */
 GG_MUST_USE int recorded_rejudge(const struct config *c, struct store *store,
     const struct ruleset *rs, int rules_fd, const struct stored_push *push,
-    int inspector, json_t *trace, struct rejudged *out, struct gg_error *err);
+    int inspector, json_t *trace, int diff_fd, struct rejudged *out,
+    struct gg_error *err);
+
+/*
+ * Are the files of a recorded push those that were recorded? What is not, or
+ * is gone, is said in faults. GG_E_NOMEM and the like only.
+ */
+GG_MUST_USE int recorded_check(const struct config *c,
+    const struct stored_push *push, struct strv *faults, struct gg_error *err);
+/* What makes a push judged again another one, in words: its report (only if
+ * by the same policy), and each ref's verdict and reasons. */
+void recorded_compare(const struct stored_push *push, const struct rejudged *r,
+    bool same_policy, struct strv *differences);
 
 /* The strictest verdict that was recorded for a push; false when it was never
  * judged. */

@@ -168,6 +168,15 @@ api_hold(struct web_call *c)
 	reply_hold(c);
 }
 
+static void
+reply_push(struct web_call *c, const struct stored_push *p, const char *hold)
+{
+	json_t *o = json_of_push(c, p, hold);
+
+	json_object_set_new(o, "timeline", json_timeline(c, p));
+	api_reply(c, 200, o);
+}
+
 void
 api_push(struct web_call *c)
 {
@@ -179,7 +188,7 @@ api_push(struct web_call *c)
 	if (rc != 0)
 		api_failure(c, rc, &err);
 	else
-		api_reply(c, 200, json_of_push(c, &p, hold));
+		reply_push(c, &p, hold);
 }
 
 /* What the policy in force would say to a recorded push. */

@@ -111,6 +111,17 @@ copy_or(const json_t *x, json_t *otherwise)
 	return json_deep_copy(x);
 }
 
+/* Its times are told by the time line. */
+static json_t *
+outcome_json(const json_t *outcome)
+{
+	json_t *o = copy_or(outcome, json_null());
+
+	if (json_is_object(o))
+		(void)json_object_del(o, "timings");
+	return o;
+}
+
 /* Who vouched, for whom, and what else the credential proved. */
 static void
 add_identity(json_t *verified, const json_t *identity)
@@ -164,7 +175,7 @@ json_of_hold(const struct web_call *c, const struct stored_hold *h,
 	json_object_set_new(o, "push", json_text(h->push_id));
 	json_object_set_new(o, "updates", copy_or(h->updates, json_array()));
 	json_object_set_new(o, "needs", needs_json(h));
-	json_object_set_new(o, "outcome", copy_or(h->outcome, json_null()));
+	json_object_set_new(o, "outcome", outcome_json(h->outcome));
 	json_object_set_new(o, "policy_digest", json_text(h->policy_digest));
 	add_provenance(o, p);
 	return o;
@@ -185,7 +196,7 @@ json_of_push(const struct web_call *c, const struct stored_push *p,
 	json_object_set_new(o, "decided", json_time(p->decided_ms));
 	json_object_set_new(o, "done", json_time(p->done_ms));
 	json_object_set_new(o, "updates", copy_or(p->updates, json_array()));
-	json_object_set_new(o, "outcome", copy_or(p->outcome, json_null()));
+	json_object_set_new(o, "outcome", outcome_json(p->outcome));
 	json_object_set_new(o, "hold",
 	    hold_id != NULL && hold_id[0] != '\0' ?
 		url_json(c, "holds", hold_id) :

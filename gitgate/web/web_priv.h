@@ -90,6 +90,9 @@ bool access_may_review(const struct web_call *c, const struct stored_hold *h,
 /* -- json.c: new references, NULL without memory -- */
 json_t *json_of_hold(const struct web_call *c, const struct stored_hold *h,
     const struct stored_push *p); /* p may be NULL */
+/* [{"time","event", and where there are "who","hold","state","message"}], in
+ * the order of time (docs/formats.md, "The recorded push"). */
+json_t *json_timeline(const struct web_call *c, const struct stored_push *p);
 json_t *json_of_push(const struct web_call *c, const struct stored_push *p,
     const char *hold_id); /* may be NULL */
 /* Reviews that count for one need. */

@@ -275,7 +275,9 @@ def test_pushes(p):
     reasons = {r["rule"]: r for r in denied["updates"][0]["reasons"]}
     assert reasons["no-secret"]["paths"] == [{"path": "secret/key", "change": "added", "commit": p.denied_commit}]
     one = p.g.api("GET", "/pushes/" + denied["id"], p.ann)
-    assert check(one.json, PUSH) == denied
+    moment = exactly({"time": TIME, "event": TEXT}, who=TEXT, hold=ULID, state=TEXT, message=TEXT)
+    assert check(one.json.get("timeline"), list_of(moment))
+    assert check({k: v for k, v in one.json.items() if k != "timeline"}, PUSH) == denied
     (landed,) = pushes(repository="demo/app", ref="refs/heads/feature")
     assert landed["state"] == "forwarded" and landed["claimed"] == {"agent.session": "s1"}
     assert landed["updates"][0]["new"] == p.feature and landed["outcome"]["refs"][0]["status"] == "ok"
@@ -300,7 +302,9 @@ def test_pushes_on_the_command_line(p, tmp_path):
     (denied,) = p.g.api("GET", "/pushes?ref=refs/heads/denied", p.ann).json["pushes"]
     listed = json.loads(p.g.remote_cli(p.ann, "pushes", "list", "--state", "denied", "--json").stdout)
     assert denied["id"] in [x["id"] for x in listed["pushes"]]
-    assert json.loads(p.g.remote_cli(p.ann, "pushes", "show", denied["id"], "--json").stdout) == denied
+    shown = json.loads(p.g.remote_cli(p.ann, "pushes", "show", denied["id"], "--json").stdout)
+    assert [m["event"] for m in shown.pop("timeline")][-1] == "done"
+    assert shown == denied
     assert "refs/heads/denied" in p.g.remote_cli(p.ann, "pushes", "show", denied["id"]).stdout
     assert p.g.remote_cli(p.zoe, "pushes", "show", denied["id"], check=False).returncode == 1
 
