@@ -36,7 +36,7 @@ grant_load(const struct web_call *c, struct stored_grant *g,
 {
 	int rc = store_grant_get(c->ops->store, c->id, g, err);
 
-	if (rc == 0 && !grant_may_see(c, g))
+	if (rc == GG_E_NOTFOUND || (rc == 0 && !grant_may_see(c, g)))
 		return gg_fail(err, GG_E_NOTFOUND, "no such grant");
 	return rc;
 }

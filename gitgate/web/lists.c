@@ -274,9 +274,10 @@ load_hold(const struct web_call *c, struct stored_hold *h,
 {
 	int rc = store_hold_get(c->ops->store, c->id, h, err);
 
-	if (rc != 0)
+	if (rc != 0 && rc != GG_E_NOTFOUND)
 		return rc;
-	if (!access_may_see(c, h->repository, h->needs))
+	/* In the same words: nobody learns which of the two it is. */
+	if (rc != 0 || !access_may_see(c, h->repository, h->needs))
 		return gg_fail(err, GG_E_NOTFOUND, "no such hold");
 	rc = store_push_get(c->ops->store, h->push_id, p, err);
 	return rc == GG_E_NOTFOUND ? 0 : rc;
@@ -289,6 +290,8 @@ load_push(const struct web_call *c, struct stored_push *p,
 	GG_AUTO_RELEASE(stored_hold) h = { 0 };
 	int rc = store_push_get(c->ops->store, c->id, p, err);
 
+	if (rc == GG_E_NOTFOUND)
+		return gg_fail(err, rc, "no such push");
 	if (rc != 0)
 		return rc;
 	rc = store_hold_of_push(c->ops->store, p->id, &h, err);
