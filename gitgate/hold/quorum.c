@@ -78,7 +78,8 @@ is_asked(const struct need *need, const struct quorum_review *who)
 	if (need->from.n == 0 && need->people.n == 0)
 		return true;
 	for (size_t i = 0; i < need->people.n; i++)
-		if (is_called(who, need->people.v[i]))
+		if (who->machine ? same_name(who->reviewer, need->people.v[i]) :
+				   is_called(who, need->people.v[i]))
 			return true;
 	for (size_t i = 0; i < need->from.n; i++)
 		if (who->groups != NULL &&

@@ -40,6 +40,9 @@ struct quorum_review {
 	 * whom a machine acts for); may be NULL. */
 	const struct strv *aliases;
 	bool approve;
+	/* A machine: further names are other people's. They tell who it is
+	 * not to judge, and never make it the one whose approval is asked. */
+	bool machine;
 };
 
 enum quorum_refusal {

@@ -117,6 +117,13 @@ principal_in_any(const struct principal *p, const struct strv *groups)
 	return false;
 }
 
+bool
+principal_is_machine(const struct principal *p)
+{
+	return p->method == AUTH_OIDC || p->method == AUTH_CERTIFICATE ||
+	    (p->owner != NULL && *p->owner != '\0');
+}
+
 static bool
 is_alnum(char c)
 {

@@ -70,6 +70,9 @@ GG_DEFINE_AUTO_RELEASE(principal);
 void principal_copy(struct principal *to, const struct principal *from);
 /* Is it in one of the groups? An empty list of groups: no. */
 bool principal_in_any(const struct principal *p, const struct strv *groups);
+/* Does a machine, or a token with an owner, act here and not a person? Its
+ * aliases and owner are then somebody else's names. */
+bool principal_is_machine(const struct principal *p);
 /* Names of principals and groups: 1..128 of [A-Za-z0-9._@:/+-], first one a
  * letter or digit. */
 bool principal_name_is_valid(struct view v);

@@ -167,7 +167,8 @@ view_all(const struct stored_grants *l, struct views *out)
 		for (size_t i = 0; i < gr->n_reviews; i++)
 			out->reviews[k++] = (struct quorum_review){
 				gr->reviews[i].reviewer, &gr->reviews[i].groups,
-				&gr->reviews[i].aliases, gr->reviews[i].approve
+				&gr->reviews[i].aliases, gr->reviews[i].approve,
+				gr->reviews[i].machine
 			};
 	}
 }

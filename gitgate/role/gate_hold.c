@@ -465,14 +465,14 @@ static struct quorum_review
 the_reviewer(const struct review *r)
 {
 	return (struct quorum_review){ r->who->name, &r->who->groups,
-		&r->known_as, r->approve };
+		&r->known_as, r->approve, principal_is_machine(r->who) };
 }
 
 static struct quorum_review
 an_earlier(const struct stored_review *r)
 {
 	return (struct quorum_review){ r->reviewer, &r->groups, &r->aliases,
-		r->approve };
+		r->approve, r->machine };
 }
 
 /* Who pushed, for whom; and by which names the reviewer is known. */
@@ -618,6 +618,7 @@ store_review(const struct review *r, enum hold_state next, struct gg_error *err)
 		.comment = (char *)(uintptr_t)r->comment,
 		.approve = r->approve,
 		.time_ms = clock_wall_ms(),
+		.machine = principal_is_machine(r->who),
 	};
 	int rc;
 

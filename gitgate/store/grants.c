@@ -87,6 +87,7 @@ review_read(const struct rows *r, size_t i, struct stored_review *v,
 
 	*v = (struct stored_review){ .time_ms = rows_i(r, i, 3) };
 	v->approve = strcmp(rows_s(r, i, 2), "approve") == 0;
+	v->machine = rows_i(r, i, 6) != 0;
 	if ((rc = col_text(r, i, 0, &v->reviewer, err)) != 0 ||
 	    (rc = col_text(r, i, 1, &v->comment, err)) != 0)
 		return rc;
@@ -101,7 +102,8 @@ add_reviews(struct tx *t, struct stored_grant *g, struct gg_error *err)
 	GG_AUTO_RELEASE(rows) r = { 0 };
 	int rc = tx_run(t, &r, err,
 	    "SELECT reviewer, comment, verdict, time_ms, group_names,"
-	    " aliases FROM grant_review WHERE grant_id = $1 ORDER BY number",
+	    " aliases, machine FROM grant_review WHERE grant_id = $1"
+	    " ORDER BY number",
 	    arg_s(g->id));
 
 	if (rc != 0 || r.n_rows == 0)
@@ -280,11 +282,12 @@ insert_review(struct tx *t, const char *id, size_t number,
 		return rc;
 	return tx_run(t, NULL, err,
 	    "INSERT INTO grant_review (grant_id, number, reviewer, comment,"
-	    " verdict, time_ms, group_names, aliases)"
-	    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+	    " verdict, time_ms, group_names, aliases, machine)"
+	    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
 	    arg_s(id), arg_i((int64_t)number), arg_s(v->reviewer),
 	    arg_s(v->comment), arg_s(v->approve ? "approve" : "reject"),
-	    arg_i(v->time_ms), arg_s(groups), arg_s(aliases));
+	    arg_i(v->time_ms), arg_s(groups), arg_s(aliases),
+	    arg_i(v->machine));
 }
 
 static int

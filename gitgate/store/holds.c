@@ -82,7 +82,8 @@ hold_read(const struct rows *r, size_t i, struct stored_hold *h,
 	return 0;
 }
 
-/* hold_id 0, reviewer 1, comment 2, verdict 3, time 4, groups 5, aliases 6 */
+/* hold_id 0, reviewer 1, comment 2, verdict 3, time 4, groups 5, aliases 6,
+ * machine 7 */
 static int
 add_review(struct stored_hold *h, const struct rows *r, size_t i,
     struct gg_error *err)
@@ -97,6 +98,7 @@ add_review(struct stored_hold *h, const struct rows *r, size_t i,
 	v = &h->reviews[h->n_reviews++];
 	*v = (struct stored_review){ .time_ms = rows_i(r, i, 4) };
 	v->approve = strcmp(rows_s(r, i, 3), "approve") == 0;
+	v->machine = rows_i(r, i, 7) != 0;
 	if ((rc = col_text(r, i, 1, &v->reviewer, err)) != 0 ||
 	    (rc = col_text(r, i, 2, &v->comment, err)) != 0)
 		return rc;
@@ -140,7 +142,7 @@ list_add_reviews(struct tx *t, struct hold_list *l, struct gg_error *err)
 
 	sql_init(&q,
 	    "SELECT hold_id, reviewer, comment, verdict, time_ms,"
-	    " group_names, aliases FROM review WHERE hold_id IN (");
+	    " group_names, aliases, machine FROM review WHERE hold_id IN (");
 	for (size_t i = 0; i < l->n; i++)
 		sql_arg(&q, i ? ", " : "", arg_s(l->v[i].id));
 	sql_add(&q, ") ORDER BY hold_id, number");
@@ -497,11 +499,12 @@ store_hold_review(struct store *s, const char *id,
 		return rc;
 	rc = tx_run(&t, NULL, err,
 	    "INSERT INTO review (hold_id, number,"
-	    " reviewer, comment, verdict, time_ms, group_names, aliases)"
-	    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+	    " reviewer, comment, verdict, time_ms, group_names, aliases,"
+	    " machine) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
 	    arg_s(id), arg_i((int64_t)expected_reviews), arg_s(r->reviewer),
 	    arg_s(r->comment), arg_s(r->approve ? "approve" : "reject"),
-	    arg_i(r->time_ms), arg_s(groups), arg_s(aliases));
+	    arg_i(r->time_ms), arg_s(groups), arg_s(aliases),
+	    arg_i(r->machine));
 	if (rc == 0 && next != HOLD_PENDING)
 		rc = move_hold(&t, id, HOLD_PENDING, next, outcome, now_ms,
 		    err);

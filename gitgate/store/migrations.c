@@ -281,6 +281,11 @@ static const char *const steps[] = {
 
 	/* 8: pushes that ended lately */
 	"CREATE INDEX push_done ON push (repository, done_ms);",
+
+	/* 9: whether a machine reviewed, with names of whom it acts for */
+	"ALTER TABLE review ADD COLUMN machine BIGINT NOT NULL DEFAULT 0;"
+	"ALTER TABLE grant_review ADD COLUMN"
+	" machine BIGINT NOT NULL DEFAULT 0;",
 };
 
 /* One step, or 1 when there is nothing left to do. The lock makes two

@@ -292,6 +292,7 @@ struct stored_review {
 	int64_t time_ms;
 	struct strv groups;  /* the reviewer's at that time */
 	struct strv aliases; /* and further verified names */
+	bool machine;        /* which are those of whom it acts for */
 };
 struct stored_hold {
 	char *id; /* ULID */
@@ -455,7 +456,7 @@ struct stored_grant {
 	char *principal, *asked_by;
 	char *entry;   /* of policy's `grants:`; "" for one of a hold */
 	char *hold_id; /* "" unless reviewers gave it with a hold */
-	char *owner;   /* the person that a machine acts for, or "" */
+	char *owner;   /* the person that asked_by acts for, or "" */
 	char *reason;
 	enum grant_state state;
 	struct grant_scope scope;

@@ -39,6 +39,8 @@ is_called(const struct stored_review *r, const char *name)
 {
 	if (strcasecmp(r->reviewer, name) == 0)
 		return true;
+	if (r->machine) /* the others' names that it has ask for the others */
+		return false;
 	for (size_t i = 0; i < r->aliases.n; i++)
 		if (strcasecmp(r->aliases.v[i], name) == 0)
 			return true;

@@ -100,3 +100,28 @@ def test_codeowners_of_the_branch_and_not_of_the_push(make_gate, tmp_path):
     assert g.review(hold["id"], dan).status == 200
     g.wait_hold(hold["id"], ann, "forwarded")
     assert ref(upstream, "refs/heads/main") == work.head()
+
+
+def test_a_machine_does_not_answer_for_its_owner(make_gate, tmp_path):
+    upstream = make_upstream(tmp_path / "o" / "app.git", {"CODEOWNERS": OWNERS})
+    g = make_gate(
+        repositories=[{"path": "demo/app", "upstream": str(upstream)}],
+        policy={
+            "codeowners-groups": {"@acme/dba": "dba"},
+            "access": [{"principals": {"groups": ["agents", "dba", "people"]},
+                        "repositories": ["**"], "allow": ["fetch", "push"]}],
+            "rules": [{"name": "owners", "then": "hold",
+                       "when": {"refs": ["refs/heads/main"]},
+                       "approvals": {"from-codeowners": True, "from": ["people"]}}],
+        })
+    work = g.clone(g.token("bot", "agents"))
+    work.commit({"db/1.sql": "x\n", "f": "x\n"})
+    ann = g.token("ann", "people")
+    hold = g.hold(hold_id(work.push("main", ok=False)), ann)
+    assert sorted((n["from"], n.get("people", [])) for n in hold["needs"]) == [([], ["ann"]), (["dba"], [])]
+    helper = g.cli("token", "create", "helper", "--group", "agents", "--owner", "ann").stdout.strip()
+    assert "none of your groups" in g.review(hold["id"], helper).text
+    # asked for a group of its own, it counts for that alone
+    both = g.cli("token", "create", "both", "--group", "dba", "--owner", "ann").stdout.strip()
+    assert g.review(hold["id"], both).status == 200
+    assert g.hold(hold["id"], ann)["state"] == "pending"

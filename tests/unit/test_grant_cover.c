@@ -199,7 +199,7 @@ fill_approvals(struct approvals *a, const char *text)
 	}
 	for (; a->n < a->names.n; a->n++)
 		a->v[a->n] = (struct quorum_review){ a->names.v[a->n],
-			&a->groups[a->n], NULL, true };
+			&a->groups[a->n], NULL, true, false };
 }
 
 static void
@@ -322,7 +322,7 @@ all_or_nothing(void **state)
 	char bot[] = "bot";
 	const struct principal pusher = { .name = bot };
 	const struct grant_case c = { "a", &pusher, &people, NULL, NOW };
-	struct quorum_review rita = { "rita", &dba, NULL, true };
+	struct quorum_review rita = { "rita", &dba, NULL, true, false };
 	struct grant_in_force g = { "1", "bot", &s, NOW + 1, &rita, 1 };
 
 	(void)state;

@@ -67,7 +67,7 @@ who_may(void **state)
 		struct need need = { .required = 1,
 			.allow_self = may[i].allow_self };
 		struct quorum_review who = { may[i].reviewer, &groups, &aliases,
-			true };
+			true, false };
 		enum quorum_refusal got;
 
 		split(may[i].groups, &groups);
@@ -110,7 +110,7 @@ test_people(void **state)
 			GG_AUTO_RELEASE(strv) groups = STRV_INIT;
 			GG_AUTO_RELEASE(strv) aliases = STRV_INIT;
 			struct quorum_review r = { who[i].reviewer, &groups,
-				&aliases, true };
+				&aliases, true, false };
 			bool want = who[i].want &&
 			    !(without_groups && *who[i].group);
 
@@ -173,7 +173,7 @@ state_of(const struct need *needs, size_t n_needs, const char *const *list)
 			strv_addv(&groups[n], one);
 		strv_addv(&groups[n], group);
 		r[n] = (struct quorum_review){ view_dup(name), &groups[n], NULL,
-			v.p[0] == '+' };
+			v.p[0] == '+', false };
 	}
 	got = quorum_state(needs, n_needs, &push, r, n);
 	for (size_t i = 0; i < n; i++) {
@@ -372,7 +372,7 @@ owners_are_pushers(void **state)
 		struct quorum_push push = { "bot", owners[i].owner, &aliases,
 			NULL };
 		struct quorum_review who = { owners[i].reviewer, NULL,
-			&known_as, true };
+			&known_as, true, false };
 
 		if (owners[i].alias != NULL)
 			strv_add(&aliases, owners[i].alias);
@@ -383,6 +383,31 @@ owners_are_pushers(void **state)
 	}
 }
 
+/* Names of others say whom it may not judge, not whose judgement it gives. */
+static void
+a_machine_answers_for_nobody(void **state)
+{
+	GG_AUTO_RELEASE(strv) known_as = STRV_INIT;
+	struct need need = { .required = 1 };
+	struct quorum_push push = { .pusher = "bot" };
+	struct quorum_review who = { "helper", NULL, &known_as, true, false };
+	(void)state;
+
+	strv_add(&known_as, "ann");
+	strv_add(&need.people, "Ann");
+	assert_int_equal(quorum_may_review(&need, 1, &push, &who), QUORUM_MAY);
+	who.machine = true;
+	assert_int_equal(quorum_may_review(&need, 1, &push, &who),
+	    QUORUM_NOT_IN_GROUP);
+	assert_int_equal(quorum_count(&need, &push, &who, 1), 0);
+	strv_add(&need.people, "HELPER");
+	assert_int_equal(quorum_may_review(&need, 1, &push, &who), QUORUM_MAY);
+	push.pusher = "ann";
+	assert_int_equal(quorum_may_review(&need, 1, &push, &who),
+	    QUORUM_OWN_PUSH);
+	strv_release(&need.people);
+}
+
 static void
 one_person_votes_once(void **state)
 {
@@ -390,8 +415,9 @@ one_person_votes_once(void **state)
 	GG_AUTO_RELEASE(strv) b = STRV_INIT;
 	struct need need = { .required = 2 };
 	struct quorum_push push = { .pusher = "bot" };
-	struct quorum_review r[] = { { "ann", NULL, &a, true },
-		{ "corp:ann", NULL, &b, true }, { "zoe", NULL, NULL, true } };
+	struct quorum_review r[] = { { "ann", NULL, &a, true, false },
+		{ "corp:ann", NULL, &b, true, false },
+		{ "zoe", NULL, NULL, true, false } };
 	(void)state;
 
 	strv_add(&a, "ann@example.com");
@@ -412,6 +438,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(owners_are_pushers),
+		cmocka_unit_test(a_machine_answers_for_nobody),
 		cmocka_unit_test(one_person_votes_once),
 		cmocka_unit_test(test_people),
 		cmocka_unit_test(who_may),

@@ -532,6 +532,29 @@ people_of_providers(void **state)
 }
 
 static void
+assertions_are_used_once(void **state)
+{
+	(void)state;
+
+	assert_int_equal(store_assertion_use(w.s, "idp", "a", 500, 100, NULL),
+	    0);
+	assert_int_equal(store_assertion_use(w.s, "idp", "a", 500, 499, NULL),
+	    GG_E_EXISTS);
+	/* An id is its issuer's own, and no other case of itself. */
+	assert_int_equal(store_assertion_use(w.s, "idp2", "a", 500, 499, NULL),
+	    0);
+	assert_int_equal(store_assertion_use(w.s, "idp", "A", 500, 499, NULL),
+	    0);
+	/* Over: nobody would accept it, and it need not be known. */
+	assert_int_equal(store_assertion_use(w.s, "idp", "b", 900, 500, NULL),
+	    0);
+	assert_int_equal(store_assertion_use(w.s, "idp", "a", 900, 500, NULL),
+	    0);
+	assert_int_equal(store_assertion_use(w.s, "idp", "b", 900, 899, NULL),
+	    GG_E_EXISTS);
+}
+
+static void
 sign_ins_under_way(void **state)
 {
 	struct stored_sign_in x = { .provider = strdup("corp"),
@@ -1804,7 +1827,8 @@ run(const char *where, const char *name)
 		CASE(many_open_a_new_database_at_once), CASE(files_are_private),
 		CASE(tokens), CASE(users_and_sessions), CASE(one_time_codes),
 		CASE(people_of_providers), CASE(sign_ins_under_way),
-		CASE(sign_in_failures), CASE(push_round_trip),
+		CASE(assertions_are_used_once), CASE(sign_in_failures),
+		CASE(push_round_trip),
 		CASE(push_moves_only_from_the_named_state), CASE(push_lists),
 		CASE(unfinished_pushes), CASE(hold_round_trip),
 		CASE(same_key_joins), CASE(newer_push_supersedes),
