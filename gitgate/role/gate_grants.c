@@ -155,7 +155,9 @@ grant_review(struct gate *g, const struct stored_grant *gr,
 {
 	const char *type = a->approve ? "grant.approved" : "grant.rejected";
 	int64_t now = clock_wall_ms(), expires = now + gr->for_ms;
-	struct stored_review rev = { .approve = a->approve, .time_ms = now };
+	struct stored_review rev = { .approve = a->approve,
+		.time_ms = now,
+		.machine = principal_is_machine(a->who) };
 	json_t *e = review_entry(gr, a, type, expires);
 	int rc;
 
@@ -240,9 +242,8 @@ static void
 fill_asked(struct stored_grant *gr, const struct grant_request *rq,
     const struct grant_terms *t, const struct limits *l)
 {
-	const char *owner = strcmp(rq->principal, rq->asker->name) == 0 ?
-	    rq->asker->owner :
-	    NULL;
+	/* of whoever asks, for itself or for another */
+	const char *owner = rq->asker->owner;
 	char id[ULID_SIZE];
 
 	ulid_new(id);
@@ -316,10 +317,45 @@ has_reviewed(const struct stored_grant *gr, const struct principal *who)
 	return false;
 }
 
+/* Is it this name, or another of the same person's, who may sign in in two
+ * ways? 1, 0, or the store's code. */
 static int
-check_reviewer(const struct stored_grant *gr, const struct principal *who,
+is_person(struct gate *g, const struct principal *who, const char *name,
     struct gg_error *err)
 {
+	GG_AUTO_RELEASE(strv) others = STRV_INIT;
+	int rc;
+
+	if (*name == '\0' || is_called(who, name))
+		return *name != '\0';
+	if ((rc = store_person_aliases(g->store, name, &others, err)) != 0)
+		return rc;
+	for (size_t i = 0; i < others.n; i++)
+		if (is_called(who, others.v[i]))
+			return 1;
+	return 0;
+}
+
+static int
+check_not_own(struct gate *g, const struct stored_grant *gr,
+    const struct principal *who, struct gg_error *err)
+{
+	const char *names[] = { gr->principal, gr->asked_by, gr->owner };
+	int rc = 0;
+
+	for (size_t i = 0; i < GG_COUNT(names) && rc == 0; i++)
+		rc = is_person(g, who, names[i], err);
+	return rc == 1 ?
+	    gg_fail(err, GG_E_REFUSED, "nobody approves a grant of their own") :
+	    rc;
+}
+
+static int
+check_reviewer(struct gate *g, const struct stored_grant *gr,
+    const struct principal *who, struct gg_error *err)
+{
+	int rc;
+
 	if (gr->state != GRANT_ASKED)
 		return gg_fail(err, GG_E_STALE, "the grant is %s",
 		    grant_state_name(gr->state));
@@ -331,10 +367,8 @@ check_reviewer(const struct stored_grant *gr, const struct principal *who,
 	if (!principal_in_any(who, &gr->from))
 		return gg_fail(err, GG_E_REFUSED,
 		    "none of your groups may approve this grant");
-	if (is_called(who, gr->principal) || is_called(who, gr->asked_by) ||
-	    is_called(who, gr->owner))
-		return gg_fail(err, GG_E_REFUSED,
-		    "nobody approves a grant of their own");
+	if ((rc = check_not_own(g, gr, who, err)) != 0)
+		return rc;
 	return has_reviewed(gr, who) ?
 	    gg_fail(err, GG_E_REFUSED, "you have reviewed this already") :
 	    0;
@@ -361,7 +395,7 @@ gate_grant_review(void *ctx, const char *id, const struct principal *who,
 
 	pthread_mutex_lock(&g->grant_mutex);
 	if ((rc = store_grant_get(g->store, id, &gr, err)) == 0 &&
-	    (rc = check_reviewer(&gr, who, err)) == 0) {
+	    (rc = check_reviewer(g, &gr, who, err)) == 0) {
 		a.next = state_after(&gr, approve);
 		rc = grant_review(g, &gr, &a, err);
 	}
@@ -377,7 +411,7 @@ gate_may_review_grant(void *ctx, const char *id, const struct principal *who,
 	struct gate *g = ctx;
 	int rc = store_grant_get(g->store, id, &gr, err);
 
-	return rc != 0 ? rc : check_reviewer(&gr, who, err);
+	return rc != 0 ? rc : check_reviewer(g, &gr, who, err);
 }
 
 /* -- ending -- */
