@@ -91,6 +91,11 @@ void signin_accept(struct web_call *c, const struct provider *p,
  * without secrets or bytes of the provider's. Answers. */
 void signin_refuse(struct web_call *c, const struct provider *p,
     const struct gg_error *why);
+/* An answer to no sign-in of this browser's. Any page can send a browser here
+ * with one, so that it is not counted against its address; nothing can be
+ * guessed by it. Logged; audited once a minute. Answers. */
+void signin_refuse_unasked(struct web_call *c, const struct provider *p,
+    const struct gg_error *why);
 /* A local account whose factors are all good. Answers. */
 void
 signin_accept_local(struct web_call *c, const char *user, const char *next);

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "http/addr.h"
 #include "web/signin.h"
 
 #include <stdlib.h>
@@ -182,19 +183,21 @@ signin_remember(struct web_call *c, const struct provider *p, const char *state,
 	char hash[DIGEST_SHA256_HEX_SIZE], browser[DIGEST_SHA256_HEX_SIZE];
 	const struct limits *l = &c->cfg->limits;
 	int64_t now = clock_wall_ms();
+	char client[ADDR_SIZE];
 	struct stored_sign_in x = {
 		.provider = p->name,
 		.browser = browser,
 		.next = (char *)(uintptr_t)page_safe_next(http_form(c->rq,
 		    "next")),
 		.data = (char *)(uintptr_t)data,
-		.client_addr = (char *)(uintptr_t)http_client_addr(c->rq),
+		.client_addr = client,
 		.created_ms = now,
 	};
 
 	if (!browser_of(c, browser))
 		return gg_fail(err, GG_E_REFUSED,
 		    "your browser sent no cookie: allow cookies for this site");
+	addr_group(http_client_addr(c->rq), client);
 	digest_sha256_hex(view_str(state), hash);
 	return store_sign_in_add(c->ops->store, hash, &x,
 	    now - (int64_t)l->sign_in_ms, l->sign_ins_pending,

@@ -221,9 +221,13 @@ finish(struct web_call *c, const struct provider *p)
 	if (state == NULL || strlen(state) != SECRET_CHARS)
 		rc = gg_fail(&err, GG_E_REFUSED,
 		    "This sign-in was not begun here. Try again.");
-	else if ((rc = signin_recall(c, p, state, false, &pending, &err)) ==
-		0 &&
-	    (rc = check_answer(c, p, &err)) == 0)
+	else
+		rc = signin_recall(c, p, state, false, &pending, &err);
+	if (rc == GG_E_REFUSED) {
+		signin_refuse_unasked(c, p, &err);
+		return;
+	}
+	if (rc == 0 && (rc = check_answer(c, p, &err)) == 0)
 		rc = exchange(c, p, &pending, &who, &err);
 	if (rc == GG_E_REFUSED || rc == GG_E_NOTFOUND) {
 		signin_refuse(c, p, &err);

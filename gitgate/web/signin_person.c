@@ -89,6 +89,16 @@ signin_refuse(struct web_call *c, const struct provider *p,
 	signin_show(c, 403, why->msg);
 }
 
+void
+signin_refuse_unasked(struct web_call *c, const struct provider *p,
+    const struct gg_error *why)
+{
+	log_event(EV_auth_failed, kv_str("provider", p->name),
+	    kv_str("addr", http_client_addr(c->rq)), kv_err(why));
+	refused_note(c, why);
+	signin_show(c, 403, why->msg);
+}
+
 /* The subject's name here. GG_E_REFUSED with a sentence for the person. */
 static int
 bind_person(struct web_call *c, const struct provider *p,

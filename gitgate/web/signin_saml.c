@@ -338,8 +338,12 @@ consume(struct web_call *c, const struct provider *p)
 	struct gg_error err = { 0 };
 	int rc;
 
-	if ((rc = recall_request(c, p, &began, &request_id, &err)) != 0 ||
-	    (rc = check(c, p, request_id, &answer, &err)) != 0 ||
+	rc = recall_request(c, p, &began, &request_id, &err);
+	if (rc == GG_E_REFUSED) {
+		signin_refuse_unasked(c, p, &err);
+		return;
+	}
+	if (rc != 0 || (rc = check(c, p, request_id, &answer, &err)) != 0 ||
 	    (rc = person_of(p, answer, &who, &err)) != 0)
 		answer_failure(c, p, rc, &err);
 	else if (request_id[0] != '\0')
@@ -414,9 +418,10 @@ signin_finish(struct web_call *c)
 
 	if (p == NULL)
 		return;
-	if ((rc = signin_recall(c, p, code != NULL ? code : "", false, &x,
-		 &err)) != 0 ||
-	    (rc = read_person(x.data, &who, &err)) != 0)
+	rc = signin_recall(c, p, code != NULL ? code : "", false, &x, &err);
+	if (rc == GG_E_REFUSED)
+		signin_refuse_unasked(c, p, &err);
+	else if (rc != 0 || (rc = read_person(x.data, &who, &err)) != 0)
 		answer_failure(c, p, rc, &err);
 	else
 		let_in(c, p, &who, x.next);

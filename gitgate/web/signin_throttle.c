@@ -1,5 +1,6 @@
 /* Failed sign-ins, counted by account and by address. */
 #include "base/clock.h"
+#include "http/addr.h"
 #include "web/signin.h"
 
 #define THROTTLE_MS (15 * 60 * (int64_t)1000)
@@ -7,11 +8,13 @@
 void
 throttle_keys(const struct web_call *c, const char *user, struct throttle *t)
 {
+	char group[ADDR_SIZE];
+
 	t->user[0] = '\0';
 	if (user != NULL)
 		(void)snprintf(t->user, sizeof(t->user), "user:%s", user);
-	(void)snprintf(t->addr, sizeof(t->addr), "addr:%s",
-	    http_client_addr(c->rq));
+	addr_group(http_client_addr(c->rq), group);
+	(void)snprintf(t->addr, sizeof(t->addr), "addr:%s", group);
 }
 
 static int

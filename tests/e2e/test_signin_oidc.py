@@ -339,6 +339,17 @@ def test_a_provider_that_is_away(g, op):
     Person(g, "lea", PASSWORD)  # others sign in meanwhile
 
 
+def test_a_provider_that_is_away_is_not_asked_in_a_loop(make_gate, op):
+    """One question in the time of cooling down, however many want to know."""
+    g = make_gate(config=op.config(limits={"issuer-cool-down": "1h"}))
+    op.down = True
+    p = Person(g)
+    csrf = token_in(p.get("/-/login").text)
+    for _ in range(5):
+        assert p.post("/-/login/corp", csrf=csrf).status == 503
+    assert op.asked == 1
+
+
 @pytest.mark.parametrize("what", [
     b"{", b"[]", {"issuer": "https://evil.example"}, (500, {}, b""), (302, {"Location": "https://evil.example"}, b""),
     {"authorization_endpoint": "javascript:alert(1)"}, {"authorization_endpoint": 'https://x/"><b>'},
@@ -446,12 +457,41 @@ def test_failures_are_counted_by_address(make_gate, op):
     g = make_gate(config=op.config(limits={"sign-in-tries": 3}))
     p = Person(g)
     for _ in range(3):
-        assert p.get(f"/-/login/corp/callback?code=x&state={'A' * 43}").status == 403
+        assert p.back(op.approve(p.begin(), sub="s", preferred_username="a b")).status == 403
     assert p.get(f"/-/login/corp/callback?code=x&state={'A' * 43}").status == 429
     a = p.post("/-/login/corp", csrf=token_in(p.get("/-/login").text))
     assert a.status == 429 and a.headers["Retry-After"]
     failure = entries(g, "session.failure")
     assert len(failure) == 3 and failure[0]["auth"]["provider"] == "corp" and "principal" not in failure[0]
+
+
+def test_another_site_locks_nobody_out(make_gate, op):
+    """Any page can make browsers send answers that nobody asked for."""
+    g = make_gate(config=op.config(limits={"sign-in-tries": 3}))
+    p = Person(g)
+    p.get("/-/login")
+    for query in (f"code=x&state={'A' * 43}", "error=access_denied", "") * 2:
+        assert p.get(f"/-/login/corp/callback?{query}").status == 403
+    assert p.back(op.approve(p.begin(), sub="s1", preferred_username="ann")).status == 303
+    assert not entries(g, "session.failure")
+    assert len(entries(g, "auth.failure")) == 1  # an entry a minute
+
+
+def test_a_network_is_one_client(make_gate, op):
+    """Who has one IPv6 address has its /64."""
+    g = make_gate(config={**op.config(limits={"sign-in-tries": 3, "sign-ins-pending-per-address": 2}),
+                          "trusted-proxies": ["127.0.0.1"]})  # fmt: skip
+    p = Person(g)
+    token = token_in(p.get("/-/login").text)
+
+    def post(path, address, **form):
+        return p.post(path, {"X-Forwarded-For": address}, csrf=token, **form)
+
+    said = [post("/-/login/corp", f"2001:db8::{n}").status for n in range(1, 4)]
+    assert said == [200, 200, 429]
+    assert post("/-/login/corp", "2001:db8:0:1::1").status == 200
+    said = [post("/-/login", f"2001:db8::{n}", user=f"user{n}", password="x").status for n in range(1, 5)]
+    assert said == [403, 403, 403, 429]
 
 
 # -- who somebody is --
