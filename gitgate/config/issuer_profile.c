@@ -455,9 +455,8 @@ check_algorithms(const struct loading *l, const struct yaml_node *at,
 
 /* -- names -- */
 
-/* What all names of an issuer begin with, at least. */
-static struct view
-name_prefix(const struct issuer *x)
+struct view
+issuer_name_prefix(const struct issuer *x)
 {
 	if (x->profile == PROFILE_SPIFFE && x->principal[0] == '{')
 		return view_str(x->issuer);
@@ -465,19 +464,22 @@ name_prefix(const struct issuer *x)
 }
 
 bool
+name_prefixes_meet(struct view a, struct view b)
+{
+	return strncasecmp(a.p, b.p, a.n < b.n ? a.n : b.n) == 0;
+}
+
+bool
 issuers_share_names(const struct issuer *a, const struct issuer *b)
 {
-	struct view x = name_prefix(a), y = name_prefix(b);
-	size_t n = x.n < y.n ? x.n : y.n;
-
-	return memcmp(x.p, y.p, n) == 0;
+	return name_prefixes_meet(issuer_name_prefix(a), issuer_name_prefix(b));
 }
 
 static int
 check_principal(const struct loading *l, const struct yaml_node *at,
     const struct issuer *x, struct gg_error *err)
 {
-	if (name_prefix(x).n == 0)
+	if (issuer_name_prefix(x).n == 0)
 		return yaml_fail(l->tree, at, err,
 		    "principal must begin with a text of its own, like \"%s:\", so that no token gets somebody else's name",
 		    x->name);

@@ -18,5 +18,10 @@ issuer_check(const struct loading *l, const struct yaml_node *at,
     const struct issuer *x, struct strv *warnings, struct gg_error *err);
 /* Can an issuer give names that another gives, too? */
 bool issuers_share_names(const struct issuer *a, const struct issuer *b);
+/* What all names of an issuer begin with, at least. */
+struct view issuer_name_prefix(const struct issuer *x);
+/* May names that begin so be the same? Without regard to case, as where
+ * approvals are counted. */
+bool name_prefixes_meet(struct view a, struct view b);
 
 #endif

@@ -1,5 +1,6 @@
 /* `identity: providers:`: where people sign in. */
 #include "config/internal.h"
+#include "config/issuer_profile.h"
 #include "config/template.h"
 
 #include "base/fd.h"
@@ -44,6 +45,7 @@ check_name(const struct loading *l, const struct yaml_node *at,
     const struct provider *p, struct gg_error *err)
 {
 	const struct identity *id = &l->conf->identity;
+	GG_AUTO_MEM char *people = path_f("%s:", p->name);
 
 	if (!name_is_valid(p->name))
 		return yaml_fail(l->tree, at, err,
@@ -54,10 +56,8 @@ check_name(const struct loading *l, const struct yaml_node *at,
 			return yaml_fail(l->tree, at, err,
 			    "providers: %s is there twice", p->name);
 	for (size_t i = 0; i < id->n_issuers; i++) {
-		const char *t = id->issuers[i].principal;
-		size_t n = strlen(p->name);
-
-		if (t != NULL && strncasecmp(t, p->name, n) == 0 && t[n] == ':')
+		if (name_prefixes_meet(issuer_name_prefix(&id->issuers[i]),
+			view_str(people)))
 			return yaml_fail(l->tree, at, err,
 			    "providers: %s: its people would have names of the machines of issuer %s",
 			    p->name, id->issuers[i].name);

@@ -2,6 +2,7 @@
 #include "config/internal.h"
 
 #include "base/fd.h"
+#include "config/issuer_profile.h"
 #include "config/template.h"
 
 #include <stdlib.h>
@@ -77,6 +78,34 @@ take_certificate_rule(const struct loading *l, const struct yaml_node *at,
 	return 0;
 }
 
+/* A machine has no name that a provider's person or an issuer's job may have.
+ * A name of the certificate alone is what its CA says. */
+static int
+check_name(const struct loading *l, const struct yaml_node *at,
+    const struct certificate_rule *r, struct gg_error *err)
+{
+	const struct identity *id = &l->conf->identity;
+	struct view ours = view_of(r->principal, strcspn(r->principal, "{"));
+
+	if (ours.n == 0)
+		return 0;
+	for (size_t i = 0; i < id->n_providers; i++) {
+		GG_AUTO_MEM char *people = path_f("%s:", id->providers[i].name);
+
+		if (name_prefixes_meet(ours, view_str(people)))
+			return yaml_fail(l->tree, at, err,
+			    "client-certificates: principal may be a name of provider %s's people: begin it with a text of its own",
+			    id->providers[i].name);
+	}
+	for (size_t i = 0; i < id->n_issuers; i++)
+		if (name_prefixes_meet(ours,
+			issuer_name_prefix(&id->issuers[i])))
+			return yaml_fail(l->tree, at, err,
+			    "client-certificates: principal may be a name of issuer %s's jobs: begin it with a text of its own",
+			    id->issuers[i].name);
+	return 0;
+}
+
 int
 config_take_certificates(const struct loading *l, const struct yaml_node *at,
     struct gg_error *err)
@@ -94,9 +123,14 @@ config_take_certificates(const struct loading *l, const struct yaml_node *at,
 	id->certificates = calloc(at->n, sizeof(*id->certificates));
 	if (id->certificates == NULL)
 		return gg_fail(err, GG_E_NOMEM, "client-certificates");
-	for (size_t i = 0; i < at->n && rc == 0; i++)
-		rc = take_certificate_rule(l, &at->item[i],
-		    &id->certificates[id->n_certificates++], err);
+	for (size_t i = 0; i < at->n && rc == 0; i++) {
+		struct certificate_rule *r =
+		    &id->certificates[id->n_certificates++];
+
+		rc = take_certificate_rule(l, &at->item[i], r, err);
+		if (rc == 0)
+			rc = check_name(l, &at->item[i], r, err);
+	}
 	return rc;
 }
 

@@ -146,6 +146,11 @@ static const struct {
 	    "identity:\n  issuers: [{name: corp, issuer: \"https://i\", audience: x, principal: \"Corp:{sub}\", require: {sub: x}}]\n"
 	    "  providers:\n    - {name: corp, kind: oidc, issuer: \"https://op\", client-id: x}\n",
 	    "c.yaml:7: providers: corp: its people would have names of the machines of issuer corp" },
+	{ "a provider with names that an issuer's claim may make",
+	    OK
+	    "identity:\n  issuers: [{name: i, issuer: \"https://i\", audience: x, principal: \"co{sub}\", require: {sub: x}}]\n"
+	    "  providers:\n    - {name: corp, kind: oidc, issuer: \"https://op\", client-id: x}\n",
+	    "c.yaml:7: providers: corp: its people would have names of the machines of issuer i" },
 	{ "an unknown limit", OK "limits:\n  pack: 1\n",
 	    "c.yaml:5: unknown key \"pack\"" },
 	{ "a limit's unit", OK "limits:\n  pack-size: 10 apples\n",

@@ -70,6 +70,16 @@ static const struct {
 	    HTTPS "identity:\n  client-certificates:\n"
 		  "    - {require: {dns: a}, principal: x}\n",
 	    "c.yaml:7: client-certificates needs tls: client-ca" },
+	{ "a machine with a name of people",
+	    HTTPS TLS
+	    "identity:\n  providers: [{name: corp, kind: oidc, issuer: \"https://o\", client-id: x}]\n"
+	    "  client-certificates:\n    - {require: {dns: a}, principal: \"Corp:{dns}\"}\n",
+	    "c.yaml:9: client-certificates: principal may be a name of provider corp's people: begin it with a text of its own" },
+	{ "a machine with a name of an issuer's job",
+	    HTTPS TLS
+	    "identity:\n  issuers: [{name: i, issuer: \"https://i\", audience: x, principal: \"ci:{sub}\", require: {sub: x}}]\n"
+	    "  client-certificates:\n    - {require: {dns: a}, principal: \"c{dns}\"}\n",
+	    "c.yaml:9: client-certificates: principal may be a name of issuer i's jobs: begin it with a text of its own" },
 	{ "client certificates",
 	    CERTS
 	    "{require: {spiffe: \"spiffe://c/*\"}, principal: \"ci:{spiffe-path}\", groups: [{group: ci}]}\n",
