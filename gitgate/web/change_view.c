@@ -1,6 +1,8 @@
 /* Who pushed what, and why it was judged so. */
 #include "base/fd.h"
+#include "model/provenance.h"
 #include "model/report.h"
+#include "policy/provenance.h"
 #include "web/diff_view.h"
 
 #include <stdlib.h>
@@ -67,10 +69,13 @@ json_fact(struct buf *b, const char *name, const json_t *value)
 }
 
 static void
-claims(struct buf *b, const json_t *claimed)
+claims(struct buf *b, const json_t *record)
 {
 	/* jansson's iterators want a pointer to what they do not change */
-	json_t *o = json_deep_copy(claimed), *value;
+	json_t *o = json_deep_copy(json_object_get(record, "claimed")), *value;
+	const json_t *proven = json_object_get(json_object_get(record,
+						   "verified"),
+	    "claims");
 	const char *key;
 
 	if (json_object_size(o) > 0) {
@@ -78,6 +83,12 @@ claims(struct buf *b, const json_t *claimed)
 		    "<div class=\"claims\"><p><span class=\"badge claimed\">"
 		    "claimed</span> by the pusher; proves nothing</p><dl>");
 		json_object_foreach(o, key, value) json_fact(b, key, value);
+		if (session_is_proven(proven,
+			json_string_value(json_object_get(o, "agent.session"))))
+			html_lit(b,
+			    "<dt>the session</dt><dd><span class=\"badge "
+			    "verified\">verified</span> the credential names "
+			    "it, too</dd>");
 		html_lit(b, "</dl></div>");
 	}
 	json_decref(o);
@@ -134,7 +145,7 @@ view_facts(struct buf *b, const struct stored_push *p, const json_t *record)
 		cut_text(b, p->client_agent, VALUE_SHOWN);
 		html_lit(b, "</p>");
 	}
-	claims(b, json_object_get(record, "claimed"));
+	claims(b, record);
 	html_lit(b, "</section>");
 }
 
@@ -319,9 +330,37 @@ commit_row(struct buf *b, const struct commit_info *ci, struct view subject,
 	html_lit(b, "<span class=\"badge claimed\">claimed</span></div>");
 }
 
+/* What the message says of its making. */
+static void
+commit_claims(struct buf *b, const struct commit_info *ci,
+    const json_t *verified)
+{
+	GG_AUTO_RELEASE(claims) c = { .n = 0 };
+
+	claims_of_message(&c, view_str(ci->message));
+	if (c.n == 0)
+		return;
+	html_lit(b,
+	    "<div class=\"claims\"><p><span class=\"badge claimed\">claimed"
+	    "</span> by the commit message</p><dl>");
+	for (size_t i = 0; i < c.n; i++) {
+		fact(b, claim_kind_name(c.v[i].kind), c.v[i].value);
+		if (c.v[i].kind == CLAIM_SESSION &&
+		    session_is_proven(verified, c.v[i].value))
+			html_lit(b,
+			    "<dd><span class=\"badge verified\">verified"
+			    "</span> the credential of the push names it, "
+			    "too</dd>");
+	}
+	html_lit(b, "</dl>");
+	if (c.cut)
+		html_lit(b, "<p class=\"cut\">There is more.</p>");
+	html_lit(b, "</div>");
+}
+
 static void
 commit_item(struct buf *b, const struct commit_info *ci,
-    const struct diff_wish *w)
+    const struct diff_wish *w, const json_t *verified)
 {
 	struct view message = view_str(ci->message), subject;
 
@@ -331,6 +370,7 @@ commit_item(struct buf *b, const struct commit_info *ci,
 	}
 	html_lit(b, "<li>");
 	commit_row(b, ci, subject, w);
+	commit_claims(b, ci, verified);
 	while (message.n > 0 && message.p[0] == '\n')
 		view_skip(&message, 1);
 	while (message.n > 0 && message.p[message.n - 1] == '\n')
@@ -359,8 +399,11 @@ too_large_notes(struct buf *b, const struct change_report *r)
 }
 
 void
-view_commits(struct buf *b, const struct change *ch)
+view_commits(struct buf *b, const struct change *ch, const json_t *record)
 {
+	const json_t *verified = json_object_get(json_object_get(record,
+						     "verified"),
+	    "claims");
 	const struct change_report *r = ch->report;
 	size_t i, start = b->n;
 
@@ -385,7 +428,7 @@ view_commits(struct buf *b, const struct change *ch)
 	for (i = 0;
 	     i < r->n_commits && i < COMMITS_SHOWN && b->n - start < PART_BYTES;
 	     i++)
-		commit_item(b, &r->commits[i], &ch->wish);
+		commit_item(b, &r->commits[i], &ch->wish, verified);
 	if (r->n_commits > 0)
 		html_lit(b, "</ol>");
 	if (i < r->n_commits)

@@ -36,7 +36,8 @@ GG_DEFINE_AUTO_RELEASE(change);
 /* Whatever of it cannot be read is missing. hold: see struct diff_wish. */
 void change_load(const struct web_call *c, const char *push,
     const json_t *updates, const char *hold, struct change *out);
-void view_commits(struct buf *b, const struct change *ch);
+/* record: as for view_facts(). */
+void view_commits(struct buf *b, const struct change *ch, const json_t *record);
 /* Its diff, or that there is none. */
 void view_change(struct buf *b, const struct change *ch);
 

@@ -348,7 +348,7 @@ hold_body(struct web_call *c, struct buf *b, const struct stored_hold *h,
 		if (p->id != NULL)
 			view_facts(b, p, o);
 		html_lit(b, "</div><div>");
-		view_commits(b, &ch);
+		view_commits(b, &ch, o);
 		html_lit(b, "</div></div>");
 		if (!hold_has_objects(h))
 			html_lit(b,

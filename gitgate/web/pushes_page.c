@@ -135,7 +135,7 @@ push_page(struct web_call *c)
 	view_receipts(c, &b);
 	html_lit(&b, "</div><div>");
 	change_load(c, p.id, p.updates, NULL, &ch);
-	view_commits(&b, &ch);
+	view_commits(&b, &ch, o);
 	html_lit(&b, "</div></div>");
 	view_change(&b, &ch);
 	json_decref(o);

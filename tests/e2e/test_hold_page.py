@@ -74,7 +74,7 @@ def held(g):
     (w.path / "tool.sh").chmod(0o755)
     w.run("add", "-A")
     w.run("update-index", "--add", "--cacheinfo", f"160000,{'1' * 40},vendor/sub")
-    w.run("commit", "-q", "-m", "Use the new flags")
+    w.run("commit", "-q", "-m", "Use the new flags\n\nCo-Authored-By: Claude Opus 4.5 <noreply@anthropic.com>\nClaude-Session: https://claude.ai/code/session_<b>7\n")
     push = w.push("-o", "agent.session=s-1", "-o", "agent.model=m", "HEAD:refs/heads/page", ok=False)
     id = hold_id(push)
     assert g.review(id, g.bob_token, comment="The index is a good idea.").status == 200
@@ -126,6 +126,9 @@ def test_what_is_asked_and_why(g, held):
     assert said.index("verified principal bot") < said.index("claimed by the pusher; proves nothing agent.")
     for claim in ("agent.session s-1", "agent.model m"):
         assert said.index(claim) > said.index("proves nothing")
+    commit = said[said.index("Use the new flags"):]
+    assert "claimed by the commit message tool Claude Code model Claude Opus 4.5 link https://claude.ai/code/session_<b>7 session session_<b>7" in commit
+    assert "names it, too" not in said
     assert re.search(r"expires in \d+ ", said)
 
 
