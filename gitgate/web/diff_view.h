@@ -38,6 +38,8 @@ void change_load(const struct web_call *c, const char *push,
     const json_t *updates, const char *hold, struct change *out);
 /* record: as for view_facts(). */
 void view_commits(struct buf *b, const struct change *ch, const json_t *record);
+/* changes_api.c: its sections as JSON; a new reference. */
+json_t *json_of_diff(const struct diff_index *x);
 /* Its diff, or that there is none. */
 void view_change(struct buf *b, const struct change *ch);
 

@@ -330,6 +330,29 @@ hold_image(struct web_call *c)
 		http_reply(c->rq, 200, type, buf_view(&a.out), h);
 }
 
+/* Its bytes, whatever they are, as a file: no browser shows it. */
+void
+api_hold_file(struct web_call *c)
+{
+	static const struct http_headers h[] = {
+		{ "Content-Disposition", "attachment" },
+		{ "Content-Security-Policy",
+		    "default-src 'none'; sandbox; frame-ancestors 'none'" },
+		{ "Cross-Origin-Resource-Policy", "same-origin" },
+		{ NULL, NULL },
+	};
+	GG_AUTO_RELEASE(asked) a = { 0 };
+	GG_AUTO_MEM char *path = NULL;
+	struct gg_error err = { 0 };
+	int rc = ask_blob(c, &a, &path, &err);
+
+	if (rc != 0)
+		api_failure(c, rc, &err);
+	else
+		http_reply(c->rq, 200, "application/octet-stream",
+		    buf_view(&a.out), h);
+}
+
 /* ---- what the recorded diff has left out ---- */
 
 static bool
@@ -429,4 +452,21 @@ hold_diff(struct web_call *c)
 	html_lit(&b, "</div>");
 	view_diff(&b, &x, &a.ch.wish);
 	page_reply(c, 200, &b);
+}
+
+void
+api_hold_diff(struct web_call *c)
+{
+	GG_AUTO_RELEASE(asked) a = { 0 };
+	GG_AUTO_RELEASE(diff_index) x = { 0 };
+	struct view_ask ask = { 0 };
+	struct gg_error err = { 0 };
+	int rc = ask_diff(c, &a, &ask, &err);
+
+	if (rc != 0) {
+		api_failure(c, rc, &err);
+		return;
+	}
+	diff_index_read(&x, buf_view(&a.out), a.h.updates);
+	api_reply(c, 200, json_pack("{s:o}", "diff", json_of_diff(&x)));
 }

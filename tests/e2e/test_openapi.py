@@ -184,6 +184,32 @@ def asker(tmp_path_factory, doc):
         yield x
 
 
+def ask_what_it_changes(x, w, id, push):
+    c = x.ask("getChanges", x.ann, 200, push).json
+    assert [k["message"] for k in c["commits"]] == ["change 4\n", "change 3\n", "change 2\n"] and c["commits"][0]["author"]["name"] == "Ada Agent"
+    net, *own = c["diff"]
+    assert net["commit"] is None and {s["commit"] for s in own} == {k["id"] for k in c["commits"]} and not net["not_shown"]
+    assert [f["new"]["path"] for f in net["files"]] == ["f2", "f3", "f4"]
+    (section,) = [s for s in own if s["commit"] == c["commits"][0]["id"]]
+    (file,) = section["files"]
+    assert section["ref"] == "refs/heads/main" and file["old"] is None and file["new"]["path"] == "f4" and file["new"]["mode"] == "100644"
+    assert file["lines"][0].startswith("@@ ") and file["lines"][1:] == ["+4", "\\"] and file["rule"] is None
+    oid = file["new"]["oid"]
+    assert x.ask("getFileOfHold", x.ann, 200, id, query=f"?oid={oid}").body == b"4"
+    head = c["commits"][0]["id"]
+    for q, said in ((f"?commit={head}", section), ("?ref=refs/heads/main", net)):
+        (again,) = x.ask("getDiffOfHold", x.ann, 200, id, query=q).json["diff"]
+        assert again["files"] == said["files"]
+    assert x.ask("getDiffOfHold", x.ann, 200, id, query=f"?commit={head}&skip=1").json["diff"][0]["files"] == []
+    for q in ("?oid=" + w.head("HEAD^{tree}"), "?oid=" + "0" * 40):
+        x.ask("getFileOfHold", x.ann, 404, id, query=q)
+    for op, q in (("getFileOfHold", "?oid=x"), ("getDiffOfHold", f"?commit={head}&skip=x")):
+        x.ask(op, x.ann, 400, id, query=q)
+    for op, q in (("getFileOfHold", f"?oid={oid}"), ("getDiffOfHold", f"?commit={head}")):
+        x.ask(op, x.zoe, 404, id, query=q)
+    x.ask("getChanges", x.zoe, 404, push)
+
+
 def held(x, w, n):
     w.commit({f"f{n}": str(n)}, f"change {n}")
     return hold_id(w.push("-o", "agent.session=s1", "main", ok=False))
@@ -224,6 +250,7 @@ def ask_holds_and_pushes(x):
     third = held(x, w, 3)
     x.ask("withdrawHold", x.bot, 200, third, body={})
     pending = held(x, w, 4)
+    ask_what_it_changes(x, w, pending, g.hold(pending, x.ann)["push"])
     for state in ("", "?state=pending", "?state=forwarded", "?limit=1", "?repository=demo/app&principal=bot&ref=refs/heads/main&since=2020-01-01&until=2100-01-01"):
         assert x.ask("listHolds", x.ann, 200, query=state).json["holds"]
     for state in ("", "?state=denied", "?state=forwarded", "?state=held", "?limit=1"):
@@ -319,7 +346,8 @@ def test_every_operation_answers_as_described(asker):
         for token in (None, "nonsense"):
             x.ask(operation, token, 401, "1" if "{index}" in path else NOBODY)
         if "{" in path:
-            x.ask(operation, x.aud if method == "get" else x.sec, 404, "999999999" if "{index}" in path else NOBODY)
+            needed = "?oid=" + "0" * 40 if "BlobId" in str(op["parameters"]) else ""
+            x.ask(operation, x.aud if method == "get" else x.sec, 404, "999999999" if "{index}" in path else NOBODY, query=needed)
         if method == "post":
             x.ask(operation, x.sec, 415, NOBODY, body="x", headers={"Content-Type": "text/plain"})
             x.ask(operation, x.sec, 413, NOBODY, body="x" * 70000)
@@ -330,7 +358,8 @@ def test_every_operation_answers_as_described(asker):
         f"{id} {code}"
         for id, codes in x.seen.items()
         for code in x.by_id[id][2]["responses"]
-        if code not in codes and code not in ("429", "503")
+        # a file too large to be shown: test_hold_page.py, and the pages and the API ask in one way
+        if code not in codes and code not in ("429", "503") and (x.by_id[id][0], code) != ("get", "413")
     }
     assert not missing, "described, and seen by no test"
 
