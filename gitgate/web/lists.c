@@ -217,7 +217,7 @@ list_entries(const struct web_call *c, struct audit_query q, uint64_t limit,
     json_t *items, uint64_t *next, struct gg_error *err)
 {
 	struct listing l = { .c = c, .items = items };
-	int rc;
+	int rc = 0;
 
 	q.limit = (size_t)limit;
 	*next = 0;
