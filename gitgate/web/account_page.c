@@ -148,6 +148,7 @@ account_end(struct web_call *c, const char *id, uint64_t *n,
     struct gg_error *err)
 {
 	struct stored_session which = { .id = (char *)(uintptr_t)id };
+	const struct principal *by = c->session.is_open ? NULL : &c->who;
 	GG_AUTO_RELEASE(buf) how = BUF_INIT(512);
 	int rc = id != NULL ? find_session(c, id, err) : 0;
 
@@ -155,10 +156,10 @@ account_end(struct web_call *c, const char *id, uint64_t *n,
 		return rc;
 	if (id == NULL)
 		buf_adds(&how, "everywhere");
-	if (!c->session.is_open)
+	if (by != NULL)
 		buf_addf(&how, "%sby %s %s", id == NULL ? ", " : "",
-		    auth_method_name(c->who.method),
-		    c->who.credential_id != NULL ? c->who.credential_id : "");
+		    auth_method_name(by->method),
+		    by->credential_id != NULL ? by->credential_id : "");
 	rc = signin_note(c, "session.ended", c->who.name, &which,
 	    how.n > 0 ? buf_str(&how) : NULL, err);
 	return rc != 0 ?

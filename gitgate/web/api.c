@@ -50,12 +50,9 @@ title_of(unsigned status)
 }
 
 void
-api_problem(struct web_call *c, unsigned status, const char *detail)
+api_problem_with(struct web_call *c, unsigned status, const char *detail,
+    const struct http_headers *extra)
 {
-	static const struct http_headers ask[] = {
-		{ "WWW-Authenticate", "Bearer realm=\"gitgate\"" },
-		{ NULL, NULL }
-	};
 	GG_AUTO_MEM char *text = NULL;
 	json_t *o = json_pack("{s:s, s:s, s:i, s:o}", "type", "about:blank",
 	    "title", title_of(status), "status", (int)status, "detail",
@@ -65,7 +62,18 @@ api_problem(struct web_call *c, unsigned status, const char *detail)
 			   NULL;
 	json_decref(o);
 	http_reply(c->rq, status, "application/problem+json",
-	    view_str(text != NULL ? text : "{}"), status == 401 ? ask : NULL);
+	    view_str(text != NULL ? text : "{}"), extra);
+}
+
+void
+api_problem(struct web_call *c, unsigned status, const char *detail)
+{
+	static const struct http_headers ask[] = {
+		{ "WWW-Authenticate", "Bearer realm=\"gitgate\"" },
+		{ NULL, NULL }
+	};
+
+	api_problem_with(c, status, detail, status == 401 ? ask : NULL);
 }
 
 /* What broke inside is for the operators' log, not for the client. */

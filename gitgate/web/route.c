@@ -200,17 +200,29 @@ find_route(struct http_request *rq, struct path_parts *parts,
 	return NULL;
 }
 
+static bool
+is_api(struct http_request *rq)
+{
+	return strncmp(http_path(rq), "/-/api/", 7) == 0 ||
+	    strncmp(http_path(rq), "/-/log/", 7) == 0;
+}
+
 static void
-answer_no_route(struct http_request *rq, const char *allow)
+answer_no_route(struct web_call *c, const char *allow)
 {
 	const struct http_headers extra[] = { { "Allow", allow },
 		{ NULL, NULL } };
+	bool known = allow[0] != '\0';
 
-	if (allow[0] == '\0')
-		http_reply_text(rq, 404, "not found");
-	else
-		http_reply(rq, 405, "text/plain; charset=utf-8",
+	if (is_api(c->rq))
+		api_problem_with(c, known ? 405 : 404,
+		    known ? "not by this method" : "no such path",
+		    known ? extra : NULL);
+	else if (known)
+		http_reply(c->rq, 405, "text/plain; charset=utf-8",
 		    view_str("method not allowed\n"), extra);
+	else
+		http_reply_text(c->rq, 404, "not found");
 }
 
 void
@@ -336,7 +348,7 @@ web_handle(void *ctx, struct http_request *rq)
 	c.cfg = c.ops->config(c.ops->ctx);
 	c.rs = c.ops->ruleset(c.ops->ctx);
 	if (r == NULL) {
-		answer_no_route(rq, allow);
+		answer_no_route(&c, allow);
 		return;
 	}
 	c.verb = r->verb;
@@ -353,8 +365,7 @@ void
 web_reply_limited(struct http_request *rq, const char *limit)
 {
 	GG_AUTO_RELEASE(web_call) c = { .ops = &ops_in_force, .rq = rq };
-	bool api = strncmp(http_path(rq), "/-/api/", 7) == 0 ||
-	    strncmp(http_path(rq), "/-/log/", 7) == 0;
+	bool api = is_api(rq);
 	char why[160];
 
 	c.cfg = c.ops->config(c.ops->ctx);

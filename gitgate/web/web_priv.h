@@ -178,6 +178,9 @@ void audit_page(struct web_call *c);
 
 /* -- api.c: answers of the API -- */
 void api_problem(struct web_call *c, unsigned status, const char *detail);
+/* With headers of its own (NULL: none), and nothing else. */
+void api_problem_with(struct web_call *c, unsigned status, const char *detail,
+    const struct http_headers *extra);
 /* o is taken; NULL is a 500. */
 void api_reply(struct web_call *c, unsigned status, json_t *o);
 /* {name: items, "next": next}; both are taken. */

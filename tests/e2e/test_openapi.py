@@ -364,6 +364,17 @@ def test_every_operation_answers_as_described(asker):
     assert not missing, "described, and seen by no test"
 
 
+def test_other_paths_and_methods_are_problems(asker):
+    for method, path, status, allow in (
+        ("GET", "/nothing", 404, None), ("POST", "/holds", 405, "GET, HEAD"), ("DELETE", "/grants", 405, "GET, HEAD, POST"),
+        ("GET", f"/holds/{NOBODY}/approve", 405, "POST"), ("GET", "/holds/x", 404, None),
+    ):  # fmt: skip
+        a = asker.g.api(method, path, asker.ann, {} if method == "POST" else None)
+        assert a.status == status and a.headers["Allow"] == allow and a.headers["Content-Type"] == "application/problem+json"
+        asker.check(a.json, {"$ref": "#/components/schemas/Problem"})
+        assert a.json["status"] == status
+
+
 def test_rate_limits_answer_as_described(tmp_path, doc):
     with Gate(tmp_path, config={"limits": {"requests-per-principal": 4}}) as g:
         x = Asker(g, doc)
