@@ -243,6 +243,19 @@ ulid_is_valid(struct view v)
 	return true;
 }
 
+int64_t
+ulid_time(const char *ulid)
+{
+	int64_t t = 0;
+
+	for (int i = 0; i < 10 && ulid[i] != '\0'; i++) {
+		const char *at = strchr(crockford, ulid[i]);
+
+		t = t * 32 + (at != NULL ? at - crockford : 0);
+	}
+	return t;
+}
+
 bool
 view_eq_consttime(struct view a, struct view b)
 {

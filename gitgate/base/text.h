@@ -44,6 +44,8 @@ void text_safe_add(struct buf *out, const char *s);
 void ulid_new(char out[ULID_SIZE]);
 /* 26 characters of the alphabet, first at most '7'. */
 bool ulid_is_valid(struct view v);
+/* When a valid one was made, in ms since 1970. */
+int64_t ulid_time(const char *ulid);
 
 /* Kernel randomness; dies when there is none. */
 void random_bytes(void *p, size_t n);

@@ -40,6 +40,10 @@ const struct strv *ruleset_files(const struct ruleset *rs);
 size_t ruleset_n_rules(const struct ruleset *rs);
 size_t ruleset_n_files(const struct ruleset *rs);
 
+/* May some rule ask this principal for an approval, by a group of its? (Who
+ * is named in a CODEOWNERS file is known when a push came.) */
+bool ruleset_asks(const struct ruleset *rs, const struct principal *p);
+
 /* What this principal may do on this repository: bits of enum access; 0
  * means that it sees a 404. Repository globs match without regard to case. */
 unsigned ruleset_access(const struct ruleset *rs, const struct principal *p,

@@ -252,3 +252,29 @@ ruleset_anonymous_may(const struct ruleset *rs, const char *repository,
 	return bits != 0 &&
 	    (ruleset_access(rs, &anonymous, repository) & bits) == bits;
 }
+
+static bool
+in_one_of(const struct strv *groups, const struct principal *p)
+{
+	for (size_t i = 0; i < groups->n; i++)
+		if (strv_has(&p->groups, groups->v[i]))
+			return true;
+	return false;
+}
+
+bool
+ruleset_asks(const struct ruleset *rs, const struct principal *p)
+{
+	for (size_t i = 0; i < rs->n_rules; i++) {
+		const struct rule *r = &rs->rules[i];
+
+		if (rule_may_hold(r) &&
+		    (in_one_of(&r->from, p) ||
+			(r->from.n == 0 && !r->from_codeowners)))
+			return true;
+	}
+	for (size_t i = 0; i < rs->n_aliases; i++)
+		if (strv_has(&p->groups, rs->aliases[i].group))
+			return true;
+	return false;
+}

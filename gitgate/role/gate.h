@@ -12,6 +12,7 @@
  *	gate_token_use.c   ID tokens: each for one repository
  *	gate_mirror.c      keeping mirrors up to date
  *	gate_out_of_band.c  upstream moved, and not by us
+ *	gate_inbox.c       what lists of holds and repositories show
  *	gate_fetch.c       clone and fetch
  *	gate_receive.c     reading a push
  *	gate_judge.c       inspection and policy of a push
@@ -110,6 +111,7 @@ struct repo_state {
 	struct shared_advert *known;
 	int64_t known_ms;
 	char known_place[65];
+	int64_t failed_wall_ms; /* 0: the last one did not fail */
 };
 
 enum metric {

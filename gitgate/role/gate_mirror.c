@@ -232,6 +232,7 @@ run_refresh(struct refresh *r)
 		st->push_refs_mirrored = true;
 	st->done = mine;
 	st->done_rc = rc;
+	st->failed_wall_ms = rc != 0 ? clock_wall_ms() : 0;
 	st->done_err = err;
 	pthread_cond_broadcast(&st->cond);
 }

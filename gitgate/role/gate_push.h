@@ -156,6 +156,15 @@ void forward_settled(struct gate *g, const struct snapshot *snap,
     const char *repository, const char *push_id,
     const struct ref_updates *updates);
 
+/* -- gate_inbox.c: for lists (web/web.h) -- */
+GG_MUST_USE int gate_may_review_listed(void *ctx, const struct stored_hold *h,
+    const struct stored_push *p, const struct principal *who, uint64_t *budget,
+    struct gg_error *err);
+void gate_mirror_names(void *ctx, const struct config *c, size_t most,
+    struct strv *out);
+void gate_mirror_state(void *ctx, const struct config *c, const char *name,
+    struct mirror_state *out);
+
 /* -- gate_hold.c -- */
 void push_hold(struct push *p);
 GG_MUST_USE int gate_review(void *ctx, const char *hold_id,

@@ -282,6 +282,7 @@ void
 sql_init(struct sql *q, const char *text)
 {
 	q->n = 0;
+	q->kept = (struct strv){ 0 };
 	buf_init(&q->text, SQL_MAX_BYTES);
 	buf_adds(&q->text, text);
 }
@@ -290,6 +291,7 @@ void
 sql_release(struct sql *q)
 {
 	buf_release(&q->text);
+	strv_release(&q->kept);
 }
 
 void
@@ -306,6 +308,29 @@ sql_arg(struct sql *q, const char *text, struct db_arg a)
 		    SQL_MAX_ARGS);
 	q->args[q->n++] = a;
 	buf_addf(&q->text, "%s$%zu", text, q->n);
+}
+
+void
+sql_like(struct sql *q, const char *text, const char *before,
+    const char *needle, const char *after)
+{
+	GG_AUTO_RELEASE(buf) b = BUF_INIT(SQL_MAX_BYTES);
+
+	buf_addf(&b, "%%%s", before);
+	for (const char *p = needle; *p != '\0'; p++) {
+		if (*p == '%' || *p == '_' || *p == '\\')
+			buf_addc(&b, '\\');
+		buf_addc(&b, *p);
+	}
+	buf_addf(&b, "%s%%", after);
+	strv_add(&q->kept, buf_str(&b));
+	if (strv_check(&q->kept, NULL) != 0 || buf_check(&b, NULL) != 0) {
+		q->text.failed = GG_E_NOMEM;
+		return;
+	}
+	buf_adds(&q->text, text);
+	sql_arg(q, " LIKE lower(", arg_s(q->kept.v[q->kept.n - 1]));
+	buf_adds(&q->text, ") ESCAPE '\\'");
 }
 
 int

@@ -286,6 +286,13 @@ static const char *const steps[] = {
 	"ALTER TABLE review ADD COLUMN machine BIGINT NOT NULL DEFAULT 0;"
 	"ALTER TABLE grant_review ADD COLUMN"
 	" machine BIGINT NOT NULL DEFAULT 0;",
+
+	/* 10: what is open and what is done, each newest first. The words are
+	 * those of store_priv.h's HOLD_IS_OPEN and HOLD_IS_DONE. */
+	"CREATE INDEX hold_open ON hold (id)"
+	" WHERE COALESCE(state, '') IN ('pending', 'approved');"
+	"CREATE INDEX hold_done ON hold (id)"
+	" WHERE COALESCE(state, '') NOT IN ('pending', 'approved');",
 };
 
 /* One step, or 1 when there is nothing left to do. The lock makes two

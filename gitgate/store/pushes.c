@@ -231,6 +231,35 @@ store_query_limit(const struct store_query *sq)
 	return sq->limit > 200 ? 200 : sq->limit;
 }
 
+/* More names than this: whoever reads the list looks at every hold. */
+#define ASKED_MAX 100
+
+/* What only holds have. */
+static void
+sql_add_asked(struct sql *q, const struct store_query *sq)
+{
+	if (sq->phase == STORE_OPEN)
+		sql_add(q, " AND " HOLD_IS_OPEN);
+	else if (sq->phase == STORE_DONE)
+		sql_add(q, " AND " HOLD_IS_DONE);
+	if (sq->not_of != NULL) {
+		sql_arg(q, " AND principal <> ", arg_s(sq->not_of));
+		sql_arg(q,
+		    " AND NOT EXISTS (SELECT 1 FROM review WHERE"
+		    " review.hold_id = hold.id AND review.reviewer = ",
+		    arg_s(sq->not_of));
+		sql_add(q, ")");
+	}
+	if (sq->asked == NULL || sq->asked->n > ASKED_MAX)
+		return;
+	sql_like(q, " AND (lower(needs)", "\"from\":[]", "", "");
+	for (size_t i = 0; i < sq->asked->n; i++)
+		if (strpbrk(sq->asked->v[i], "\"\\") == NULL)
+			sql_like(q, " OR lower(needs)", "\"", sq->asked->v[i],
+			    "\"");
+	sql_add(q, ")");
+}
+
 void
 sql_add_query(struct sql *q, const struct store_query *sq, const char *push_col)
 {
@@ -254,6 +283,16 @@ sql_add_query(struct sql *q, const struct store_query *sq, const char *push_col)
 		    arg_s(sq->ref));
 		sql_add(q, ")");
 	}
+	if (sq->text != NULL) {
+		sql_like(q, " AND (lower(repository)", "", sq->text, "");
+		sql_like(q, " OR lower(principal)", "", sq->text, "");
+		sql_like(q, " OR lower(updates)", "", sq->text, "");
+		sql_add(q, ")");
+	}
+	if (sq->rule != NULL)
+		sql_like(q, " AND lower(updates)", "\"rule\":\"", sq->rule,
+		    "\"");
+	sql_add_asked(q, sq);
 	sql_arg(q, " ORDER BY id DESC LIMIT ",
 	    arg_i((int64_t)store_query_limit(sq) + 1));
 }

@@ -266,6 +266,16 @@ struct store_query {
 	int64_t since_ms, until_ms;                       /* 0: open */
 	const char *cursor; /* NULL: from the newest */
 	size_t limit;       /* at most 200; 0: 50 */
+	/* Somewhere in the row, whatever the case of ASCII letters: finds all
+	 * that have it in a name, ref, message or path, and some others. */
+	const char *text;
+	const char *rule; /* is among the reasons of an update */
+	/* For holds only: open ones (pending, approved) or the others; asked: a
+	 * name, of a group or of a person, of whom one is in a need (finds
+	 * some others, too); not_of: neither its pusher nor a reviewer. */
+	enum { STORE_ALL, STORE_OPEN, STORE_DONE } phase;
+	const struct strv *asked;
+	const char *not_of;
 };
 typedef int (*store_push_cb)(void *ctx, const struct stored_push *p);
 /* Newest first. next: id to go on from, "" at the end. */
@@ -365,6 +375,16 @@ GG_MUST_USE int store_hold_due(struct store *s, int64_t now_ms,
 GG_MUST_USE int
 store_hold_stale(struct store *s, const char *repository, const char *ref,
     const char *cur_hex, struct strv *ids, struct gg_error *err);
+/* A repository that pushes were made to. */
+struct stored_repository {
+	const char *name, *last_push; /* the newest push's id; borrowed */
+	uint64_t open_holds;
+};
+typedef int (*store_repository_cb)(void *ctx,
+    const struct stored_repository *r);
+/* By name, at most `most` of them. */
+GG_MUST_USE int store_repository_list(struct store *s, size_t most,
+    store_repository_cb cb, void *ctx, struct gg_error *err);
 /* How many are pending (metrics). */
 GG_MUST_USE int
 store_hold_count(struct store *s, uint64_t *pending, struct gg_error *err);

@@ -157,6 +157,7 @@ struct sql {
 	struct buf text;
 	struct db_arg args[SQL_MAX_ARGS];
 	size_t n;
+	struct strv kept; /* parameters that were made here */
 };
 void sql_init(struct sql *q, const char *text);
 void sql_release(struct sql *q);
@@ -164,6 +165,10 @@ GG_DEFINE_AUTO_RELEASE(sql);
 void sql_add(struct sql *q, const char *text);
 /* text, then the parameter. More than SQL_MAX_ARGS is our own fault. */
 void sql_arg(struct sql *q, const char *text, struct db_arg a);
+/* text, then LIKE and the pattern of what holds needle between before and
+ * after, whatever the case of ASCII letters. */
+void sql_like(struct sql *q, const char *text, const char *before,
+    const char *needle, const char *after);
 GG_MUST_USE int
 sql_run(struct tx *t, struct sql *q, struct rows *out, struct gg_error *err);
 
@@ -178,6 +183,11 @@ GG_MUST_USE int col_strv(const struct rows *r, size_t row, size_t col,
 /* A copy of a text cell. */
 GG_MUST_USE int col_text(const struct rows *r, size_t row, size_t col,
     char **out, struct gg_error *err);
+
+/* Conditions by which the indexes hold_open and hold_done are found. COALESCE
+ * keeps SQLite from the index by state, after which it would sort. */
+#define HOLD_IS_OPEN "COALESCE(state, '') IN ('pending', 'approved')"
+#define HOLD_IS_DONE "COALESCE(state, '') NOT IN ('pending', 'approved')"
 
 /* Conditions of a store_query on a table with id, repository, principal,
  * state and created_ms; push_col names its push's id. With order and limit

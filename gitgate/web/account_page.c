@@ -32,7 +32,7 @@ title_of(const struct web_call *c, const char *provider)
 static void
 facts(const struct web_call *c, struct buf *b)
 {
-	html_lit(b, "<dl><dt>Name</dt><dd><code>");
+	html_lit(b, "<section class=\"card\"><dl><dt>Name</dt><dd><code>");
 	html_texts(b, c->who.name);
 	html_lit(b, "</code></dd><dt>Signed in with</dt><dd>");
 	html_texts(b, title_of(c, c->session.s.provider));
@@ -40,7 +40,7 @@ facts(const struct web_call *c, struct buf *b)
 	list_of(b, &c->who.groups);
 	html_lit(b, "</dd><dt>Verified e-mail addresses</dt><dd>");
 	list_of(b, &c->who.aliases);
-	html_lit(b, "</dd></dl>");
+	html_lit(b, "</dd></dl></section>");
 }
 
 struct listing {
@@ -100,8 +100,9 @@ account_page(struct web_call *c)
 	html_lit(&b, "<h1>Your account</h1>");
 	facts(c, &b);
 	html_lit(&b,
-	    "<h2>Sessions</h2><table><thead><tr><th>Signed in</th>"
-	    "<th>Last used</th><th>From</th><th>With</th><th></th></tr>"
+	    "<section class=\"card\"><h2>Sessions</h2><div class=\"scroll\">"
+	    "<table><thead><tr><th>Signed in</th>"
+	    "<th>Last used</th><th>From</th><th>With</th><th>End</th></tr>"
 	    "</thead><tbody>");
 	rc = store_session_list(c->ops->store, c->who.name, session_item, &l,
 	    &err);
@@ -110,10 +111,12 @@ account_page(struct web_call *c)
 		return;
 	}
 	html_lit(&b,
-	    "</tbody></table><form method=\"post\" "
+	    "</tbody></table></div><form method=\"post\" "
 	    "action=\"/-/account/sign-out\">");
 	page_csrf(c, &b);
-	html_lit(&b, "<button>Sign out everywhere</button></form>");
+	html_lit(&b,
+	    "<button>Sign out everywhere</button></form>"
+	    "</section>");
 	page_reply(c, 200, &b);
 }
 

@@ -108,9 +108,16 @@ api_holds(struct web_call *c)
 {
 	struct gg_error err = { 0 };
 	char next[ULID_SIZE] = "";
+	const char *wish = http_query(c->rq, "view");
+	enum hold_view view = HOLD_VIEW_ALL;
 	json_t *items = json_array();
-	int rc = list_holds(c, NULL, items, next, &err);
+	int rc;
 
+	if (wish != NULL && wish[0] != '\0' && !hold_view_parse(wish, &view))
+		rc = gg_fail(&err, GG_E_PEER,
+		    "view must be mine, open, done or all");
+	else
+		rc = list_holds(c, view, items, next, &err);
 	if (rc == 0) {
 		api_reply_list(c, "holds", items,
 		    next[0] ? json_string(next) : json_null());

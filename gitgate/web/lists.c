@@ -1,6 +1,7 @@
 /* Reading for API and pages alike: what the caller may see, and nothing of
  * the rest. */
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/num.h"
 #include "web/web_priv.h"
 
@@ -64,18 +65,42 @@ query_number(const struct web_call *c, const char *name, uint64_t max,
 	return 0;
 }
 
+#define TEXT_MAX_BYTES 200
+
+/* A ref's name of which "refs/heads/" was left out is a branch's. */
+static char *
+query_ref(const struct web_call *c)
+{
+	const char *ref = query_text(c, "ref");
+
+	if (ref == NULL)
+		return NULL;
+	return path_f("%s%s",
+	    strncmp(ref, "refs/", 5) == 0 ? "" : "refs/heads/", ref);
+}
+
+/* ref: memory for its ref, the caller's. */
 static int
-query_read(const struct web_call *c, struct store_query *q,
+query_read(const struct web_call *c, struct store_query *q, char **ref,
     struct gg_error *err)
 {
 	uint64_t limit = 50;
 	int rc;
 
+	*ref = query_ref(c);
 	*q = (struct store_query){ .repository = query_text(c, "repository"),
 		.principal = query_text(c, "principal"),
-		.ref = query_text(c, "ref"),
+		.ref = *ref,
 		.state = query_text(c, "state"),
-		.cursor = query_text(c, "cursor") };
+		.cursor = query_text(c, "cursor"),
+		.text = query_text(c, "text"),
+		.rule = query_text(c, "rule") };
+	if (q->text != NULL && strlen(q->text) > TEXT_MAX_BYTES)
+		return gg_fail(err, GG_E_PEER, "text is longer than %d bytes",
+		    TEXT_MAX_BYTES);
+	if (q->rule != NULL && strlen(q->rule) > TEXT_MAX_BYTES)
+		return gg_fail(err, GG_E_PEER, "rule is longer than %d bytes",
+		    TEXT_MAX_BYTES);
 	if (q->cursor != NULL && !ulid_is_valid(view_str(q->cursor)))
 		return gg_fail(err, GG_E_PEER, "cursor is not valid");
 	if ((rc = query_number(c, "limit", 200, &limit, err)) != 0 ||
@@ -89,7 +114,36 @@ query_read(const struct web_call *c, struct store_query *q,
 struct listing {
 	const struct web_call *c;
 	json_t *items;
+	const char *text;
+	uint64_t budget; /* of change reports that are read */
+	size_t n;        /* counted, where items is NULL */
 };
+
+/* Is the text in a value of it? The store looked at keys, too. */
+static bool
+has_text(const json_t *o, const char *text)
+{
+	const char *s = json_string_value(o);
+	/* jansson's iterators want a pointer to what they do not change */
+	json_t *all = (json_t *)(uintptr_t)o, *v;
+	const char *key;
+	size_t i;
+
+	if (s != NULL)
+		return strcasestr(s, text) != NULL;
+	json_array_foreach(all, i, v) if (has_text(v, text)) return true;
+	json_object_foreach(all, key, v) if (has_text(v, text)) return true;
+	return false;
+}
+
+static bool
+fits_text(const struct listing *l, const char *repository,
+    const char *principal, const json_t *updates)
+{
+	return l->text == NULL || strcasestr(repository, l->text) != NULL ||
+	    strcasestr(principal, l->text) != NULL ||
+	    has_text(updates, l->text);
+}
 
 /* What others may not see is left out after it was read: read on until the
  * page is full, but not for ever (then a page is short, and has a next). */
@@ -116,7 +170,8 @@ add_hold(void *ctx, const struct stored_hold *h)
 	GG_AUTO_RELEASE(stored_push) p = { 0 };
 	int rc;
 
-	if (!access_may_see(l->c, h->repository, h->needs))
+	if (!access_may_see(l->c, h->repository, h->needs) ||
+	    !fits_text(l, h->repository, h->principal, h->updates))
 		return 0;
 	rc = store_push_get(l->c->ops->store, h->push_id, &p, NULL);
 	if (rc != 0 && rc != GG_E_NOTFOUND)
@@ -127,28 +182,159 @@ add_hold(void *ctx, const struct stored_hold *h)
 	    GG_E_NOMEM;
 }
 
+/* -- what one may decide -- */
+
+/* Of one list. The change report of an ordinary push has some KiB. */
+#define REPORTS_BYTES ((uint64_t)4 << 20)
+
+static bool
+is_mine(struct listing *l, const struct stored_hold *h)
+{
+	GG_AUTO_RELEASE(stored_push) p = { 0 };
+	const struct web_ops *ops = l->c->ops;
+
+	return access_may_see(l->c, h->repository, h->needs) &&
+	    store_push_get(ops->store, h->push_id, &p, NULL) == 0 &&
+	    ops->may_review_listed(ops->ctx, h, &p, &l->c->who, &l->budget,
+		NULL) == 0;
+}
+
+static int
+add_mine(void *ctx, const struct stored_hold *h)
+{
+	return is_mine(ctx, h) ? add_hold(ctx, h) : 0;
+}
+
+/* The names by which a need may ask for the caller. */
+static void
+add_names(const struct principal *p, struct strv *out)
+{
+	strv_copy(out, &p->groups);
+	for (size_t i = 0; i < p->aliases.n; i++)
+		strv_add(out, p->aliases.v[i]);
+	strv_add(out, p->name);
+	if (p->owner != NULL && p->owner[0] != '\0')
+		strv_add(out, p->owner);
+}
+
+static const char *const view_names[HOLD_VIEW_COUNT] = {
+	[HOLD_VIEW_ALL] = "all",
+	[HOLD_VIEW_MINE] = "mine",
+	[HOLD_VIEW_OPEN] = "open",
+	[HOLD_VIEW_DONE] = "done",
+};
+
+const char *
+hold_view_name(enum hold_view v)
+{
+	return view_names[v];
+}
+
+bool
+hold_view_parse(const char *s, enum hold_view *out)
+{
+	for (unsigned i = 0; s != NULL && i < HOLD_VIEW_COUNT; i++) {
+		if (strcmp(s, view_names[i]) != 0)
+			continue;
+		*out = (enum hold_view)i;
+		return true;
+	}
+	return false;
+}
+
+/* names: memory for q. */
+static store_hold_cb
+narrow(const struct web_call *c, enum hold_view view, struct store_query *q,
+    struct strv *names)
+{
+	if (view == HOLD_VIEW_OPEN)
+		q->phase = STORE_OPEN;
+	else if (view == HOLD_VIEW_DONE)
+		q->phase = STORE_DONE;
+	if (view != HOLD_VIEW_MINE)
+		return add_hold;
+	add_names(&c->who, names);
+	q->state = hold_state_name(HOLD_PENDING);
+	q->asked = names;
+	q->not_of = c->who.name;
+	return add_mine;
+}
+
 int
-list_holds(const struct web_call *c, const char *state, json_t *items,
+list_holds(const struct web_call *c, enum hold_view view, json_t *items,
     char next[ULID_SIZE], struct gg_error *err)
 {
-	struct listing l = { .c = c, .items = items };
+	GG_AUTO_RELEASE(strv) names = STRV_INIT;
+	GG_AUTO_MEM char *ref = NULL;
+	struct listing l = { .c = c, .items = items, .budget = REPORTS_BYTES };
 	struct store_query q;
 	enum hold_state known;
+	store_hold_cb add;
 	size_t limit = 0;
-	int rc = query_read(c, &q, err);
+	int rc = query_read(c, &q, &ref, err);
 
 	if (rc != 0)
 		return rc;
-	if (state != NULL)
-		q.state = state[0] != '\0' ? state : NULL;
+	if (q.state != NULL && strcmp(q.state, "all") == 0)
+		q.state = NULL;
 	if (q.state != NULL && !hold_state_parse(view_str(q.state), &known))
 		return gg_fail(err, GG_E_PEER, "state is not one of a hold");
+	l.text = q.text;
+	add = narrow(c, view, &q, &names);
+	if ((rc = strv_check(&names, err)) != 0)
+		return rc;
 	for (int i = 0; i < ROUNDS_MAX; i++) {
-		rc = store_hold_list(c->ops->store, &q, add_hold, &l, next,
-		    err);
+		rc = store_hold_list(c->ops->store, &q, add, &l, next, err);
 		if (rc != 0 || !read_on(&q, items, &limit, next))
 			break;
 	}
+	return rc;
+}
+
+static int
+count_seen(void *ctx, const struct stored_hold *h)
+{
+	struct listing *l = ctx;
+
+	l->n += access_may_see(l->c, h->repository, h->needs);
+	return 0;
+}
+
+static int
+count_mine(void *ctx, const struct stored_hold *h)
+{
+	struct listing *l = ctx;
+
+	l->n += is_mine(l, h);
+	return 0;
+}
+
+/* It is on every page: what is looked at has an end. */
+#define COUNT_ROUNDS 4
+
+int
+count_holds(const struct web_call *c, enum hold_view view, size_t most,
+    struct hold_count *out, struct gg_error *err)
+{
+	GG_AUTO_RELEASE(strv) names = STRV_INIT;
+	struct listing l = { .c = c, .budget = REPORTS_BYTES };
+	struct store_query q = { .limit = most };
+	char next[ULID_SIZE] = "";
+	int rc;
+
+	(void)narrow(c, view, &q, &names);
+	if ((rc = strv_check(&names, err)) != 0)
+		return rc;
+	for (int i = 0; i < COUNT_ROUNDS && l.n < most; i++) {
+		rc = store_hold_list(c->ops->store, &q,
+		    view == HOLD_VIEW_MINE ? count_mine : count_seen, &l, next,
+		    err);
+		if (rc != 0 || next[0] == '\0')
+			break;
+		q.cursor = next;
+	}
+	out->n = l.n < most ? l.n : most;
+	out->more = next[0] != '\0';
 	return rc;
 }
 
@@ -163,7 +349,8 @@ add_push(void *ctx, const struct stored_push *p)
 	rc = store_hold_of_push(l->c->ops->store, p->id, &h, NULL);
 	if (rc != 0 && rc != GG_E_NOTFOUND)
 		return rc;
-	if (!access_may_see(l->c, p->repository, h.needs))
+	if (!access_may_see(l->c, p->repository, h.needs) ||
+	    !fits_text(l, p->repository, p->principal, p->updates))
 		return 0;
 	if (rc == 0)
 		hold = h.id;
@@ -178,13 +365,15 @@ list_pushes(const struct web_call *c, json_t *items, char next[ULID_SIZE],
     struct gg_error *err)
 {
 	struct listing l = { .c = c, .items = items };
+	GG_AUTO_MEM char *ref = NULL;
 	struct store_query q;
 	enum push_state known;
 	size_t limit = 0;
-	int rc = query_read(c, &q, err);
+	int rc = query_read(c, &q, &ref, err);
 
 	if (rc != 0)
 		return rc;
+	l.text = q.text;
 	if (q.state != NULL && !push_state_parse(view_str(q.state), &known))
 		return gg_fail(err, GG_E_PEER, "state is not one of a push");
 	for (int i = 0; i < ROUNDS_MAX; i++) {

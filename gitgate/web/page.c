@@ -44,12 +44,37 @@ tab(struct buf *b, const char *path, const char *name, const char *section)
 	html_lit(b, "</a>");
 }
 
+/* More waiting holds than this are not counted. */
+#define COUNT_MOST 20
+
+/* How many of them wait for the reader. A page does without it where it
+ * cannot be known. */
+static void
+holds_tab(const struct web_call *c, struct buf *b, const char *section)
+{
+	struct hold_count n = { 0 };
+
+	html_lit(b, "<a href=\"/-/holds\"");
+	if (strcmp(section, "Holds") == 0)
+		html_lit(b, " aria-current=\"page\"");
+	html_lit(b, ">Holds");
+	if (count_holds(c, HOLD_VIEW_MINE, COUNT_MOST, &n, NULL) == 0 &&
+	    n.n > 0) {
+		html_lit(b, " <span class=\"n\" id=\"mine\">");
+		html_u64(b, n.n);
+		html_texts(b, n.more ? "+" : "");
+		html_lit(b, "<span class=\"vh\"> to decide</span></span>");
+	}
+	html_lit(b, "</a>");
+}
+
 static void
 navigation(const struct web_call *c, struct buf *b, const char *section)
 {
 	html_lit(b, "<nav aria-label=\"Main\">");
-	tab(b, "/-/holds", "Holds", section);
+	holds_tab(c, b, section);
 	tab(b, "/-/pushes", "Pushes", section);
+	tab(b, "/-/repositories", "Repositories", section);
 	tab(b, "/-/grants", "Grants", section);
 	tab(b, "/-/audit", "Audit", section);
 	html_lit(b, "</nav><div class=\"who\">");

@@ -39,6 +39,14 @@ struct grant_request {
 	const char *client_addr;
 };
 
+/* What the gate knows of a repository's mirror since it started. */
+struct mirror_state {
+	bool is_reading;      /* upstream is being read */
+	int64_t refreshed_ms; /* when that last worked, 0: not yet */
+	int64_t failed_ms;    /* when the last one failed, 0: it did not */
+	struct gg_error why;  /* then; may name upstream */
+};
+
 /* Services of the gate that pages and API need; role/gate fills it. */
 struct web_ops {
 	void *ctx;
@@ -92,6 +100,20 @@ struct web_ops {
 	    const struct principal *who, struct gg_error *err);
 	int (*grant_end)(void *ctx, const char *id, const struct principal *who,
 	    const char *client_addr, const char *comment, struct gg_error *err);
+	/*
+	 * As may_review(), for a list: of a hold and push at hand. Reading who
+	 * wrote the commits takes from *budget (bytes of change reports);
+	 * when it is used up, authors are not looked at.
+	 */
+	int (*may_review_listed)(void *ctx, const struct stored_hold *h,
+	    const struct stored_push *p, const struct principal *who,
+	    uint64_t *budget, struct gg_error *err);
+	/* Names of repositories that a mirror or a request was made of, added
+	 * to out, at most `most`; and what is known of one. */
+	void (*mirror_names)(void *ctx, const struct config *c, size_t most,
+	    struct strv *out);
+	void (*mirror_state)(void *ctx, const struct config *c,
+	    const char *name, struct mirror_state *out);
 	/*
 	 * Ask an inspector; out has its ceiling. GG_E_NOTFOUND when the
 	 * objects are gone, GG_E_LIMIT, GG_E_UNAVAILABLE when too many ask.

@@ -102,6 +102,36 @@ json_t *json_time(int64_t wall_ms); /* null for 0 */
 json_t *json_text(const char *s);
 const char *json_get(const json_t *object, const char *key); /* "" if none */
 
+/* -- filters.c: what narrows a list, as a form and in links -- */
+struct filter {
+	const char *name, *label, *hint; /* hint: an example, or NULL */
+	/* A choice of these, NULL-terminated; NULL: a text. */
+	const char *const *choices;
+};
+struct filters {
+	const char *path;
+	const char *kept; /* a query argument that is not one's to choose */
+	const struct filter *v;
+	size_t n;
+};
+/* The first one is always seen, the others where one asks for them or has
+ * chosen one. */
+void
+view_filters(const struct web_call *c, struct buf *b, const struct filters *f);
+/* Has the caller chosen any? */
+bool filters_chosen(const struct web_call *c, const struct filters *f);
+/* The address of the same list with another value of a query argument (""
+ * leaves it out), for a quoted attribute; what was chosen stays where `keep`. */
+void filters_link(const struct web_call *c, struct buf *b,
+    const struct filters *f, bool keep, const char *name, const char *value);
+/* "Older", where there is more. */
+void view_older(const struct web_call *c, struct buf *b,
+    const struct filters *f, const char *next);
+/* Keys of a list, and what their rows are called. */
+void view_list_keys(struct buf *b, const char *row);
+/* "<time ...>3 hours ago</time>", from RFC 3339. */
+void view_age(struct buf *b, const char *rfc3339);
+
 /* -- page.c -- */
 /* A page from its doctype to its <main>; section names the tab. */
 void page_begin(const struct web_call *c, struct buf *b, const char *title,
@@ -175,6 +205,8 @@ void hold_diff(struct web_call *c);
 void pushes_page(struct web_call *c);
 void push_page(struct web_call *c);
 void audit_page(struct web_call *c);
+void repositories_page(struct web_call *c);
+void api_repositories(struct web_call *c);
 
 /* -- api.c: answers of the API -- */
 void api_problem(struct web_call *c, unsigned status, const char *detail);
@@ -201,9 +233,27 @@ GG_MUST_USE int account_end(struct web_call *c, const char *id, uint64_t *n,
     struct gg_error *err);
 
 /* -- lists.c: reading lists and records, for API and pages -- */
+/* Which holds: all; those that the caller may still decide; open or ended. */
+enum hold_view {
+	HOLD_VIEW_ALL,
+	HOLD_VIEW_MINE,
+	HOLD_VIEW_OPEN,
+	HOLD_VIEW_DONE,
+	HOLD_VIEW_COUNT
+};
+const char *hold_view_name(enum hold_view v);
+/* s may be NULL: false. */
+bool hold_view_parse(const char *s, enum hold_view *out);
 /* 0; GG_E_PEER for a wrong query argument; the store's codes. */
-GG_MUST_USE int list_holds(const struct web_call *c, const char *state,
+GG_MUST_USE int list_holds(const struct web_call *c, enum hold_view view,
     json_t *items, char next[ULID_SIZE], struct gg_error *err);
+struct hold_count {
+	size_t n;
+	bool more; /* than were counted */
+};
+/* Counts at most `most`, and looks at a few times as many. */
+GG_MUST_USE int count_holds(const struct web_call *c, enum hold_view view,
+    size_t most, struct hold_count *out, struct gg_error *err);
 GG_MUST_USE int list_pushes(const struct web_call *c, json_t *items,
     char next[ULID_SIZE], struct gg_error *err);
 GG_MUST_USE int list_audit(const struct web_call *c, json_t *items,

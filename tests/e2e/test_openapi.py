@@ -255,6 +255,10 @@ def ask_holds_and_pushes(x):
         assert x.ask("listHolds", x.ann, 200, query=state).json["holds"]
     for state in ("", "?state=denied", "?state=forwarded", "?state=held", "?limit=1"):
         assert x.ask("listPushes", x.ann, 200, query=state).json["pushes"]
+    x.ask("listHolds", x.ann, 200, query="?view=mine")
+    x.ask("listHolds", x.ann, 200, query="?view=done&text=main&rule=protect-main")
+    x.ask("listHolds", x.ann, 400, query="?view=odd")
+    assert x.ask("listRepositories", x.ann, 200).json["repositories"][0]["last_push"]
     x.ask("listPushes", x.ann, 400, query="?limit=201")
     x.ask("listHolds", x.ann, 400, query="?state=odd")
     x.ask("getHold", x.ann, 200, first)

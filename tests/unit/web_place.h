@@ -93,6 +93,36 @@ place_may_review(void *ctx, const char *id, const struct principal *who,
 }
 
 static inline int
+place_may_review_listed(void *ctx, const struct stored_hold *h,
+    const struct stored_push *p, const struct principal *who, uint64_t *budget,
+    struct gg_error *err)
+{
+	(void)p;
+	(void)budget;
+	return place_may_review(ctx, h->id, who, err);
+}
+
+static inline void
+place_mirror_names(void *ctx, const struct config *c, size_t most,
+    struct strv *out)
+{
+	(void)ctx;
+	(void)c;
+	(void)most;
+	(void)out;
+}
+
+static inline void
+place_mirror_state(void *ctx, const struct config *c, const char *name,
+    struct mirror_state *out)
+{
+	(void)ctx;
+	(void)c;
+	(void)name;
+	*out = (struct mirror_state){ 0 };
+}
+
+static inline int
 place_withdraw(void *ctx, const char *id, const struct principal *who,
     const char *addr, const char *comment, struct gg_error *err)
 {
@@ -192,6 +222,9 @@ place_open(const char *public_url)
 		.unref = place_unref,
 		.review = place_review,
 		.may_review = place_may_review,
+		.may_review_listed = place_may_review_listed,
+		.mirror_names = place_mirror_names,
+		.mirror_state = place_mirror_state,
 		.withdraw = place_withdraw,
 		.audit = place_audit };
 	struct gg_error err = { 0 };
