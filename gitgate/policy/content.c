@@ -439,10 +439,17 @@ test_more_than(struct judging *j)
 	    (m->lines != UINT64_MAX && lines > m->lines);
 }
 
+static bool
+has_provenance(const struct rule *r)
+{
+	return r->provenance.require != PROVENANCE_NONE;
+}
+
 const struct condition content_conditions[] = {
 	{ "paths", has_paths, test_paths, true },
 	{ "secrets", has_secrets, test_secrets, true },
 	{ "commits", has_commits, test_commits, true },
 	{ "more-than", has_more_than, test_more_than, true },
+	{ "provenance", has_provenance, test_provenance, true },
 	{ NULL, NULL, NULL, false },
 };

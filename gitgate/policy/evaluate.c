@@ -431,6 +431,7 @@ judge_by(struct evaluation *e, const struct rule *r)
 	for (size_t i = 0; i < n; i++)
 		free(j.found[i].kept);
 	free(j.found);
+	json_decref(j.proven);
 }
 
 int

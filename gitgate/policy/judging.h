@@ -25,6 +25,7 @@ struct found {
 	const char *commit_why; /* the part of `commits` that it met */
 	bool lines_known;
 	uint64_t lines;
+	bool claims_known, claims_missing;
 };
 
 struct judging {
@@ -42,6 +43,7 @@ struct judging {
 	/* not everything was looked at, so the rule may match: "" or why */
 	const char *uncertain;
 	struct buf *why; /* NULL: nobody asks */
+	json_t *proven;  /* of the principal, read when it is needed */
 };
 
 struct condition {
@@ -74,6 +76,9 @@ void because(struct judging *j, const char *fmt, ...)
 
 /* Does the rule mean this change of a path? */
 bool path_is_meant(const struct rule *r, const struct path_change *c);
+
+/* `provenance` (provenance.c): is what it requires missing? */
+bool test_provenance(struct judging *j);
 
 /* Bytes that are not UTF-8 become U+FFFD, one for each. Never NULL. */
 json_t *policy_text_json(const char *s);

@@ -123,6 +123,8 @@ struct policy_input {
 	const char *const *symref_targets;
 	const struct change_report *report; /* updates in the same order */
 	int64_t now_wall_ms;                /* for during and outside */
+	/* the push options "agent.*", an object of texts; NULL: none */
+	const json_t *claimed;
 	/* fingerprints of findings that a reviewer has allowed (and that have
 	 * not expired); NULL: none */
 	const struct strv *allowed_findings;

@@ -62,6 +62,19 @@ struct more_than {
 	uint64_t commits, files, lines;
 };
 
+/* What a push has to say of its making. */
+enum provenance {
+	PROVENANCE_NONE,
+	PROVENANCE_ANY,
+	PROVENANCE_SESSION,
+	PROVENANCE_PROMPT,
+	PROVENANCE_MODEL
+};
+struct provenance_condition {
+	enum provenance require; /* PROVENANCE_NONE: no condition */
+	bool verified;           /* the credential has to name the session */
+};
+
 struct rule {
 	char *name;
 	char *file;
@@ -80,6 +93,7 @@ struct rule {
 	struct commit_condition commits;
 	bool has_more_than;
 	struct more_than more_than;
+	struct provenance_condition provenance;
 	struct time_windows during, outside;
 	char *hook; /* NULL: none; else it says the verdict, not then */
 	bool has_then;
@@ -130,7 +144,8 @@ static inline bool
 rule_has_content(const struct rule *r)
 {
 	return rule_has_paths(r) || r->secrets || r->has_commits ||
-	    r->has_more_than || r->hook != NULL;
+	    r->has_more_than || r->provenance.require != PROVENANCE_NONE ||
+	    r->hook != NULL;
 }
 
 /* May it hold a push (so its approvals are asked for)? */

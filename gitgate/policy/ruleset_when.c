@@ -158,6 +158,37 @@ take_more_than(const struct loading *l, const struct yaml_node *when,
 	    err);
 }
 
+static int
+take_provenance(const struct loading *l, const struct yaml_node *when,
+    struct rule *r, struct gg_error *err)
+{
+	static const char *const keys[] = { "require", "verified", NULL };
+	static const char *const words[] = { "any", "session", "prompt",
+		"model" };
+	const struct yaml_node *at = yaml_get(when, "provenance"), *what;
+
+	if (at == NULL)
+		return 0;
+	if (yaml_check_keys(l->tree, at, "provenance", keys, err) < 0 ||
+	    yaml_take_bool(l->tree, at, "verified", &r->provenance.verified,
+		err) < 0)
+		return err->code;
+	what = yaml_get(at, "require");
+	for (unsigned i = 0; what != NULL && i < GG_COUNT(words); i++)
+		if (what->kind == NODE_TEXT &&
+		    strcmp(what->text, words[i]) == 0)
+			r->provenance.require =
+			    (enum provenance)(PROVENANCE_ANY + i);
+	if (r->provenance.require == PROVENANCE_NONE)
+		return yaml_fail(l->tree, what != NULL ? what : at, err,
+		    "provenance needs require: session, prompt, model or any");
+	if (r->provenance.verified &&
+	    r->provenance.require != PROVENANCE_SESSION)
+		return yaml_fail(l->tree, at, err,
+		    "only a session can be verified: require: session");
+	return 0;
+}
+
 /* A program's name, without a path: it lies in the hooks directory. */
 static int
 take_hook(const struct loading *l, const struct yaml_node *when, struct rule *r,
@@ -193,7 +224,8 @@ take_content(const struct loading *l, const struct yaml_node *at,
 	    (rc = take_paths(l, at, r, err)) < 0 ||
 	    (rc = take_blob_limit(l, at, r, err)) < 0 ||
 	    (rc = take_secrets(l, at, r, err)) < 0 ||
-	    (rc = take_commits(l, at, r, err)) < 0)
+	    (rc = take_commits(l, at, r, err)) < 0 ||
+	    (rc = take_provenance(l, at, r, err)) < 0)
 		return rc;
 	return take_more_than(l, at, r, err);
 }
@@ -204,7 +236,8 @@ take_when(const struct loading *l, const struct yaml_node *rule, struct rule *r,
 {
 	static const char *const keys[] = { "repositories", "refs", "updates",
 		"principals", "paths", "changes", "blob-larger-than", "secrets",
-		"commits", "more-than", "during", "outside", "hook", NULL };
+		"commits", "more-than", "provenance", "during", "outside",
+		"hook", NULL };
 	static const char *const updates[] = { "create", "fast-forward",
 		"force", "delete", "tag-move", NULL };
 	static const unsigned update_bits[] = { 1u << UPDATE_CREATE,

@@ -108,7 +108,8 @@ warn_paths(const struct rule *r, struct strv *out)
 		strv_addf(out,
 		    "%s:%d: rule %s can never match: deleting a ref changes no paths",
 		    r->file, r->line, r->name);
-	else if (r->secrets || r->has_commits || r->has_more_than)
+	else if (r->secrets || r->has_commits || r->has_more_than ||
+	    r->provenance.require != PROVENANCE_NONE)
 		strv_addf(out,
 		    "%s:%d: rule %s can never match: deleting a ref brings no commits",
 		    r->file, r->line, r->name);
@@ -237,6 +238,15 @@ amounts_cover(const struct rule *a, const struct rule *b)
 		limit_covers(a->more_than.lines, b->more_than.lines));
 }
 
+/* Who gives a session also gives something, and so on. */
+static bool
+provenance_covers(const struct provenance_condition *a,
+    const struct provenance_condition *b)
+{
+	return a->require == PROVENANCE_NONE ||
+	    (a->require == b->require && (a->verified || !b->verified));
+}
+
 static bool
 who_covers(const struct who *a, const struct who *b)
 {
@@ -266,7 +276,8 @@ rule_covers(const struct rule *a, const struct rule *b)
 	    who_covers(&a->who, &b->who) &&
 	    list_covers(&a->repositories, &b->repositories) &&
 	    paths_cover(a, b) && (!a->secrets || b->secrets) &&
-	    commits_cover(a, b) && amounts_cover(a, b);
+	    commits_cover(a, b) && amounts_cover(a, b) &&
+	    provenance_covers(&a->provenance, &b->provenance);
 }
 
 /* Would the verdict and the needs be the same without b? */

@@ -181,6 +181,7 @@ evaluate(struct push *p, struct gg_error *err)
 		.symref_targets = p->symref_targets,
 		.report = p->report,
 		.now_wall_ms = now_ms,
+		.claimed = json_object_get(p->rec.request, "claimed"),
 		.allowed_findings = &allowed,
 		.hook = gate_ask_hook,
 		.hook_ctx = p->gate,

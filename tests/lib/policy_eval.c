@@ -205,6 +205,7 @@ judge(const struct ruleset *rs, json_t *o, struct gg_error *err)
 		.updates = &updates,
 		.symref_targets = &target,
 		.report = report,
+		.claimed = json_object_get(o, "claimed"),
 		.allowed_findings = &allowed,
 		.hook = json_object_get(o, "hook") ? answer : NULL,
 		.hook_ctx = o };
@@ -217,6 +218,7 @@ judge(const struct ruleset *rs, json_t *o, struct gg_error *err)
 	if (report->updates[0].kind == UPDATE_DELETE)
 		new_oid = (struct oid){ 0 };
 	who.name = copy(o, "name", "bot");
+	who.verified = json_dumps(json_object_get(o, "verified"), 0);
 	json_array_foreach(json_object_get(o, "groups"), i, x)
 	    strv_add(&who.groups, json_string_value(x));
 	json_array_foreach(json_object_get(o, "allowed"), i, x)
