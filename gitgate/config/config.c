@@ -368,6 +368,8 @@ take_all(const struct loading *l, struct gg_error *err)
 		return rc;
 	if ((rc = config_take_repositories(l, root, err)) < 0)
 		return rc;
+	if ((rc = config_check_secrets(l, err)) < 0)
+		return rc;
 	return config_check_tls(l, err);
 }
 

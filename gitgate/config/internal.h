@@ -49,6 +49,12 @@ GG_MUST_USE int config_take_tls(const struct loading *l,
 /* When all has been read: do the parts of TLS and client certificates fit
  * each other and the rest? */
 GG_MUST_USE int config_check_tls(const struct loading *l, struct gg_error *err);
+/* A secret in the directory (absolute) that other processes have and the gate
+ * must not, as written or with the links of its path followed; NULL: none. */
+const char *config_secret_within(const struct config *c, const char *dir);
+/* Is none of them in a directory that the gate's walls let it read? */
+GG_MUST_USE int
+config_check_secrets(const struct loading *l, struct gg_error *err);
 GG_MUST_USE int config_take_notices(const struct loading *l,
     const struct yaml_node *at, struct gg_error *err);
 /* identity_parts.c: what several of them share. keys of a map to alternatives;

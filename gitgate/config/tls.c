@@ -234,54 +234,6 @@ parent_of(const char *file)
 	return path_f("%.*s", (int)(slash - file), file);
 }
 
-static bool
-lies_below(const char *dir, const char *file)
-{
-	size_t n = strlen(dir);
-
-	return strncmp(dir, file, n) == 0 && file[n] == '/';
-}
-
-/* As written or with links followed; NULL is nowhere. */
-static bool
-is_within(const char *dir, const char *file)
-{
-	GG_AUTO_MEM char *real = NULL;
-
-	if (file == NULL)
-		return false;
-	real = realpath(file, NULL);
-	return lies_below(dir, file) || (real != NULL && lies_below(dir, real));
-}
-
-/* A secret that other processes have and the gate must not, or NULL. */
-static const char *
-secret_within(const struct config *c, const char *dir)
-{
-	for (size_t i = 0; i < c->n_repositories; i++) {
-		const struct credential *k = &c->repositories[i].credential;
-		const char *const files[] = { k->password_file, k->token_file,
-			k->ssh_key };
-
-		for (size_t j = 0; j < GG_COUNT(files); j++)
-			if (is_within(dir, files[j]))
-				return files[j];
-	}
-	for (size_t i = 0; i < c->identity.n_providers; i++)
-		if (is_within(dir, c->identity.providers[i].client_secret_file))
-			return c->identity.providers[i].client_secret_file;
-	for (size_t i = 0; i < c->n_notices; i++) {
-		const struct notice_target *x = &c->notices[i];
-		const char *const files[] = { x->url_file, x->secret_file,
-			x->password_file };
-
-		for (size_t j = 0; j < GG_COUNT(files); j++)
-			if (is_within(dir, files[j]))
-				return files[j];
-	}
-	return NULL;
-}
-
 static int
 add_dir(const struct config *c, const char *file, struct strv *out,
     struct gg_error *err)
@@ -295,7 +247,7 @@ add_dir(const struct config *c, const char *file, struct strv *out,
 		return gg_fail(err, GG_E_INPUT,
 		    "%s: the gate may read the whole directory that the file is in, and %s is too much: use a directory like /etc/gitgate/tls",
 		    file, dir);
-	if ((secret = secret_within(c, dir)) != NULL)
+	if ((secret = config_secret_within(c, dir)) != NULL)
 		return gg_fail(err, GG_E_INPUT,
 		    "%s: the gate may read the whole directory that the file is in, and it must not read %s: use a directory of its own like /etc/gitgate/tls",
 		    file, secret);

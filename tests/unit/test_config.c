@@ -137,6 +137,14 @@ static const struct {
 	    OK
 	    "identity:\n  providers:\n    - {name: a, kind: oidc, issuer: \"https://op\", client-id: x, scopes: [email]}\n",
 	    "c.yaml:6: scopes: openid must be among them" },
+	{ "a secret where the gate reads",
+	    OK
+	    "identity:\n  providers:\n    - {name: a, kind: oidc, issuer: \"https://op\", client-id: x, client-secret-file: /s/keys/a}\n",
+	    "c.yaml:1: state-dir: the gate may read all of it, and it must not read /s/keys/a: keep that elsewhere, as in /etc/gitgate/keys" },
+	{ "a secret beside the policy",
+	    OK
+	    "identity:\n  providers:\n    - {name: a, kind: oidc, issuer: \"https://op\", client-id: x, client-secret-file: /p/a}\n",
+	    "c.yaml:2: policy-dir: the gate may read all of it, and it must not read /p/a: keep that elsewhere, as in /etc/gitgate/keys" },
 	{ "a provider's broken template",
 	    OK
 	    "identity:\n  providers:\n    - {name: a, kind: oidc, principal: \"{x\", issuer: \"https://op\", client-id: x}\n",
@@ -254,8 +262,7 @@ static const struct {
 	    ONE("{path: a, upstream: \"h:a\", credential: {username: u, password-file: /k}}"),
 	    "c.yaml:4: credential: only ssh-key and known-hosts are for ssh, nothing is for a local path" },
 	{ "two secrets",
-	    ONE("{path: a, upstream: \"https://h/a\", credential: {token-file: /k, credential-helper: x}}"),
-	    "c.yaml:4: credential: one of password-file, token-file and credential-helper" },
+	    ONE("{path: a, upstream: \"https://h/a\", credential: {token-file: /k, credential-helper: x}}"), "c.yaml:4: credential: one of password-file, token-file and credential-helper" },
 	{ "password without a name",
 	    ONE("{path: a, upstream: \"https://h/a\", credential: {password-file: /k}}"),
 	    "c.yaml:4: credential: password-file needs a username" },

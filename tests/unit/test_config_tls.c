@@ -51,6 +51,11 @@ static const struct {
 	    "    upstream: ssh://g@h/a.git\n"
 	    "    credential: {ssh-key: /e/g/keys/id, known-hosts: /e/g/kh}\n",
 	    "c.yaml:4: tls: /e/g/c: the gate may read the whole directory that the file is in, and it must not read /e/g/keys/id: use a directory of its own like /etc/gitgate/tls" },
+	{ "tls beside a provider's key of ours",
+	    HTTPS
+	    "tls: {certificate: /e/g/c, key: /e/g/k}\n"
+	    "identity: {providers: [{name: corp, kind: saml, idp-metadata-file: /m/x, sp-key-file: /e/g/sp, sp-certificate-file: /m/c}]}\n",
+	    "c.yaml:5: tls: /e/g/c: the gate may read the whole directory that the file is in, and it must not read /e/g/sp: use a directory of its own like /etc/gitgate/tls" },
 	{ "a CRL without a CA",
 	    HTTPS
 	    "tls: {certificate: /e/g/c, key: /e/g/k, client-crl: [/e/g/r]}\n",
