@@ -95,7 +95,7 @@ def test_from_the_link_to_upstream_without_a_reload(g, browser):
     browser.execute_script("window.__same = true; document.querySelector('#needs').dataset.old = '1'")
     assert g.review(id, g.bob_token, comment="and well tested").status == 200
     g.wait_hold(id, g.ann_token, "forwarded")
-    until("the page follows", lambda: "Upstream has it." in browser.find_element(By.ID, "next").text)
+    until("the page follows", lambda: "Upstream has it." in text_of(browser, "next"))
     assert browser.execute_script("return window.__same") is True
     assert browser.find_element(By.ID, "state").text == "forwarded" and browser.title.startswith("forwarded")
     assert "and well tested" in browser.find_element(By.ID, "needs").text
@@ -108,11 +108,11 @@ def test_a_comment_being_written_is_kept(g, browser):
     open_hold(browser, g, id)
     browser.find_element(By.ID, "comment").send_keys("half a sentence")
     assert g.review(id, g.bob_token, comment="me too").status == 200
-    until("the other review is there", lambda: "me too" in browser.find_element(By.ID, "needs").text)
+    until("the other review is there", lambda: "me too" in text_of(browser, "needs"))
     assert browser.find_element(By.ID, "comment").get_attribute("value") == "half a sentence"
     # when it can no longer be sent it goes, and the page says why
     assert g.api("POST", f"/holds/{id}/withdraw", g.bot_token, {}).status == 200
-    until("its end is there", lambda: "It was taken back" in browser.find_element(By.ID, "next").text)
+    until("its end is there", lambda: "It was taken back" in text_of(browser, "next"))
     assert browser.find_elements(By.ID, "decide") == []
 
 

@@ -163,10 +163,10 @@ def samples(text):
             kind[m[1]] = m[2]
             assert m[1].endswith("_total") == (m[2] == "counter")
         else:
-            m = re.fullmatch(r"([a-z_]+) (\d+)", line)
-            assert m and m[1] in kind and m[1] not in found, line
-            found[m[1]] = int(m[2])
-    assert text.endswith("\n") and set(found) == set(kind)
+            m = re.fullmatch(r"(([a-z_]+)(?:\{[a-z_]+=\"[a-z-]+\"\})?) (\d+)", line)
+            assert m and m[2] in kind and m[1] not in found, line
+            found[m[1]] = int(m[3])
+    assert text.endswith("\n") and {name.partition("{")[0] for name in found} == set(kind)
     return found
 
 

@@ -168,11 +168,22 @@ def test_renewed_without_a_signal(g):
     host, port = g.address.split(":")
     old = g.shown()
     with socket.create_connection((host, int(port)), timeout=30) as s, g.tls.wrap_socket(s, server_hostname="localhost") as t:
+        t.settimeout(30)
+
+        def asked():
+            """On the old connection, so that it is not an idle one."""
+            t.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            answer = b""
+            while not answer.endswith(b"\r\n\r\nok\n"):
+                piece = t.recv(4096)
+                assert piece, answer
+                answer += piece
+            return answer.startswith(b"HTTP/1.1 200")
+
+        assert asked()
         new = renew(g)
-        until("the new certificate is shown", lambda: g.shown() == new.cert.serial_number, log=g.log)
-        assert new.cert.serial_number != old
-        t.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        assert t.recv(4096).startswith(b"HTTP/1.1 200")
+        until("the new certificate is shown", lambda: asked() and g.shown() == new.cert.serial_number, log=g.log)
+        assert new.cert.serial_number != old and asked()
     end = int(new.cert.not_valid_after.replace(tzinfo=__import__("datetime").timezone.utc).timestamp())
     assert g.metric("gitgate_tls_certificate_expiry_seconds") == end
 

@@ -100,10 +100,10 @@ def fresh(b, g):
     b.get(g.url + "/-/login")
 
 
-def text_of(b):
-    """The page's text; "" while another one is coming."""
+def text_of(b, id=None):
+    """The text of the page, or of one part; "" while another one is coming."""
     try:
-        return b.find_element(By.TAG_NAME, "body").text
+        return (b.find_element(By.ID, id) if id else b.find_element(By.TAG_NAME, "body")).text
     except WebDriverException:
         return ""
 
