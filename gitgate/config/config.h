@@ -203,6 +203,15 @@ struct notice_target {
 	int line;
 };
 
+/* Who else signs the audit log's checkpoints (`witnesses:`). */
+struct witness {
+	char *name;    /* of its key */
+	char *vkey;    /* "name+id+base64", as written */
+	char *url;     /* of its add-checkpoint, without that and the slash */
+	char *ca_file; /* NULL: the system's */
+	int line;
+};
+
 struct config {
 	char *file;           /* for messages */
 	char *listen_host;    /* numeric address */
@@ -228,6 +237,10 @@ struct config {
 	struct tls tls;
 	struct notice_target *notices;
 	size_t n_notices;
+	struct witness *witnesses;
+	size_t n_witnesses;
+	uint64_t witness_quorum; /* so many of them must have signed */
+	bool witness_required;   /* or pushes are refused */
 	struct limits limits;
 	struct strv warnings; /* "file:line: ...": doubtful, but no error */
 };
@@ -252,6 +265,8 @@ const struct provider *
 config_find_provider(const struct config *c, const char *name);
 const struct notice_target *
 config_find_notice(const struct config *c, const char *name);
+const struct witness *
+config_find_witness(const struct config *c, const char *name);
 
 /* The repository a request's path names, resolved. */
 struct repo_ref {
@@ -305,7 +320,7 @@ config_courier_decode(struct view v, struct config **out, struct gg_error *err);
 
 /*
  * What the messenger may know: issuers (where they are), OIDC providers with
- * their client secret's file, notices with theirs, and its limits.
+ * their client secret's file, notices with theirs, witnesses, and its limits.
  */
 void config_messenger_encode(const struct config *c, struct buf *out);
 GG_MUST_USE int config_messenger_decode(struct view v, struct config **out,

@@ -57,6 +57,8 @@ GG_MUST_USE int
 config_check_secrets(const struct loading *l, struct gg_error *err);
 GG_MUST_USE int config_take_notices(const struct loading *l,
     const struct yaml_node *at, struct gg_error *err);
+GG_MUST_USE int config_take_witnesses(const struct loading *l,
+    const struct yaml_node *at, struct gg_error *err);
 /* identity_parts.c: what several of them share. keys of a map to alternatives;
  * a list of group rules. */
 GG_MUST_USE int
@@ -84,5 +86,6 @@ void group_rules_free(struct group_rule *r, size_t n);
 void issuer_release(struct issuer *x);
 void provider_release(struct provider *x);
 void notice_target_release(struct notice_target *x);
+void witness_release(struct witness *x); /* witnesses.c */
 
 #endif

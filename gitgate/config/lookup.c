@@ -84,6 +84,15 @@ config_find_provider(const struct config *c, const char *name)
 	return NULL;
 }
 
+const struct witness *
+config_find_witness(const struct config *c, const char *name)
+{
+	for (size_t i = 0; i < c->n_witnesses; i++)
+		if (strcmp(c->witnesses[i].name, name) == 0)
+			return &c->witnesses[i];
+	return NULL;
+}
+
 const struct notice_target *
 config_find_notice(const struct config *c, const char *name)
 {

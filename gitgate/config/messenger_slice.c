@@ -86,6 +86,22 @@ decode_notice(struct dec *d, struct notice_target *t)
 	t->allow_private = private == 1;
 }
 
+static void
+encode_witness(const struct witness *w, struct buf *out)
+{
+	enc_str(out, w->name);
+	enc_str(out, w->url);
+	slice_enc_optional(out, w->ca_file);
+}
+
+static void
+decode_witness(struct dec *d, struct witness *w)
+{
+	w->name = dec_str(d, SLICE_MAX_TEXT);
+	w->url = dec_str(d, SLICE_MAX_TEXT);
+	w->ca_file = slice_dec_optional(d);
+}
+
 static uint32_t
 count_providers(const struct config *c)
 {
@@ -126,6 +142,9 @@ config_messenger_encode(const struct config *c, struct buf *out)
 	for (size_t i = 0; i < c->n_notices; i++)
 		if (c->notices[i].kind != NOTICE_PROGRAM)
 			encode_notice(&c->notices[i], out);
+	enc_u32(out, (uint32_t)c->n_witnesses);
+	for (size_t i = 0; i < c->n_witnesses; i++)
+		encode_witness(&c->witnesses[i], out);
 }
 
 /* An array of as many as the next count says, each of at least item bytes. */
@@ -170,6 +189,10 @@ config_messenger_decode(struct view v, struct config **out,
 	c->notices = decode_array(&d, 17, sizeof(*c->notices), &c->n_notices);
 	for (size_t i = 0; i < c->n_notices; i++)
 		decode_notice(&d, &c->notices[i]);
+	c->witnesses = decode_array(&d, 9, sizeof(*c->witnesses),
+	    &c->n_witnesses);
+	for (size_t i = 0; i < c->n_witnesses; i++)
+		decode_witness(&d, &c->witnesses[i]);
 	if ((rc = dec_end(&d, err)) < 0)
 		return gg_wrap(err, rc, "messenger's config");
 	*out = gg_take(c);

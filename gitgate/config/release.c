@@ -170,5 +170,8 @@ config_free(struct config *c)
 	for (size_t i = 0; i < c->n_notices; i++)
 		notice_target_release(&c->notices[i]);
 	free(c->notices);
+	for (size_t i = 0; i < c->n_witnesses; i++)
+		witness_release(&c->witnesses[i]);
+	free(c->witnesses);
 	free(c);
 }

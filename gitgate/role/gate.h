@@ -31,6 +31,7 @@
  *	gate_tls.c         the gate's certificate; those of clients
  *	gate_signin.c      people of OIDC providers
  *	gate_notices.c     who else is told
+ *	gate_witness.c     who else signs the audit log
  *
  * Threads: the main thread reads the supervisor's frames; one each reads
  * the courier's and the messenger's; one ticks; requests run on the HTTP
@@ -171,6 +172,7 @@ struct gate {
 	struct waiters *waiters;
 	struct signin *signin; /* OIDC providers, as far as they are known */
 	struct notices *notices;
+	struct witnesses *witnesses;
 	unsigned char salt[JOB_SALT_BYTES]; /* of fingerprints */
 	/* A frame that had to wait until the secret rules were compiled. */
 	struct frame late;

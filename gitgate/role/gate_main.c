@@ -16,6 +16,7 @@
 #include "role/gate_signin.h"
 #include "role/gate_tls.h"
 #include "role/gate_walls.h"
+#include "role/gate_witness.h"
 #include "role/supervisor.h"
 
 #include <errno.h>
@@ -444,9 +445,9 @@ start(struct gate *g, struct gg_error *err)
 		return rc;
 	fill_web(g);
 	note_start(g, "log.start");
-	if ((rc = start_http(g, c, listen_fd, err)) != 0)
-		return rc;
-	if ((rc = notices_start(g, err)) != 0)
+	if ((rc = witness_start(g, err)) != 0 ||
+	    (rc = start_http(g, c, listen_fd, err)) != 0 ||
+	    (rc = notices_start(g, err)) != 0)
 		return rc;
 	if (pthread_create(&g->ticker, NULL, tick, g) != 0)
 		return gg_fail(err, GG_E_SYS, "thread");
@@ -488,6 +489,8 @@ stop(struct gate *g, int64_t grace_ms)
 	/* Who is let go then has something to say to its client. */
 	http_server_stop(g->http, grace_ms + LAST_WORDS_MS);
 	(void)pthread_join(g->ticker, NULL);
+	messenger_abandon(g); /* nobody else asks it any more */
+	witness_stop(g);
 	note_start(g, "log.stop");
 	auditlog_close(g->log);
 	store_free(g->store);

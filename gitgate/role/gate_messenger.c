@@ -117,9 +117,11 @@ messenger_run(struct gate *g, const struct errand *e, struct errand_answer *out,
 	int rc = run_once(g, e, &k, err);
 
 	/* A messenger that begins anew, for a new config or a new secret, loses
-	 * what lies in its socket. Reading twice does no harm. */
+	 * what lies in its socket. Reading twice does no
+	 * harm, nor does one checkpoint twice. */
 	if (rc == GG_E_UNAVAILABLE && (k.peer.dropped || k.peer.unsent) &&
-	    (e->kind == ERRAND_ISSUER || e->kind == ERRAND_PROVIDER) &&
+	    (e->kind == ERRAND_ISSUER || e->kind == ERRAND_PROVIDER ||
+		e->kind == ERRAND_WITNESS) &&
 	    !atomic_load(&g->stopping)) {
 		fd_close(k.fd);
 		rc = run_once(g, e, &k, err);

@@ -22,6 +22,7 @@ enum errand_kind {
 	ERRAND_TOKEN,    /* POST body (a form without client authentication)
 	                    to url, as the client of provider `name` */
 	ERRAND_NOTICE,   /* deliver body to notice target `name` */
+	ERRAND_WITNESS,  /* POST body to the add-checkpoint of witness `name` */
 	ERRAND_KIND_COUNT
 };
 
@@ -29,7 +30,8 @@ struct errand {
 	enum errand_kind kind;
 	const char *name;
 	const char *url;  /* ISSUER, PROVIDER, TOKEN */
-	struct view body; /* TOKEN: form; NOTICE: the text or JSON */
+	struct view body; /* TOKEN: form; NOTICE: the text or JSON;
+	                     WITNESS: a checkpoint */
 	/* NOTICE: its id (ULID), the same for every try, and its subject line
 	 * (e-mail) */
 	const char *id;

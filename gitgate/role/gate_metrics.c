@@ -3,6 +3,7 @@
 #include "role/gate_limits.h"
 #include "role/gate_push.h"
 #include "role/gate_tls.h"
+#include "role/gate_witness.h"
 
 static const struct {
 	const char *name, *help;
@@ -41,14 +42,14 @@ gate_healthz(void *ctx, struct http_request *rq)
 }
 
 static const char *
-not_ready(struct gate *g, struct gg_error *err)
+not_ready(struct gate *g, const struct config *c, struct gg_error *err)
 {
 	if (atomic_load(&g->stopping))
 		return "stopping";
 	if (!atomic_load(&g->recovered))
 		return "closing what the last run left open";
-	if (!auditlog_is_writable(g->log))
-		return "the audit log cannot be written";
+	if (witness_admit(g, c, err) != 0)
+		return err->msg;
 	if (store_ping(g->store, err) != 0)
 		return "the database does not answer";
 	if (!courier_is_connected(g))
@@ -60,7 +61,8 @@ void
 gate_readyz(void *ctx, struct http_request *rq)
 {
 	struct gg_error err = { 0 };
-	const char *why = not_ready(ctx, &err);
+	GG_AUTO_SNAPSHOT snap = gate_snapshot(ctx);
+	const char *why = not_ready(ctx, snap->config, &err);
 
 	if (why == NULL)
 		http_reply_text(rq, 200, "ready");
@@ -109,6 +111,7 @@ gate_metrics(void *ctx, struct http_request *rq)
 	    auditlog_is_writable(g->log) ? 1 : 0);
 	gate_limits_metrics(g, &b);
 	gate_tls_metrics(g, &b);
+	witness_metrics(g, &b);
 	http_reply(rq, 200, "text/plain; version=0.0.4; charset=utf-8",
 	    buf_view(&b), NULL);
 }

@@ -11,6 +11,7 @@
 #include "proto/caps.h"
 #include "proto/pktline.h"
 #include "proto/report_status.h"
+#include "role/gate_witness.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -103,10 +104,9 @@ gate_info_refs_receive(void *ctx, struct http_request *rq)
 		    limit);
 		return;
 	}
-	if (!auditlog_is_writable(g->log)) {
-		http_reply_text(rq, 503,
-		    "gitgate: gate unavailable: the audit log cannot be "
-		    "written");
+	if (witness_admit(g, who.snap->config, &err) != 0) {
+		http_reply_text(rq, 503, "gitgate: gate unavailable: %s",
+		    err.msg);
 		return;
 	}
 	if (read_upstream(g, &who, &up, &err) != 0) {
@@ -737,9 +737,8 @@ admit(struct push *p, struct intake *in, const char *pack, const char **limit,
 	struct gate *g = p->gate;
 	int rc;
 
-	if (!auditlog_is_writable(g->log))
-		return gg_fail(err, GG_E_UNAVAILABLE,
-		    "the audit log cannot be written");
+	if ((rc = witness_admit(g, p->who.snap->config, err)) != 0)
+		return rc;
 	if (p->who.limited != NULL) {
 		*limit = p->who.limited;
 		return gg_fail(err, GG_E_LIMIT,

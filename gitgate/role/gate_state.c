@@ -5,6 +5,7 @@
 #include "ipc/codec.h"
 #include "role/gate_issuers.h"
 #include "role/gate_tls.h"
+#include "role/gate_witness.h"
 #include "role/kept_policy.h"
 
 #include <stdlib.h>
@@ -78,6 +79,8 @@ gate_load(struct gate *g, int config_fd, struct gg_error *err)
 	    (rc = config_parse(buf_view(&text), g->config_file, &config,
 		 err)) != 0 ||
 	    (rc = ruleset_load(config->policy_dir, &ruleset, NULL, err)) != 0)
+		return rc;
+	if ((rc = witness_check(config, err)) != 0)
 		return rc;
 	if ((fresh = calloc(1, sizeof(*fresh))) == NULL)
 		return gg_fail(err, GG_E_NOMEM, "config");

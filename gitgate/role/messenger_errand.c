@@ -187,6 +187,25 @@ prepare_notice(const struct config *c, const struct errand_order *o,
 	return notice_prepare(t, o, clock_wall_ms() / 1000, out, err);
 }
 
+/* C2SP tlog-witness. The operator named the place, whatever the gate says. */
+static int
+prepare_witness(const struct config *c, const struct errand_order *o,
+    struct errand_request *out, struct gg_error *err)
+{
+	const struct witness *w = config_find_witness(c, o->name);
+
+	if (w == NULL)
+		return gg_fail(err, GG_E_NOTFOUND, "no such witness");
+	buf_addf(&out->url, "%s/add-checkpoint", w->url);
+	out->r.kind = OUTGOING_POST;
+	out->r.url = buf_str(&out->url);
+	out->r.reach = REACH_NAMED;
+	out->r.ca_file = w->ca_file;
+	buf_addv(&out->body, buf_view(&o->body));
+	strv_add(&out->headers, "Content-Type: text/plain; charset=utf-8");
+	return buf_check(&out->url, err);
+}
+
 int
 errand_prepare(const struct config *c, const struct errand_order *o,
     struct errand_request *out, struct gg_error *err)
@@ -203,6 +222,8 @@ errand_prepare(const struct config *c, const struct errand_order *o,
 		rc = prepare_issuer(c, o, out, err);
 	else if (o->kind == ERRAND_NOTICE)
 		rc = prepare_notice(c, o, out, err);
+	else if (o->kind == ERRAND_WITNESS)
+		rc = prepare_witness(c, o, out, err);
 	else
 		rc = prepare_provider(c, o, out, err);
 	if (rc != 0)
@@ -261,7 +282,7 @@ static const char *
 kind_name(enum errand_kind k)
 {
 	static const char *const names[] = { "issuer", "provider", "token",
-		"notice" };
+		"notice", "witness" };
 
 	return names[k];
 }

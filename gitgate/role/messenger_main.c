@@ -47,6 +47,8 @@ messenger_walls(const struct config *c, struct walls *out)
 		walls_add(out, t->password_file, SANDBOX_READ);
 		walls_add(out, t->ca_file, SANDBOX_READ);
 	}
+	for (size_t i = 0; i < c->n_witnesses; i++)
+		walls_add(out, c->witnesses[i].ca_file, SANDBOX_READ);
 }
 
 static void

@@ -53,6 +53,7 @@ log_new(const char *dir)
 	buf_init(&l->queue, QUEUE_MAX_BYTES);
 	buf_init(&l->tail, TAIL_MAX_BYTES);
 	if (pthread_mutex_init(&l->mu, NULL) != 0 ||
+	    pthread_mutex_init(&l->checkpoint_mu, NULL) != 0 ||
 	    pthread_cond_init(&l->moved, NULL) != 0 ||
 	    pthread_condattr_init(&attr) != 0 ||
 	    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) != 0 ||
@@ -75,6 +76,7 @@ log_free(struct auditlog *l)
 	free(l->vkey_text);
 	free(l->dir);
 	(void)pthread_mutex_destroy(&l->mu);
+	(void)pthread_mutex_destroy(&l->checkpoint_mu);
 	(void)pthread_cond_destroy(&l->moved);
 	(void)pthread_cond_destroy(&l->wakeup);
 	free(l);

@@ -70,6 +70,13 @@ GG_MUST_USE int auditlog_read(struct auditlog *l, uint64_t index,
 GG_MUST_USE int auditlog_checkpoint(struct auditlog *l, bool cosigned,
     struct buf *out, struct gg_error *err);
 /*
+ * Witnesses signed: keep checkpoint `note` (as published) with their lines as
+ * the last cosigned one, and publish the lines with the checkpoint while that
+ * is still the newest. The lines were checked by the caller.
+ */
+GG_MUST_USE int auditlog_cosigned(struct auditlog *l, struct view note,
+    struct view lines, struct gg_error *err);
+/*
  * A receipt (audit/receipt.h) for an entry, with the entry in it; waits until
  * a checkpoint covers it. GG_E_NOTFOUND.
  */

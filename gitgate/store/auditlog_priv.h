@@ -116,7 +116,11 @@ tree_check_nothing_beyond(const char *dir, uint64_t size, struct gg_error *err);
 GG_MUST_USE int log_file_write(const char *dir, const char *path, struct view v,
     struct gg_error *err);
 
+#define LOG_CHECKPOINT "checkpoint"
+#define LOG_COSIGNED   "cosigned" /* the last one that witnesses signed */
+
 struct auditlog {
+	pthread_mutex_t checkpoint_mu; /* who writes the two files above */
 	char *dir;
 	char *vkey_text;
 	int lock_fd;
@@ -159,6 +163,12 @@ void record_add(struct buf *b, struct view entry);
 void log_fail(struct auditlog *l, const struct gg_error *why);
 /* Sign and write the checkpoint of the tree as it is. */
 GG_MUST_USE int log_write_checkpoint(struct auditlog *l, struct gg_error *err);
+/*
+ * Is the tree of size entries and that root a continuation of what witnesses
+ * signed? GG_E_CORRUPT: an older copy was put back, or another history.
+ */
+GG_MUST_USE int log_check_cosigned(struct auditlog *l, uint64_t size,
+    const struct merkle_hash *root, struct gg_error *err);
 /* Bring tree, tail and prev map to what the disk has. No thread runs yet. */
 GG_MUST_USE int log_recover(struct auditlog *l, const char *key_file,
     const char *origin, struct gg_error *err);

@@ -6,8 +6,6 @@
 #include "audit/receipt.h"
 #include "store/auditlog_priv.h"
 
-#define COSIGNED "cosigned"
-
 /* The tiles of a log of size entries, and the one that was read last. */
 struct tiles {
 	auditlog_fetch fetch;
@@ -92,9 +90,77 @@ int
 auditlog_checkpoint(struct auditlog *l, bool cosigned, struct buf *out,
     struct gg_error *err)
 {
-	const char *name = cosigned ? COSIGNED : "checkpoint";
+	return auditlog_fetch_dir(l->dir,
+	    cosigned ? LOG_COSIGNED : LOG_CHECKPOINT, out, err);
+}
 
-	return auditlog_fetch_dir(l->dir, name, out, err);
+static int
+publish_lines(struct auditlog *l, struct view note, struct view lines,
+    struct gg_error *err)
+{
+	GG_AUTO_RELEASE(buf) now = BUF_INIT(NOTE_MAX_BYTES);
+	GG_AUTO_RELEASE(buf) both = BUF_INIT(NOTE_MAX_BYTES);
+	struct note a, b;
+	int rc;
+
+	buf_addv(&both, note);
+	buf_addv(&both, lines);
+	if ((rc = buf_check(&both, err)) != 0 ||
+	    (rc = note_parse(buf_view(&both), &a, err)) != 0 ||
+	    (rc = auditlog_checkpoint(l, false, &now, err)) != 0 ||
+	    (rc = note_parse(buf_view(&now), &b, err)) != 0)
+		return rc;
+	rc = log_file_write(l->dir, LOG_COSIGNED, buf_view(&both), err);
+	if (rc == 0 && view_eq(a.text, b.text))
+		rc = log_file_write(l->dir, LOG_CHECKPOINT, buf_view(&both),
+		    err);
+	return rc;
+}
+
+int
+auditlog_cosigned(struct auditlog *l, struct view note, struct view lines,
+    struct gg_error *err)
+{
+	int rc;
+
+	(void)pthread_mutex_lock(&l->checkpoint_mu);
+	rc = publish_lines(l, note, lines, err);
+	(void)pthread_mutex_unlock(&l->checkpoint_mu);
+	return rc;
+}
+
+int
+log_check_cosigned(struct auditlog *l, uint64_t size,
+    const struct merkle_hash *root, struct gg_error *err)
+{
+	GG_AUTO_RELEASE(buf) note = BUF_INIT(NOTE_MAX_BYTES);
+	struct merkle_proof proof = { 0 };
+	struct checkpoint c;
+	int rc = auditlog_checkpoint(l, true, &note, err);
+
+	if (rc == GG_E_NOTFOUND)
+		return 0;
+	if (rc == 0)
+		rc = checkpoint_open(buf_view(&note), note_skey_vkey(l->key),
+		    &c, err);
+	if (rc != 0)
+		return gg_wrap(err, rc, "%s/" LOG_COSIGNED, l->dir);
+	if (c.size > size)
+		return gg_fail(err, GG_E_CORRUPT,
+		    "witnesses signed %llu entries, but the checkpoint has "
+		    "%llu: it is older; restore all of the directory from the "
+		    "same moment",
+		    (unsigned long long)c.size, (unsigned long long)size);
+	rc = auditlog_prove_consistency(auditlog_fetch_dir, l->dir, c.size,
+	    size, &proof, err);
+	if (rc != 0)
+		return rc;
+	if (!merkle_verify_consistency(c.size, &c.root, size, root, &proof))
+		return gg_fail(err, GG_E_CORRUPT,
+		    "the log is not a continuation of what witnesses signed "
+		    "(" LOG_COSIGNED "): restore all of the directory from the "
+		    "same moment");
+	return 0;
 }
 
 /* A checkpoint of ours that is large enough; what witnesses signed first. */

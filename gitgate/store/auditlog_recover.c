@@ -178,6 +178,8 @@ load_published(struct auditlog *l, struct gg_error *err)
 		    "the tiles do not give the root that was signed for %llu "
 		    "entries",
 		    (unsigned long long)size);
+	if ((rc = log_check_cosigned(l, size, &root, err)) != 0)
+		return rc;
 	if ((rc = scan_bundles(l, size, err)) != 0)
 		return rc;
 	l->published = size;

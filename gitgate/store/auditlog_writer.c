@@ -25,7 +25,10 @@ log_write_checkpoint(struct auditlog *l, struct gg_error *err)
 		return rc;
 	if ((rc = note_sign(buf_view(&text), l->key, &note, err)) != 0)
 		return rc;
-	return log_file_write(l->dir, "checkpoint", buf_view(&note), err);
+	(void)pthread_mutex_lock(&l->checkpoint_mu);
+	rc = log_file_write(l->dir, LOG_CHECKPOINT, buf_view(&note), err);
+	(void)pthread_mutex_unlock(&l->checkpoint_mu);
+	return rc;
 }
 
 /* Wait for something to publish, then a little for more. mu is held. */

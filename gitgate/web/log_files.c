@@ -66,7 +66,7 @@ classify(const char *rest)
 	struct view v = view_str(rest), level;
 	size_t n;
 
-	if (view_eq_str(v, "checkpoint"))
+	if (view_eq_str(v, "checkpoint") || view_eq_str(v, "cosigned"))
 		return LOG_FILE_CHECKPOINT;
 	if (!literal(&v, "tile/") || v.n > 64)
 		return LOG_FILE_NONE;

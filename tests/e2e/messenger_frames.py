@@ -27,7 +27,7 @@ class Done:
         self.status, self.max_age, self.retry_after, self.body = status, max_age, retry_after, body
 
 
-def config(issuers=(), providers=(), notices=(), **limits):
+def config(issuers=(), providers=(), notices=(), witnesses=(), **limits):
     """config_messenger_encode()."""
     assert set(limits) <= set(cf.LIMITS)
     out = b"".join(cf.u64(limits.get(name, default)) for name, default in cf.LIMITS.items())
@@ -43,6 +43,9 @@ def config(issuers=(), providers=(), notices=(), **limits):
         out += cf.blob(n["name"]) + cf.u8(n["kind"])
         out += b"".join(cf.optional(n.get(k)) for k in ("url_file", "url", "secret_file", "username", "password_file", "from"))
         out += cf.strv(n.get("to", [])) + cf.optional(n.get("ca_file")) + cf.u8(n.get("allow_private", False))
+    out += cf.u32(len(witnesses))
+    for w in witnesses:
+        out += cf.blob(w["name"]) + cf.blob(w["url"]) + cf.optional(w.get("ca_file"))
     return out
 
 
