@@ -96,6 +96,10 @@ use_jwt(struct web_call *c, struct view token, struct gg_error *err)
 
 	if (rc == GG_E_UNAVAILABLE)
 		rc = err->code = GG_E_LIMIT;
+	/* Whoever it acts for is the same person under another name. */
+	if (rc == 0 && c->who.owner != NULL)
+		rc = store_person_aliases(c->ops->store, c->who.owner,
+		    &c->who.aliases, err);
 	return rc;
 }
 

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from gate import Git, contents_below, http, make_upstream, ref, until
+from gate import PROTECT_MAIN, Git, contents_below, hold_id, http, make_upstream, ref, until
 import idp
 from issuer import DISCOVERY, JWKS, Authority, Issuer, Key, b64, mint
 
@@ -131,6 +131,21 @@ def test_who_pushed_is_known_and_the_token_is_nowhere(place, issuer):
         assert part not in g.log()
         for path, content in contents_below(g.state):
             assert part.encode() not in content, path
+
+
+def test_the_owner_of_a_job_is_the_pusher_under_each_name(make_gate, issuer):
+    """Somebody with two accounts and one address approves with neither."""
+    config = issuer_config(issuer, owner="{user}")
+    g = make_gate(rules=[PROTECT_MAIN], config={"identity": {"issuers": [config]}})
+    for name in ("ann", "corp-ann"):
+        g.cli("user", "add", name, "--no-password", "--email", "ann@example.com")
+    w = g.clone(issuer.mint({"sub": "job-7", "user": "ann", "kind": "pipeline"}))
+    w.commit({"a": "a\n"})
+    id = hold_id(w.push("HEAD:main", ok=False))
+    for name in ("ann", "corp-ann"):
+        a = g.review(id, g.token(name, "maintainers"))
+        assert a.status == 403 and "own push" in a.text, a.text
+    assert g.review(id, g.token("rita", "maintainers")).status == 200
 
 
 def test_a_token_without_an_id_is_named_by_its_hash(place, issuer):
