@@ -84,6 +84,8 @@ int cmd_grant_reject(struct cli *cli, int argc, char **argv);
 int cmd_grant_revoke(struct cli *cli, int argc, char **argv);
 int cmd_wait(struct cli *cli, int argc, char **argv);
 int cmd_audit_query(struct cli *cli, int argc, char **argv);
+int cmd_audit_export(struct cli *cli, int argc, char **argv);
+int cmd_audit_timeline(struct cli *cli, int argc, char **argv);
 int cmd_audit_receipt(struct cli *cli, int argc, char **argv);
 int cmd_audit_verify(struct cli *cli, int argc, char **argv);
 

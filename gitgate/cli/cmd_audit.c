@@ -1,5 +1,5 @@
 /* gitgate audit query, verify. */
-#include "cli/cli.h"
+#include "cli/audit_source.h"
 
 #include "audit/note.h"
 #include "base/clock.h"
@@ -12,84 +12,6 @@
 #include <sys/stat.h>
 
 #define CELL_BYTES (1u << 20)
-
-struct filter {
-	const char *repository, *ref, *principal, *type, *push;
-	const char *since, *until, *limit, *cursor;
-};
-
-/* -- the two sources: both yield {"entries":[...],"next":...} -- */
-
-static const char *
-time_arg(int64_t ms, char text[CLOCK_RFC3339_SIZE])
-{
-	if (ms == 0)
-		return NULL;
-	clock_format(ms, text);
-	return text;
-}
-
-static int
-query_remote(const struct cli *cli, const struct filter *f,
-    const struct audit_query *q, json_t **out, struct gg_error *err)
-{
-	char since[CLOCK_RFC3339_SIZE], until[CLOCK_RFC3339_SIZE];
-	GG_AUTO_RELEASE(buf) path = BUF_INIT(8192);
-	GG_AUTO(api) a = NULL;
-	int rc;
-
-	if ((rc = api_open(cli, NULL, &a, err)) != 0)
-		return rc;
-	buf_adds(&path, "-/api/v1/audit");
-	api_query(&path, "repository", q->repository);
-	api_query(&path, "ref", q->ref);
-	api_query(&path, "principal", q->principal);
-	api_query(&path, "type", q->type);
-	api_query(&path, "push", q->push);
-	api_query(&path, "since", time_arg(q->since_ms, since));
-	api_query(&path, "until", time_arg(q->until_ms, until));
-	api_query(&path, "limit", f->limit);
-	api_query(&path, "cursor", f->cursor);
-	if ((rc = buf_check(&path, err)) != 0)
-		return rc;
-	return api_call(a, "GET", buf_str(&path), NULL, out, err);
-}
-
-static int
-add_entry(void *ctx, uint64_t index, const char *json)
-{
-	(void)index; /* it is the entry's own "seq" */
-	return json_array_append_new(ctx,
-		   json_loads(json, JSON_ALLOW_NUL, NULL)) == 0 ?
-	    0 :
-	    GG_E_CORRUPT;
-}
-
-static int
-query_local(const struct cli *cli, const struct audit_query *q, json_t **out,
-    struct gg_error *err)
-{
-	GG_AUTO(config) c = NULL;
-	GG_AUTO(store) s = NULL;
-	json_t *all, *entries;
-	uint64_t next = 0;
-	int rc;
-
-	if ((rc = cli_store(cli, &c, &s, err)) != 0)
-		return rc;
-	all = json_pack("{s:[], s:n}", "entries", "next");
-	entries = json_object_get(all, "entries");
-	if ((rc = store_audit_query(s, q, add_entry, entries, &next, err)) !=
-	    0) {
-		json_decref(all);
-		return gg_wrap(err, rc, "audit index");
-	}
-	if (next != 0)
-		json_object_set_new(all, "next",
-		    json_sprintf("%llu", (unsigned long long)next));
-	*out = all;
-	return 0;
-}
 
 /* -- for people -- */
 
@@ -115,52 +37,24 @@ print_entries(const json_t *answer)
 	}
 }
 
-static int
-make_query(const struct filter *f, struct audit_query *q, struct gg_error *err)
-{
-	int rc;
-
-	*q = (struct audit_query){ .repository = f->repository,
-		.ref = f->ref,
-		.principal = f->principal,
-		.type = f->type,
-		.push = f->push };
-	if ((rc = cli_time(f->since, &q->since_ms, err)) != 0 ||
-	    (rc = cli_time(f->until, &q->until_ms, err)) != 0 ||
-	    (rc = cli_count(f->limit, 1000, &q->limit, err)) != 0)
-		return rc;
-	if (f->cursor != NULL &&
-	    num_parse(view_str(f->cursor), INT64_MAX, &q->cursor, err) != 0)
-		return gg_wrap(err, GG_E_INPUT, "--cursor");
-	return 0;
-}
-
 int
 cmd_audit_query(struct cli *cli, int argc, char **argv)
 {
-	struct filter f = { 0 };
-	const struct option_spec specs[] = { { "repository", OPT_TEXT,
-						 &f.repository },
-		{ "ref", OPT_TEXT, &f.ref },
-		{ "principal", OPT_TEXT, &f.principal },
-		{ "type", OPT_TEXT, &f.type }, { "push", OPT_TEXT, &f.push },
-		{ "since", OPT_TEXT, &f.since },
-		{ "until", OPT_TEXT, &f.until },
+	struct audit_filter f = { 0 };
+	const struct option_spec specs[] = { AUDIT_FILTER_OPTIONS(f),
 		{ "limit", OPT_TEXT, &f.limit },
 		{ "cursor", OPT_TEXT, &f.cursor } };
 	struct gg_error err = { 0 };
-	struct audit_query q;
+	GG_AUTO(audit_source) src = NULL;
 	json_t *answer = NULL;
 	struct words w;
-	int rc;
 
 	if (cli_options(cli, argc, argv, specs, GG_COUNT(specs), 0, 0, &w,
 		&err) != 0 ||
-	    make_query(&f, &q, &err) != 0)
+	    audit_filter_read(&f, &err) != 0)
 		return cli_usage(&err);
-	rc = api_is_wanted(cli) ? query_remote(cli, &f, &q, &answer, &err) :
-				  query_local(cli, &q, &answer, &err);
-	if (rc != 0)
+	if (audit_source_open(cli, &src, &err) != 0 ||
+	    audit_source_query(src, &f.q, &answer, &err) != 0)
 		return cli_fail(&err);
 	if (cli->json)
 		say_json(answer);

@@ -23,6 +23,14 @@ cmd_version(struct cli *cli, int argc, char **argv)
 	"[--state S] [--repository R] [--principal P] [--ref F] " \
 	"[--limit N] [--cursor C] [--json]"
 
+#define AUDIT_FILTERS                                                 \
+	"[--repository R] [--ref F] [--principal P] [--reviewer P] "  \
+	"[--rule N] [--path F] [--verdict V] [--type T] [--push ID] " \
+	"[--hold ID] [--since D] [--until D]"
+#define EITHER                                                          \
+	"\n\nAsks the gate at --url or GITGATE_URL; with --config, or " \
+	"without a URL, the local\nstore."
+
 const struct command cli_commands[] = {
 	{ "serve", "",
 	    "Run the gate in the foreground. The log goes to "
@@ -197,15 +205,23 @@ const struct command cli_commands[] = {
 	{ "grant revoke", "ID [--comment TEXT] [--json]",
 	    "End a grant at once, or withdraw one that was only asked for." REMOTE,
 	    cmd_grant_revoke },
-	{ "audit query",
-	    "[--repository R] [--ref F] [--principal P] "
-	    "[--type T] [--push ID] [--since D] [--until D] [--limit N] "
-	    "[--cursor C] [--json]",
+	{ "audit query", AUDIT_FILTERS " [--limit N] [--cursor C] [--json]",
 	    "Search the audit log, newest first. D "
-	    "is a date, a time, or how long ago (7d).\nAsks the gate at --url"
-	    " or GITGATE_URL; with --config, or without a URL, the\nlocal "
-	    "store.",
+	    "is a date, a time, or how long ago (7d);\n--path a path that a "
+	    "rule named, or with a slash at its end a directory "
+	    "above." EITHER,
 	    cmd_audit_query },
+	{ "audit timeline", "REPOSITORY REF [--limit N] [--cursor C] [--json]",
+	    "Show every value that a ref had, newest first: when, by whom, "
+	    "approved by whom, or\nwithout the gate." EITHER,
+	    cmd_audit_timeline },
+	{ "audit export",
+	    "[--format jsonl|csv|ecs|ocsf|github] [--follow] "
+	    "[--cursor C] " AUDIT_FILTERS,
+	    "Write the audit log, oldest first, in a form that others read "
+	    "(docs/audit-export.md).\n--follow: go on with what comes; "
+	    "--cursor: from this entry (its \"seq\") on." EITHER,
+	    cmd_audit_export },
 	{ "audit receipt", "INDEX | --push ID [--dir DIR] [--json]",
 	    "Print the receipt of an entry: what proves, with nothing but the "
 	    "log's public\nkey, that the entry was logged. --push: the "

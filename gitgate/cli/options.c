@@ -53,7 +53,7 @@ one_option(const struct option_spec *specs, size_t n, int argc, char **argv,
 }
 
 #define COMMON 5
-#define MOST   16
+#define MOST   32
 
 int
 cli_options(struct cli *cli, int argc, char **argv,

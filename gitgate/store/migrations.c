@@ -293,6 +293,27 @@ static const char *const steps[] = {
 	" WHERE COALESCE(state, '') IN ('pending', 'approved');"
 	"CREATE INDEX hold_done ON hold (id)"
 	" WHERE COALESCE(state, '') NOT IN ('pending', 'approved');",
+
+	/* 11: more that the audit log is searched by. The index is made anew
+	 * from the log when the gate starts. */
+	"DELETE FROM audit_index;"
+	"DELETE FROM meta WHERE key = 'audit-indexed';"
+	"ALTER TABLE audit_index ADD COLUMN"
+	" verdict TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE audit_index ADD COLUMN hold TEXT NOT NULL DEFAULT '';"
+	"CREATE INDEX audit_verdict ON audit_index (verdict, number);"
+	"CREATE INDEX audit_hold ON audit_index (hold, number);"
+	"CREATE INDEX audit_place ON audit_index (repository, ref, number);"
+	"CREATE TABLE audit_word ("
+	" kind TEXT NOT NULL,"
+	" word TEXT NOT NULL,"
+	" number BIGINT NOT NULL,"
+	" PRIMARY KEY (kind, word, number));"
+	"CREATE TABLE audit_path ("
+	" path TEXT NOT NULL,"
+	" push TEXT NOT NULL REFERENCES push (id) ON DELETE CASCADE,"
+	" PRIMARY KEY (path, push));"
+	"CREATE INDEX audit_path_push ON audit_path (push);",
 };
 
 /* One step, or 1 when there is nothing left to do. The lock makes two

@@ -129,7 +129,9 @@ tx_push_update(struct tx *t, const struct stored_push *p, enum push_state from,
 	    arg_null_or(x.a), arg_null_or(x.b), arg_null_or(x.c),
 	    arg_s(p->policy_digest), arg_s(p->report_digest), arg_s(p->id),
 	    arg_s(push_state_name(from)));
-	if (rc != 0 || r.affected == 1)
+	if (rc == 0 && r.affected == 1)
+		return tx_paths_add(t, p->id, p->updates, err);
+	if (rc != 0)
 		return rc;
 	rc = tx_run(t, &r, err, "SELECT state FROM push WHERE id = $1",
 	    arg_s(p->id));

@@ -544,10 +544,15 @@ GG_MUST_USE int store_grant_due(struct store *s, int64_t now_ms,
 /* -- index over the audit log (the log itself is the truth) -- */
 struct audit_query {
 	const char *repository, *ref, *principal, *type, *push; /* NULL: any */
-	int64_t since_ms, until_ms;                             /* 0: open */
-	uint64_t cursor;   /* entries with index < cursor; 0: newest */
-	size_t limit;      /* at most 1000; 0: 100 */
-	bool oldest_first; /* then cursor means index > cursor - 1 */
+	const char *verdict, *hold;
+	const char *reviewer, *rule; /* one of the entry's */
+	const char *path; /* that a rule of the push named, or a directory
+	                     that one lies in; of the push's entries */
+	bool movements;   /* only: upstream's ref moved, or was to move */
+	int64_t since_ms, until_ms; /* 0: open */
+	uint64_t cursor;            /* entries with index < cursor; 0: newest */
+	size_t limit;               /* at most 1000; 0: 100 */
+	bool oldest_first;          /* then cursor means index > cursor - 1 */
 };
 /* Index one entry (idempotent). Fields are read from the JSON. */
 GG_MUST_USE int store_audit_add(struct store *s, uint64_t index,
@@ -558,6 +563,17 @@ store_audit_indexed(struct store *s, uint64_t *n, struct gg_error *err);
 typedef int (*store_audit_cb)(void *ctx, uint64_t index, const char *json);
 GG_MUST_USE int store_audit_query(struct store *s, const struct audit_query *q,
     store_audit_cb cb, void *ctx, uint64_t *next, struct gg_error *err);
+
+/*
+ * Every value that a ref had, as far as the log knows, newest first: appends
+ * {"seq","time","how","old","new","kind","principal","push","hold","reviewers",
+ * "gap"} to steps. how: "push" or "out-of-band"; gap: the value before is not
+ * the old one, and how it came to be is not in the log. *next: cursor to go on
+ * with, 0 at the end. limit as in an audit_query.
+ */
+GG_MUST_USE int store_audit_timeline(struct store *s, const char *repository,
+    const char *ref, uint64_t cursor, size_t limit, json_t *steps,
+    uint64_t *next, struct gg_error *err);
 
 /* -- administrators' acts, on their way to the audit log -- */
 /* The command line cannot append to the log (the gate holds its lock): it

@@ -198,6 +198,11 @@ size_t store_query_limit(const struct store_query *sq);
 
 void stored_review_release(struct stored_review *r);
 
+/* What the audit log is searched by besides its entries: the paths that rules
+ * named in a push's updates. */
+GG_MUST_USE int tx_paths_add(struct tx *t, const char *push,
+    const json_t *updates, struct gg_error *err);
+
 /* UPDATE of a push's decided columns where its state is from. */
 GG_MUST_USE int tx_push_update(struct tx *t, const struct stored_push *p,
     enum push_state from, enum push_state to, struct gg_error *err);

@@ -8,7 +8,12 @@ static const struct filter filter_fields[] = {
 	{ "repository", "Repository", "acme/app", NULL },
 	{ "ref", "Ref", "refs/heads/main", NULL },
 	{ "principal", "Principal", "ci-agent", NULL },
+	{ "reviewer", "Reviewer", "ann", NULL },
+	{ "rule", "Rule", "protect-main", NULL },
+	{ "path", "Path", "src/ (all below)", NULL },
+	{ "verdict", "Verdict", "deny", NULL },
 	{ "push", "Push", "its id", NULL },
+	{ "hold", "Hold", "its id", NULL },
 	{ "since", "Since", "2026-11-22", NULL },
 	{ "until", "Before", "2026-11-23", NULL },
 };
@@ -36,6 +41,20 @@ outcome(struct buf *b, const json_t *e)
 }
 
 static void
+timeline_link(struct buf *b, const char *repository, const char *ref)
+{
+	if (repository[0] == '\0' || ref[0] == '\0')
+		return;
+	html_lit(b, "<a href=\"/-/audit/timeline?repository=");
+	html_urls(b, repository);
+	html_lit(b, "&amp;ref=");
+	html_urls(b, ref);
+	html_lit(b, "\">");
+	html_texts(b, ref);
+	html_lit(b, "</a>");
+}
+
+static void
 entry_row(struct buf *b, const json_t *e)
 {
 	GG_AUTO_MEM char *all = json_dumps(e, JSON_INDENT(2) | JSON_SORT_KEYS);
@@ -48,7 +67,7 @@ entry_row(struct buf *b, const json_t *e)
 	html_lit(b, "</strong> ");
 	html_texts(b, json_get(e, "repository"));
 	html_lit(b, " <code>");
-	html_texts(b, json_get(e, "ref"));
+	timeline_link(b, json_get(e, "repository"), json_get(e, "ref"));
 	html_lit(b, "</code></td><td>");
 	html_texts(b, json_get(e, "principal"));
 	html_lit(b, "</td><td>");

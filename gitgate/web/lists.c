@@ -435,26 +435,72 @@ list_push_entries(const struct web_call *c, json_t *items, uint64_t *next,
 	return list_entries(c, q, limit, items, next, err);
 }
 
-int
-list_audit(const struct web_call *c, json_t *items, uint64_t *next,
-    struct gg_error *err)
+static int
+read_audit_query(const struct web_call *c, struct audit_query *out,
+    uint64_t *limit, struct gg_error *err)
 {
 	struct audit_query q = { .repository = query_text(c, "repository"),
 		.ref = query_text(c, "ref"),
 		.principal = query_text(c, "principal"),
 		.type = query_text(c, "type"),
-		.push = query_text(c, "push") };
-	const char *order = query_text(c, "order");
-	uint64_t limit = 100;
+		.push = query_text(c, "push"),
+		.verdict = query_text(c, "verdict"),
+		.hold = query_text(c, "hold"),
+		.reviewer = query_text(c, "reviewer"),
+		.rule = query_text(c, "rule"),
+		.path = query_text(c, "path") };
 	int rc;
 
-	if ((rc = query_number(c, "limit", 1000, &limit, err)) != 0 ||
+	*limit = 100;
+	if ((rc = query_number(c, "limit", 1000, limit, err)) != 0 ||
 	    (rc = query_number(c, "cursor", INT64_MAX, &q.cursor, err)) != 0 ||
 	    (rc = query_time(c, "since", &q.since_ms, err)) != 0 ||
 	    (rc = query_time(c, "until", &q.until_ms, err)) != 0)
 		return rc;
+	*out = q;
+	return 0;
+}
+
+int
+list_audit(const struct web_call *c, json_t *items, uint64_t *next,
+    struct gg_error *err)
+{
+	const char *order = query_text(c, "order");
+	struct audit_query q;
+	uint64_t limit;
+	int rc = read_audit_query(c, &q, &limit, err);
+
+	if (rc != 0)
+		return rc;
 	q.oldest_first = order != NULL && strcmp(order, "oldest") == 0;
 	return list_entries(c, q, limit, items, next, err);
+}
+
+/* Where it was: what comes later goes on from there. */
+static uint64_t
+place_behind(const struct audit_query *q, const json_t *items)
+{
+	const json_t *last = json_array_get(items, json_array_size(items) - 1);
+
+	return last == NULL ?
+	    q->cursor :
+	    (uint64_t)json_integer_value(json_object_get(last, "seq")) + 1;
+}
+
+int
+list_audit_from(const struct web_call *c, json_t *items, uint64_t *next,
+    struct gg_error *err)
+{
+	struct audit_query q;
+	uint64_t limit;
+	int rc = read_audit_query(c, &q, &limit, err);
+
+	if (rc != 0)
+		return rc;
+	q.oldest_first = true;
+	if ((rc = list_entries(c, q, limit, items, next, err)) == 0)
+		*next = place_behind(&q, items);
+	return rc;
 }
 
 int
@@ -519,4 +565,27 @@ act_on_hold(struct web_call *c, const char *comment, struct gg_error *err)
 		    addr, comment, for_ms, err);
 	return c->ops->review(c->ops->ctx, c->id, &c->who, addr, approve,
 	    comment, err);
+}
+
+int
+list_timeline(const struct web_call *c, json_t *steps, uint64_t *next,
+    struct gg_error *err)
+{
+	const char *repository = query_text(c, "repository");
+	const char *ref = query_text(c, "ref");
+	uint64_t limit = 100, cursor = 0;
+	int rc;
+
+	*next = 0;
+	if (repository == NULL || ref == NULL)
+		return gg_fail(err, GG_E_PEER,
+		    "a timeline is of one repository and one ref");
+	if ((rc = query_number(c, "limit", 1000, &limit, err)) != 0 ||
+	    (rc = query_number(c, "cursor", INT64_MAX, &cursor, err)) != 0)
+		return rc;
+	if (!access_is_auditor(&c->who) &&
+	    (ruleset_access(c->rs, &c->who, repository) & ACCESS_FETCH) == 0)
+		return gg_fail(err, GG_E_NOTFOUND, "no such repository");
+	return store_audit_timeline(c->ops->store, repository, ref, cursor,
+	    (size_t)limit, steps, next, err);
 }

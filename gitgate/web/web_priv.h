@@ -161,6 +161,9 @@ void api_pushes(struct web_call *c);
 void api_push(struct web_call *c);
 void api_preview(struct web_call *c);
 void api_audit(struct web_call *c);
+void api_timeline(struct web_call *c);
+void api_audit_export(struct web_call *c);
+void timeline_page(struct web_call *c);
 void api_receipt(struct web_call *c);
 void api_push_receipts(struct web_call *c);
 void api_changes(struct web_call *c);
@@ -260,6 +263,12 @@ GG_MUST_USE int list_audit(const struct web_call *c, json_t *items,
     uint64_t *next, struct gg_error *err);
 /* The entries of the push c->id that the caller may read, oldest first. */
 GG_MUST_USE int list_push_entries(const struct web_call *c, json_t *items,
+    uint64_t *next, struct gg_error *err);
+/* Oldest first; *next: where to go on, also for what is yet to come. */
+GG_MUST_USE int list_audit_from(const struct web_call *c, json_t *items,
+    uint64_t *next, struct gg_error *err);
+/* store_audit_timeline() of the arguments; GG_E_NOTFOUND as below. */
+GG_MUST_USE int list_timeline(const struct web_call *c, json_t *steps,
     uint64_t *next, struct gg_error *err);
 /* GG_E_NOTFOUND also for what the caller may not see. */
 GG_MUST_USE int load_hold(const struct web_call *c, struct stored_hold *h,

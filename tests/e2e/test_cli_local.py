@@ -336,7 +336,8 @@ def test_audit_query_reads_the_local_index(box):
     for i in range(3):
         entry = {"seq": i, "type": "ref.update", "ref": "refs/heads/\u202ex",
                  "time": "2026-01-0%dT00:00:00.000Z" % (i + 1)}
-        db.execute("INSERT INTO audit_index VALUES (?,?,?,?,?,?,?,?)",
+        db.execute("INSERT INTO audit_index (number, time_ms, type, repository, ref, principal, push, entry)"
+                   " VALUES (?,?,?,?,?,?,?,?)",
                    (i, i * 1000, "ref.update", "r", entry["ref"], "p", "",
                     json.dumps(entry)))
     db.commit()

@@ -161,7 +161,7 @@ class Asker:
         if status != 304:
             kind = a.headers["Content-Type"]
             assert kind in said["content"], operation
-            self.check(a.json if "json" in kind else a.text, said["content"][kind]["schema"])
+            self.check(a.json if kind.endswith("json") and "ndjson" not in kind else a.text, said["content"][kind]["schema"])
         return a
 
 
@@ -331,6 +331,14 @@ def ask_account_and_rest(x):
     for q in ("", "?type=hold.review&repository=demo/app&order=oldest", "?limit=1"):
         assert x.ask("queryAudit", x.aud, 200, query=q).json["entries"]
     x.ask("queryAudit", x.ann, 200)
+    ref = "?repository=demo/app&ref=refs/heads/main"
+    assert x.ask("timelineOfRef", x.ann, 200, query=ref + "&limit=1").json["steps"]
+    x.ask("timelineOfRef", x.ann, 400, query="?ref=refs/heads/main")
+    x.ask("timelineOfRef", x.zoe, 404, query=ref)
+    for form in ("jsonl", "csv", "ecs", "ocsf", "github"):
+        assert x.ask("exportAudit", x.aud, 200, query=f"?format={form}&limit=3").text
+    x.ask("exportAudit", x.aud, 400, query="?format=xml")
+    x.ask("exportAudit", x.ann, 403, query="?format=csv")
     x.ask("queryAudit", x.aud, 400, query="?limit=1001")
     x.ask("listenToEvents", x.ann, 400, query="?hold=odd")
     a = x.ask("getDescription", None, 200)

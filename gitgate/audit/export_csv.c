@@ -1,0 +1,98 @@
+/* CSV (RFC 4180), for spreadsheets too. */
+#include "audit/export_priv.h"
+
+#include <string.h>
+
+static const char *const columns[] = { "seq", "time", "type", "repository",
+	"ref", "old", "new", "kind", "principal", "owner", "reviewer",
+	"auth_method", "auth_credential", "client_addr", "client_agent", "push",
+	"hold", "verdict", "rules", "result", "state", "reason", "comment",
+	"upstream" };
+
+void
+export_csv_head(struct buf *out)
+{
+	for (size_t i = 0; i < GG_COUNT(columns); i++) {
+		if (i > 0)
+			buf_addc(out, ',');
+		buf_adds(out, columns[i]);
+	}
+	buf_adds(out, "\r\n");
+}
+
+/* A spreadsheet takes what begins so for a formula: a quote before it makes
+ * it text. */
+static bool
+is_formula(const char *s)
+{
+	return s[0] != '\0' && strchr("=+-@\t\r\n", s[0]) != NULL;
+}
+
+static void
+add_field(struct buf *out, const char *s)
+{
+	bool quoted = is_formula(s) || strpbrk(s, ",\"\r\n") != NULL;
+
+	if (quoted)
+		buf_addc(out, '"');
+	if (is_formula(s))
+		buf_addc(out, '\'');
+	for (; *s != '\0'; s++) {
+		if (*s == '"')
+			buf_addc(out, '"');
+		buf_addc(out, *s);
+	}
+	if (quoted)
+		buf_addc(out, '"');
+}
+
+static void
+add_rules(struct buf *out, const json_t *rules)
+{
+	GG_AUTO_RELEASE(buf) b = BUF_INIT((size_t)128 << 10);
+	const json_t *r;
+	size_t i;
+
+	json_array_foreach(rules, i, r)
+	{
+		buf_adds(&b, i > 0 ? ";" : "");
+		buf_adds(&b, export_text(r, "rule"));
+		buf_addc(&b, '=');
+		buf_adds(&b, export_text(r, "verdict"));
+	}
+	add_field(out, b.n > 0 ? buf_str(&b) : "");
+}
+
+static const char *
+value_of(const struct export_facts *f, const char *column)
+{
+	const struct {
+		const char *name, *value;
+	} ours[] = { { "auth_method", f->method },
+		{ "auth_credential", f->credential },
+		{ "client_addr", f->addr }, { "client_agent", f->agent } };
+
+	for (size_t i = 0; i < GG_COUNT(ours); i++)
+		if (strcmp(ours[i].name, column) == 0)
+			return ours[i].value;
+	return export_text(f->entry, column);
+}
+
+void
+export_csv(const struct export_facts *f, struct buf *out)
+{
+	for (size_t i = 0; i < GG_COUNT(columns); i++) {
+		if (i > 0)
+			buf_addc(out, ',');
+		if (strcmp(columns[i], "seq") == 0)
+			buf_addf(out, "%lld",
+			    (long long)
+				json_integer_value(json_object_get(f->entry,
+				    "seq")));
+		else if (strcmp(columns[i], "rules") == 0)
+			add_rules(out, json_object_get(f->entry, "rules"));
+		else
+			add_field(out, value_of(f, columns[i]));
+	}
+	buf_adds(out, "\r\n");
+}
