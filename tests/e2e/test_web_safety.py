@@ -11,7 +11,7 @@ import urllib.parse
 
 import pytest
 
-from gate import PROTECT_MAIN, Gate, hold_id, http, until
+from gate import PROTECT_MAIN, ROOT, Gate, hold_id, http, until
 from test_hold_page import png
 from test_openapi import NOBODY, routes
 from test_secrets import checked
@@ -89,8 +89,6 @@ class Place:
 
 @pytest.fixture(scope="module")
 def p(tmp_path_factory):
-    from gate import ROOT
-
     with Gate(tmp_path_factory.mktemp("safety"), policy=POLICY, start=False) as g:
         p = Place()
         p.g = g
@@ -647,3 +645,52 @@ def test_nothing_runs_even_without_the_policy(p, tmp_path):
             assert not b.execute_script("return window.__xss"), name
     finally:
         b.quit()
+
+
+# -- what others say: a provider of sign-ins, a hook program --
+
+
+def test_what_a_provider_says_is_text(make_gate):
+    from standin_op import Person, StandIn
+
+    with StandIn() as op:
+        g = make_gate(rules=[PROTECT_MAIN], config=op.config(provider={"title": marked("title", '"><img src=x>')}))
+        p = Person(g)
+        said = [p.get("/-/login")]
+        # an honest name, and everything else hostile; then a hostile name
+        p.sign_in(op, sub=marked("sub", NAME_PAYLOAD), preferred_username="ann", name=PAYLOAD, groups=["maintainers", PAYLOAD, marked("group")],
+                  email=f'"{marked("email", NAME_PAYLOAD)}"@x.example', email_verified=True)  # fmt: skip
+        said += [p.get(path) for path in ("/-/account", "/-/holds", "/-/grants")]
+        assert "zz-title-zz" in said[0].text and "zz-group-zz" not in said[1].text
+        for claims in ({"preferred_username": PAYLOAD}, {"preferred_username": f'a"onx={RUN}'}, {"preferred_username": "\u202eann"}):
+            other = Person(g)
+            a = other.back(op.approve(other.begin(), sub="s2", **claims))
+            assert a.status >= 400 and other.get("/-/holds").status == 303, claims
+            said.append(a)
+        evil = urllib.parse.quote(marked("error"), safe="")
+        for query in (f"error={evil}&error_description={evil}&error_uri=javascript:{RUN}", f"code={evil}&state={evil}&iss={evil}", f"state={evil}", ""):
+            other = Person(g)
+            other.begin()
+            said.append(other.get(f"/-/login/corp/callback?{query}"))
+        for a in said:
+            if a.headers["Content-Type"].startswith("text/html"):
+                assert Page(a.text).bad == [], a.text
+            check_headers(a, "/-/login/", https=True)
+
+
+def test_what_a_hook_says_is_text(make_gate):
+    from test_hooks import put, rule
+
+    g = make_gate(rules=[rule("ask")], start=False)
+    put(g.dir / "hooks", "ask", "cat >/dev/null; cat <<'X'\n" + json.dumps({"verdict": "hold", "message": marked("hook")}) + "\nX\n")
+    g.config["hooks-dir"] = str(g.dir / "hooks")
+    g.start()
+    g.user("ann", PASSWORD, "maintainers")
+    w = g.clone(g.token("bot", "agents"))
+    w.commit({"a": "a"}, "change")
+    id = hold_id(w.push("HEAD:refs/heads/x", ok=False))
+    s = Browserless(g, "ann", PASSWORD)
+    push = g.hold(id, g.token("ann", "maintainers"))["push"]
+    for path in (f"/-/holds/{id}", f"/-/pushes/{push}"):
+        page = Page(s.get(path).text)
+        assert page.bad == [] and "zz-hook-zz" in "".join(page.said), path
