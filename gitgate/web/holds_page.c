@@ -5,7 +5,6 @@
 /* An end that is nearer than this is said. */
 #define NEAR_MS    ((int64_t)12 * 3600 * 1000)
 #define REFS_SHOWN 3
-#define COUNT_MOST 99
 
 void
 view_state(struct buf *b, const char *state)
@@ -362,14 +361,15 @@ holds_page(struct web_call *c)
 {
 	GG_AUTO_RELEASE(buf) b = BUF_INIT(PAGE_MAX_BYTES);
 	enum hold_view view = view_of_call(c);
-	struct hold_count mine = { 0 }, open = { 0 };
+	struct hold_count open = { 0 };
 	struct gg_error err = { 0 };
 	char next[ULID_SIZE] = "";
 	json_t *items = json_array();
 	int rc;
 
+	c->rows = PAGE_ROWS;
 	if ((rc = list_holds(c, view, items, next, &err)) != 0 ||
-	    (rc = count_holds(c, HOLD_VIEW_MINE, COUNT_MOST, &mine, &err)) !=
+	    (rc = count_holds(c, HOLD_VIEW_MINE, COUNT_MOST, &c->mine, &err)) !=
 		0 ||
 	    (rc = count_holds(c, HOLD_VIEW_OPEN, COUNT_MOST, &open, &err)) !=
 		0) {
@@ -377,9 +377,10 @@ holds_page(struct web_call *c)
 		page_failure(c, rc, &err);
 		return;
 	}
+	c->is_counted = true;
 	page_begin(c, &b, "Holds", "Holds");
 	html_lit(&b, "<h1>Holds</h1>");
-	tabs(c, &b, view, &mine, &open);
+	tabs(c, &b, view, &c->mine, &open);
 	view_filters(c, &b, &filters);
 	list(c, &b, view, items, &open);
 	view_older(c, &b, &filters, next);

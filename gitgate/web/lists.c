@@ -84,7 +84,7 @@ static int
 query_read(const struct web_call *c, struct store_query *q, char **ref,
     struct gg_error *err)
 {
-	uint64_t limit = 50;
+	uint64_t limit = c->rows != 0 ? c->rows : 50;
 	int rc;
 
 	*ref = query_ref(c);

@@ -44,22 +44,21 @@ tab(struct buf *b, const char *path, const char *name, const char *section)
 	html_lit(b, "</a>");
 }
 
-/* More waiting holds than this are not counted. */
-#define COUNT_MOST 20
-
 /* How many of them wait for the reader. A page does without it where it
  * cannot be known. */
 static void
 holds_tab(const struct web_call *c, struct buf *b, const char *section)
 {
-	struct hold_count n = { 0 };
+	struct hold_count n = c->mine;
+	int rc = c->is_counted ?
+	    0 :
+	    count_holds(c, HOLD_VIEW_MINE, COUNT_MOST, &n, NULL);
 
 	html_lit(b, "<a href=\"/-/holds\"");
 	if (strcmp(section, "Holds") == 0)
 		html_lit(b, " aria-current=\"page\"");
 	html_lit(b, ">Holds");
-	if (count_holds(c, HOLD_VIEW_MINE, COUNT_MOST, &n, NULL) == 0 &&
-	    n.n > 0) {
+	if (rc == 0 && n.n > 0) {
 		html_lit(b, " <span class=\"n\" id=\"mine\">");
 		html_u64(b, n.n);
 		html_texts(b, n.more ? "+" : "");

@@ -129,8 +129,10 @@ pushes_page(struct web_call *c)
 	struct gg_error err = { 0 };
 	char next[ULID_SIZE] = "";
 	json_t *items = json_array();
-	int rc = list_pushes(c, items, next, &err);
+	int rc;
 
+	c->rows = PAGE_ROWS;
+	rc = list_pushes(c, items, next, &err);
 	if (rc != 0) {
 		json_decref(items);
 		page_failure(c, rc, &err);

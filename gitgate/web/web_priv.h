@@ -18,6 +18,11 @@ struct web_session {
 	struct stored_session s;
 };
 
+struct hold_count {
+	size_t n;
+	bool more; /* than were counted */
+};
+
 struct web_call {
 	const struct web_ops *ops;
 	struct http_request *rq;
@@ -25,10 +30,13 @@ struct web_call {
 	const struct ruleset *rs;
 	struct principal who;
 	struct web_session session;
-	char id[ULID_SIZE]; /* of the path, "" where it has none */
-	uint64_t index;     /* of an entry, likewise */
-	char name[40];      /* of a provider, likewise */
-	const char *verb;   /* approve, reject, withdraw, ... */
+	char id[ULID_SIZE];     /* of the path, "" where it has none */
+	uint64_t index;         /* of an entry, likewise */
+	char name[40];          /* of a provider, likewise */
+	const char *verb;       /* approve, reject, withdraw, ... */
+	size_t rows;            /* of a list, unless it is asked for; 0: 50 */
+	bool is_counted;        /* mine is known */
+	struct hold_count mine; /* HOLD_VIEW_MINE */
 };
 void web_call_release(struct web_call *c);
 GG_DEFINE_AUTO_RELEASE(web_call);
@@ -250,10 +258,10 @@ bool hold_view_parse(const char *s, enum hold_view *out);
 /* 0; GG_E_PEER for a wrong query argument; the store's codes. */
 GG_MUST_USE int list_holds(const struct web_call *c, enum hold_view view,
     json_t *items, char next[ULID_SIZE], struct gg_error *err);
-struct hold_count {
-	size_t n;
-	bool more; /* than were counted */
-};
+/* More of them are not counted: it is done for every page. */
+#define COUNT_MOST 20
+/* Rows of a list, where a page does not ask for another number. */
+#define PAGE_ROWS 25
 /* Counts at most `most`, and looks at a few times as many. */
 GG_MUST_USE int count_holds(const struct web_call *c, enum hold_view view,
     size_t most, struct hold_count *out, struct gg_error *err);
