@@ -212,7 +212,7 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(LIBEXEC) $(SHARE)/man/man1 \
 	    $(SHARE)/man/man5 $(SHARE)/doc/gitgate/policy.d \
 	    $(SHARE)/doc/gitgate/docs/screenshots $(EXAMPLE_DIRS:%=$(SHARE)/doc/gitgate/%) \
-	    $(SHARE)/gitgate/hooks \
+	    $(SHARE)/gitgate/hooks $(SHARE)/gitgate/client \
 	    $(DESTDIR)$(UNITDIR) $(DESTDIR)$(PREFIX)/lib/sysusers.d \
 	    $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
 	install -m 755 $B/gitgate $(DESTDIR)$(PREFIX)/bin/
@@ -226,7 +226,9 @@ install: all
 	for d in $(EXAMPLE_DIRS); do \
 	    find $$d -maxdepth 1 -type f -exec install -m 644 -t \
 		$(SHARE)/doc/gitgate/$$d {} + || exit 1; done
-	install -m 755 hooks/* $(SHARE)/gitgate/hooks/
+	install -m 755 $(filter-out hooks/client,$(wildcard hooks/*)) \
+	    $(SHARE)/gitgate/hooks/
+	install -m 755 hooks/client/* $(SHARE)/gitgate/client/
 	install -m 644 README.md $(SHARE)/doc/gitgate/
 	install -m 644 docs/*.md $(SHARE)/doc/gitgate/docs/
 	install -m 644 docs/screenshots/*.png \

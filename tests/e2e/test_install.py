@@ -40,6 +40,7 @@ def test_install_puts_every_file_in_its_place(tmp_path):
         assert found.pop(f"/usr/lib/gitgate/{name}") == 0o755
     for name in ("opa", "ticket"):
         assert found.pop(f"/usr/share/gitgate/hooks/{name}") == 0o755
+    assert found.pop("/usr/share/gitgate/client/provenance") == 0o755
     assert set(found.values()) == {0o644}
     wanted = {
         "/usr/lib/systemd/system/gitgate.service",
