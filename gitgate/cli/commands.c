@@ -237,6 +237,11 @@ const struct command cli_commands[] = {
 	    "the entry that it proves,\nthe one that it carries or that of "
 	    "--entry.",
 	    cmd_audit_verify },
+	{ "audit rotate-key", "[--retire]",
+	    "Make another key for the audit log and print its public half. "
+	    "From the gate's next\nstart both sign, and the log says so "
+	    "(key.rotate); with --retire the old one no\nlonger does." LOCAL,
+	    cmd_audit_rotate_key },
 	{ "notices list",
 	    "[--state due|delivered|failed] [--limit N] [--cursor C] [--json]",
 	    "Show the notices that were sent or are to be, newest first, and "

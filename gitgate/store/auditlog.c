@@ -72,6 +72,7 @@ log_free(struct auditlog *l)
 	buf_release(&l->queue);
 	buf_release(&l->tail);
 	note_skey_free(l->key);
+	note_skey_free(l->old_key);
 	fd_close(l->lock_fd);
 	free(l->vkey_text);
 	free(l->dir);
@@ -117,6 +118,25 @@ start_writer(struct auditlog *l, struct gg_error *err)
 	return 0;
 }
 
+/* A change of keys is in the log, signed by the old and the new one. */
+static int
+note_keys(struct auditlog *l, struct gg_error *err)
+{
+	json_t *e;
+	char gone[9];
+	int rc;
+
+	if (!l->is_key_new && l->gone_key == 0)
+		return 0;
+	(void)snprintf(gone, sizeof(gone), "%08x", l->gone_key);
+	e = json_pack("{s:s, s:s}", "type", "key.rotate", "key", l->vkey_text);
+	if (l->gone_key != 0)
+		json_object_set_new(e, "retired", json_string(gone));
+	rc = auditlog_append(l, &e, 1, NULL, err);
+	json_decref(e);
+	return rc;
+}
+
 int
 auditlog_open(const char *dir, const char *key_file, const char *origin,
     struct auditlog **out, struct gg_error *err)
@@ -136,6 +156,10 @@ auditlog_open(const char *dir, const char *key_file, const char *origin,
 		rc = log_recover(l, key_file, origin, err);
 	if (rc == 0)
 		rc = start_writer(l, err);
+	if (rc == 0 && (rc = note_keys(l, err)) != 0) {
+		auditlog_close(l);
+		return rc;
+	}
 	if (rc != 0) {
 		log_free(l);
 		return rc;

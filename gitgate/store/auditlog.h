@@ -35,6 +35,10 @@ typedef void (*auditlog_indexer)(void *ctx, uint64_t index, const char *json,
  */
 GG_MUST_USE int auditlog_open(const char *dir, const char *key_file,
     const char *origin, struct auditlog **out, struct gg_error *err);
+/*
+ * The key file may have a second line, the key that is being replaced: both
+ * sign then. A new key, and one that is gone, are logged ("key.rotate").
+ */
 /* Publishes what is not yet in tiles, then closes. */
 void auditlog_close(struct auditlog *l);
 

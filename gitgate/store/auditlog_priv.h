@@ -125,6 +125,10 @@ struct auditlog {
 	char *vkey_text;
 	int lock_fd;
 	struct note_skey *key;
+	struct note_skey *old_key; /* signs beside it; NULL: none */
+	/* What the last checkpoint says of keys that came and went. */
+	bool is_key_new;
+	uint32_t gone_key; /* id; 0: none */
 
 	pthread_mutex_t mu;
 	pthread_cond_t moved;  /* any of the numbers below changed */
@@ -169,6 +173,9 @@ GG_MUST_USE int log_write_checkpoint(struct auditlog *l, struct gg_error *err);
  */
 GG_MUST_USE int log_check_cosigned(struct auditlog *l, uint64_t size,
     const struct merkle_hash *root, struct gg_error *err);
+/* A checkpoint that one of the log's keys signed; *k (may be NULL) is which. */
+GG_MUST_USE int log_open_checkpoint(const struct auditlog *l, struct view note,
+    struct checkpoint *c, const struct note_vkey **k, struct gg_error *err);
 /* Bring tree, tail and prev map to what the disk has. No thread runs yet. */
 GG_MUST_USE int log_recover(struct auditlog *l, const char *key_file,
     const char *origin, struct gg_error *err);

@@ -141,8 +141,7 @@ log_check_cosigned(struct auditlog *l, uint64_t size,
 	if (rc == GG_E_NOTFOUND)
 		return 0;
 	if (rc == 0)
-		rc = checkpoint_open(buf_view(&note), note_skey_vkey(l->key),
-		    &c, err);
+		rc = log_open_checkpoint(l, buf_view(&note), &c, NULL, err);
 	if (rc != 0)
 		return gg_wrap(err, rc, "%s/" LOG_COSIGNED, l->dir);
 	if (c.size > size)
@@ -166,19 +165,19 @@ log_check_cosigned(struct auditlog *l, uint64_t size,
 /* A checkpoint of ours that is large enough; what witnesses signed first. */
 static int
 checkpoint_beyond(struct auditlog *l, uint64_t index, struct buf *note,
-    struct checkpoint *c, struct gg_error *err)
+    struct checkpoint *c, const struct note_vkey **k, struct gg_error *err)
 {
-	const struct note_vkey *k = note_skey_vkey(l->key);
 	int rc;
 
 	if (auditlog_checkpoint(l, true, note, NULL) == 0 &&
-	    checkpoint_open(buf_view(note), k, c, NULL) == 0 && c->size > index)
+	    log_open_checkpoint(l, buf_view(note), c, k, NULL) == 0 &&
+	    c->size > index)
 		return 0;
 	buf_clear(note);
 	if ((rc = auditlog_wait_published(l, index, err)) != 0 ||
 	    (rc = auditlog_checkpoint(l, false, note, err)) != 0)
 		return rc;
-	return checkpoint_open(buf_view(note), k, c, err);
+	return log_open_checkpoint(l, buf_view(note), c, k, err);
 }
 
 int
@@ -187,12 +186,13 @@ auditlog_receipt(struct auditlog *l, uint64_t index, struct buf *out,
 {
 	GG_AUTO_RELEASE(buf) note = BUF_INIT(NOTE_MAX_BYTES);
 	GG_AUTO_RELEASE(receipt) r = { .has_entry = true, .index = index };
+	const struct note_vkey *k = NULL;
 	struct checkpoint c;
 	int rc;
 
 	buf_init(&r.entry, TILE_ENTRY_MAX_BYTES);
 	if ((rc = auditlog_read(l, index, &r.entry, err)) != 0 ||
-	    (rc = checkpoint_beyond(l, index, &note, &c, err)) != 0)
+	    (rc = checkpoint_beyond(l, index, &note, &c, &k, err)) != 0)
 		return rc;
 	rc = auditlog_prove_inclusion(auditlog_fetch_dir, l->dir, index, c.size,
 	    &r.proof, err);
@@ -200,8 +200,7 @@ auditlog_receipt(struct auditlog *l, uint64_t index, struct buf *out,
 		return rc;
 	r.checkpoint = buf_view(&note);
 	/* What we give away holds, or is not given. */
-	rc = receipt_verify(&r, buf_view(&r.entry), note_skey_vkey(l->key),
-	    NULL, err);
+	rc = receipt_verify(&r, buf_view(&r.entry), k, NULL, err);
 	if (rc != 0)
 		return rc;
 	receipt_format(&r, out);

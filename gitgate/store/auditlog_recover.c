@@ -56,6 +56,7 @@ load_key(struct auditlog *l, const char *key_file, const char *origin,
     bool is_new, struct gg_error *err)
 {
 	GG_AUTO_RELEASE(buf) text = BUF_INIT(4096), vkey = BUF_INIT(1024);
+	struct view first, second;
 	struct stat st;
 	int rc;
 
@@ -69,8 +70,15 @@ load_key(struct auditlog *l, const char *key_file, const char *origin,
 			return rc;
 	}
 	rc = file_read_secret(key_file, &text, err);
+	second = buf_view(&text);
+	if (!view_cut(&second, '\n', &first)) {
+		first = second;
+		second = (struct view){ 0 };
+	}
 	if (rc == 0)
-		rc = note_skey_parse(buf_view(&text), &l->key, err);
+		rc = note_skey_parse(first, &l->key, err);
+	if (rc == 0 && second.n > 0)
+		rc = note_skey_parse(second, &l->old_key, err);
 	if (text.p != NULL)
 		explicit_bzero(text.p, text.alloc);
 	if (rc != 0)
@@ -79,11 +87,50 @@ load_key(struct auditlog *l, const char *key_file, const char *origin,
 		return gg_fail(err, GG_E_INPUT,
 		    "%s is the key of %s, but the log's origin is %s", key_file,
 		    note_skey_vkey(l->key)->name, origin);
+	if (l->old_key != NULL &&
+	    strcmp(note_skey_vkey(l->old_key)->name, origin) != 0)
+		return gg_fail(err, GG_E_INPUT,
+		    "%s: the old key is not of this log", key_file);
 	note_vkey_format(note_skey_vkey(l->key), &vkey);
 	if ((rc = buf_check(&vkey, err)) != 0)
 		return rc;
 	l->vkey_text = buf_take(&vkey);
 	return l->vkey_text ? 0 : gg_fail(err, GG_E_NOMEM, "no memory");
+}
+
+int
+log_open_checkpoint(const struct auditlog *l, struct view note,
+    struct checkpoint *c, const struct note_vkey **k, struct gg_error *err)
+{
+	const struct note_vkey *used = note_skey_vkey(l->key);
+	int rc = checkpoint_open(note, used, c, err);
+
+	if (rc != 0 && l->old_key != NULL &&
+	    checkpoint_open(note, note_skey_vkey(l->old_key), c, NULL) == 0) {
+		used = note_skey_vkey(l->old_key);
+		rc = 0;
+	}
+	if (rc == 0 && k != NULL)
+		*k = used;
+	return rc;
+}
+
+/* Which keys signed the last checkpoint, and are they those of now? */
+static void
+compare_keys(struct auditlog *l, struct view note)
+{
+	const struct note_vkey *k = note_skey_vkey(l->key);
+	struct note n;
+
+	if (note_parse(note, &n, NULL) != 0)
+		return;
+	l->is_key_new = note_verify(&n, k, NULL, NULL) != 0;
+	for (size_t i = 0; i < n.n_sigs; i++)
+		if (view_eq_str(n.sigs[i].name, k->name) &&
+		    n.sigs[i].id != k->id &&
+		    (l->old_key == NULL ||
+			n.sigs[i].id != note_skey_vkey(l->old_key)->id))
+			l->gone_key = n.sigs[i].id;
 }
 
 static int
@@ -96,10 +143,10 @@ read_checkpoint(struct auditlog *l, uint64_t *size, struct merkle_hash *root,
 
 	rc = auditlog_fetch_dir(l->dir, "checkpoint", &note, err);
 	if (rc == 0)
-		rc = checkpoint_open(buf_view(&note), note_skey_vkey(l->key),
-		    &c, err);
+		rc = log_open_checkpoint(l, buf_view(&note), &c, NULL, err);
 	if (rc != 0)
 		return gg_wrap(err, rc, "%s/checkpoint", l->dir);
+	compare_keys(l, buf_view(&note));
 	*size = c.size;
 	*root = c.root;
 	return 0;

@@ -11,6 +11,22 @@
 /* A journal that is never idle is cut to what is not yet published. */
 #define JOURNAL_TRIM_BYTES ((uint64_t)4 << 20)
 
+/* The line of the key that is being replaced. */
+static int
+add_old_line(const struct auditlog *l, struct view text, struct buf *note,
+    struct gg_error *err)
+{
+	GG_AUTO_RELEASE(buf) whole = BUF_INIT(4096);
+	int rc;
+
+	if (l->old_key == NULL)
+		return 0;
+	if ((rc = note_sign(text, l->old_key, &whole, err)) != 0)
+		return rc;
+	buf_add(note, whole.p + text.n + 1, whole.n - text.n - 1);
+	return buf_check(note, err);
+}
+
 int
 log_write_checkpoint(struct auditlog *l, struct gg_error *err)
 {
@@ -24,6 +40,8 @@ log_write_checkpoint(struct auditlog *l, struct gg_error *err)
 	if ((rc = buf_check(&text, err)) != 0)
 		return rc;
 	if ((rc = note_sign(buf_view(&text), l->key, &note, err)) != 0)
+		return rc;
+	if ((rc = add_old_line(l, buf_view(&text), &note, err)) != 0)
 		return rc;
 	(void)pthread_mutex_lock(&l->checkpoint_mu);
 	rc = log_file_write(l->dir, LOG_CHECKPOINT, buf_view(&note), err);

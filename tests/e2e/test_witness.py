@@ -236,3 +236,42 @@ def test_a_cut_log_is_found_at_the_start(make_gate, witnesses, tmp_path):
     with pytest.raises(GateError):
         g.start()
     assert "witnesses signed" in g.log(), g.log()
+
+
+def test_another_key(make_gate, witnesses):
+    """New and old key sign for a while; then the old one is gone."""
+    g = begin(make_gate, witnesses)
+    introduce(g, witnesses)
+    audrey = g.token("audrey", "auditors")
+    until("all is signed", lambda: all_signed(g))
+    log, old = str(g.state / "log"), vkey(g)
+    assert g.cli("audit", "rotate-key", "--retire", check=False).returncode == 1
+    new = g.cli("audit", "rotate-key").stdout.strip()
+    assert g.cli("audit", "rotate-key", check=False).returncode == 1
+    early = g.cli("audit", "rotate-key", "--retire", check=False)
+    assert early.returncode == 1 and "restart the gate" in early.stderr
+    g.stop()
+    g.start()
+    assert new != old and vkey(g) == new
+    said = until("it was said", lambda: [e for e in g.audit(audrey, type="key.rotate")])
+    assert [e["key"] for e in said] == [new]
+    first = until("all is signed", lambda: (n := all_signed(g)) and size_of(n) > said[0]["seq"] and n)
+    assert tlog_verify.open_checkpoint(first.encode(), old) == tlog_verify.open_checkpoint(first.encode(), new)
+    assert tlog_verify.verify(log, old) == tlog_verify.verify(log, new)
+    g.stop()
+    introduce(g, witnesses)
+    g.cli("audit", "rotate-key", "--retire")
+    g.start()
+    until("it was said", lambda: len(g.audit(audrey, type="key.rotate")) == 2)
+    gone = g.audit(audrey, type="key.rotate")[-1]
+    assert (gone["key"], gone["retired"]) == (new, old.split("+")[1])
+    n = until("it is signed", lambda: (n := all_signed(g)) and size_of(n) > gone["seq"] and n)
+    tlog_verify.open_checkpoint(n.encode(), new)
+    with pytest.raises(tlog_verify.LogError):
+        tlog_verify.open_checkpoint(n.encode(), old)
+    receipt = g.api("GET", "/audit/0/receipt", audrey).text
+    tlog_verify.verify_receipt(receipt.encode(), new)
+    # started once more there is nothing more to say
+    g.stop()
+    g.start()
+    assert len(g.audit(audrey, type="key.rotate")) == 2
