@@ -12,7 +12,35 @@ struct overview {
 	const struct web_call *c;
 	json_t *items;
 	struct strv names; /* of the items */
+	json_t *moved; /* by name: when upstream last moved without the gate */
 };
+
+/* Of the newest so many movements: one query for all repositories. */
+#define MOVEMENTS_MOST 1000
+
+static int
+add_movement(void *ctx, uint64_t index, const char *text)
+{
+	json_t *moved = ctx, *e = json_loads(text, JSON_ALLOW_NUL, NULL);
+	const char *name = json_get(e, "repository");
+
+	(void)index;
+	if (json_object_get(moved, name) == NULL)
+		(void)json_object_set(moved, name, json_object_get(e, "time"));
+	json_decref(e);
+	return 0;
+}
+
+static int
+read_movements(struct overview *o, struct gg_error *err)
+{
+	struct audit_query q = { .type = "ref.out-of-band",
+		.limit = MOVEMENTS_MOST };
+	uint64_t next;
+
+	return store_audit_query(o->c->ops->store, &q, add_movement, o->moved,
+	    &next, err);
+}
 
 /* Where upstream is, and what it said, is for auditors. (Credentials are not
  * in its URL: the configuration refuses that.) */
@@ -62,6 +90,10 @@ add(struct overview *o, const char *name, const struct stored_repository *s)
 	    json_integer(s != NULL ? (json_int_t)s->open_holds : 0));
 	(void)json_object_set_new(item, "last_push",
 	    s != NULL ? json_text(s->last_push) : json_null());
+	(void)json_object_set(item, "out_of_band",
+	    json_object_get(o->moved, name) != NULL ?
+		json_object_get(o->moved, name) :
+		json_null());
 	if (access_is_auditor(&c->who))
 		(void)json_object_set_new(item, "upstream",
 		    json_text(ref.upstream));
@@ -105,10 +137,14 @@ static int
 list_repositories(const struct web_call *c, json_t **out, struct gg_error *err)
 {
 	GG_AUTO_RELEASE(strv) seen = STRV_INIT;
-	struct overview o = { .c = c, .items = json_array() };
-	int rc = store_repository_list(c->ops->store, REPOSITORIES_MOST,
-	    add_stored, &o, err);
+	struct overview o = {
+		.c = c, .items = json_array(), .moved = json_object()
+	};
+	int rc = read_movements(&o, err);
 
+	if (rc == 0)
+		rc = store_repository_list(c->ops->store, REPOSITORIES_MOST,
+		    add_stored, &o, err);
 	for (size_t i = 0; rc == 0 && i < c->cfg->n_repositories; i++)
 		if (strchr(c->cfg->repositories[i].path, '*') == NULL)
 			add(&o, c->cfg->repositories[i].path, NULL);
@@ -120,6 +156,7 @@ list_repositories(const struct web_call *c, json_t **out, struct gg_error *err)
 	if (rc == 0)
 		*out = in_order(o.items);
 	json_decref(o.items);
+	json_decref(o.moved);
 	strv_release(&o.names);
 	return rc;
 }
@@ -212,6 +249,15 @@ repository_row(struct buf *b, const json_t *r)
 	if (json_get(r, "upstream")[0] != '\0') {
 		html_lit(b, "<div class=\"dim small\">");
 		html_texts(b, json_get(r, "upstream"));
+		html_lit(b, "</div>");
+	}
+	if (json_get(r, "out_of_band")[0] != '\0') {
+		html_lit(b,
+		    "<div class=\"small\"><a href=\"/-/audit?type="
+		    "ref.out-of-band&amp;repository=");
+		html_urls(b, json_get(r, "name"));
+		html_lit(b, "\">moved without the gate</a> ");
+		view_age(b, json_get(r, "out_of_band"));
 		html_lit(b, "</div>");
 	}
 	html_lit(b, "</td><td data-name=\"Mirror\">");

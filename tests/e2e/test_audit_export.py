@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 
+import postgres
 from gate import PROTECT_MAIN, hold_id, ref, until
 
 RULES = [
@@ -21,7 +22,10 @@ RULES = [
 @pytest.fixture
 def busy(make_gate):
     """A gate with one of everything in its log."""
-    g = make_gate(rules=RULES)
+    return work_on(make_gate(rules=RULES))
+
+
+def work_on(g):
     g.bot = g.token("ci/agent", "agents")
     g.ann = g.token("ann", "maintainers")
     g.root = g.token("root", "auditors")
@@ -80,6 +84,16 @@ def test_search_by_every_field(busy):
         far = json.loads(over_the_api(g, "audit", "query", *args, "--json"))
         near = json.loads(g.cli("audit", "query", *args, "--json").stdout)
         assert far == near and far["entries"]
+
+
+def test_search_and_timeline_on_postgresql(make_gate):
+    if postgres.programs() is None:
+        pytest.skip("no PostgreSQL server here")
+    with postgres.cluster() as database:
+        g = work_on(make_gate(rules=RULES, config={"store": database.url}))
+        test_search_by_every_field(g)
+        test_the_timeline_of_a_ref(g)
+        g.stop()
 
 
 def paged(g, **q):

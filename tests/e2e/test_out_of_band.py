@@ -44,6 +44,7 @@ ZERO = "0" * 40
 def test_what_is_moved_by_hand_is_told_once(watched):
     g = watched
     assert found(g) == []
+    assert g.api("GET", "/repositories", g.bot).json["repositories"][0]["out_of_band"] is None
     was = ref(g.upstream, "main")
     now = commit_upstream(g)
     upstream(g, "update-ref", "refs/heads/main", now)
@@ -71,6 +72,8 @@ def test_what_is_moved_by_hand_is_told_once(watched):
     again = [e for e in g.audit(g.root, type=TYPE, ref=first["ref"]) if e["seq"] != first["seq"]]
     assert "prev" not in first and again[0]["prev"] == first["seq"]
     assert "event=out_of_band" in g.log()
+    (r,) = g.api("GET", "/repositories", g.bot).json["repositories"]
+    assert r["out_of_band"] == g.audit(g.root, type=TYPE)[-1]["time"]
     assert "\ngitgate_out_of_band_total 6\n" in http("GET", g.url + "/metrics").text
 
 
