@@ -75,6 +75,25 @@ check_template(const struct loading *l, const struct yaml_node *at,
 	return 0;
 }
 
+/* Groups are rights here: "admins" and "security" open a lot. */
+static int
+warn_of_groups(const struct loading *l, const struct yaml_node *at,
+    const struct provider *p, struct gg_error *err)
+{
+	const struct yaml_node *list = yaml_get(at, "groups");
+
+	for (size_t i = 0; i < p->n_groups; i++) {
+		const struct group_rule *r = &p->groups[i];
+
+		if (r->from_claim != NULL && r->prefix == NULL &&
+		    r->only.n == 0)
+			strv_addf(&l->conf->warnings,
+			    "%s:%d: provider %s: whoever names groups there names them here, admins and security too: add a prefix, or list the names in `only`",
+			    l->tree->file, list->item[i].line, p->name);
+	}
+	return strv_check(&l->conf->warnings, err);
+}
+
 static int
 take_common(const struct loading *l, const struct yaml_node *at,
     struct provider *p, struct gg_error *err)
@@ -93,8 +112,10 @@ take_common(const struct loading *l, const struct yaml_node *at,
 	if ((rc = yaml_take_bool(l->tree, at, "trust-email", &p->trust_email,
 		 err)) < 0)
 		return rc;
-	return config_take_group_rules(l, at, "groups", &p->groups,
-	    &p->n_groups, err);
+	if ((rc = config_take_group_rules(l, at, "groups", &p->groups,
+		 &p->n_groups, err)) < 0)
+		return rc;
+	return warn_of_groups(l, at, p, err);
 }
 
 /* An issuer is compared byte for byte and is where its discovery begins. */

@@ -14,10 +14,14 @@
 	"identity:\n  issuers:\n"
 #define ONE(entry) HEAD "    - " entry "\n" /* line 7 */
 
-#define GITHUB     "{name: g, profile: github-actions, "
-#define OWNER      "repository_owner_id: 4711"
-#define PLAIN      "{name: ci, issuer: https://ci.example, "
-#define GITLAB     "{name: l, profile: gitlab, issuer: https://gitlab.com, "
+#define CORP                                                         \
+	HEAD "    []\n  providers:\n    - {name: corp, kind: oidc, " \
+	     "issuer: https://login.example, client-id: g, "
+
+#define GITHUB "{name: g, profile: github-actions, "
+#define OWNER  "repository_owner_id: 4711"
+#define PLAIN  "{name: ci, issuer: https://ci.example, "
+#define GITLAB "{name: l, profile: gitlab, issuer: https://gitlab.com, "
 
 static const struct {
 	const char *why, *text, *msg; /* NULL: accepted */
@@ -322,6 +326,11 @@ static const struct {
 	    "c.yaml:7: issuer g is bound by a name" },
 	{ ONE("{name: k, profile: kubernetes, issuer: https://k.example, require: {kubernetes.io/namespace: ci}}"),
 	    "c.yaml:7: issuer k is bound by a name" },
+	{ CORP
+	    "groups: [{from: groups, only: [dba]}, {from: teams, prefix: t/}]}\n",
+	    NULL },
+	{ CORP "groups: [{from: groups}]}\n",
+	    ": provider corp: whoever names groups there" },
 };
 
 static void
