@@ -201,6 +201,7 @@ bench: all
 	scripts/packages.sh build test
 	/usr/bin/python3 tests/bench/run.py
 	/usr/bin/python3 tests/bench/page.py
+	/usr/bin/python3 tests/bench/audit.py
 
 # The roles lie in PREFIX/lib/gitgate, and gitgate in PREFIX/bin finds them
 # there whatever PREFIX was when it was built.
