@@ -9,7 +9,7 @@ import tlog_verify
 from gate import GateError, http, until, vkey
 from witness import Witness, check_cosignature, ed25519_sign
 
-QUICK = {"witness-pause": "50ms", "witness-wait": "1500ms"}
+QUICK = {"witness-pause": "50ms"}
 
 
 def test_cosignature_of_the_reference():
@@ -137,10 +137,14 @@ def test_no_push_without_a_quorum(make_gate, witnesses):
     work.push("HEAD:refs/heads/one", ok=True)
     # it says nothing any more: after witness-wait pushes are refused
     witnesses[0].broken = (500, b"")
+    g.config["limits"] = {**QUICK, "witness-wait": "100ms"}
+    assert g.reload()
     unready(g)
     assert "witness-wait" in refused(work, "refs/heads/two")
     witnesses[0].broken = None
     ready(g)
+    g.config["limits"] = QUICK
+    assert g.reload()
     work.push("HEAD:refs/heads/two", ok=True)
 
 
