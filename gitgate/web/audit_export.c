@@ -61,6 +61,6 @@ api_audit_export(struct web_call *c)
 	(void)snprintf(cursor, sizeof(cursor), "%llu",
 	    (unsigned long long)next);
 	http_reply(c->rq, 200, export_content_type(f), buf_view(&out),
-	    (const struct http_headers[]){
-		{ "Gitgate-Next-Cursor", cursor }, { NULL, NULL } });
+	    (const struct http_headers[]){ { "Gitgate-Next-Cursor", cursor },
+		{ "Content-Disposition", "attachment" }, { NULL, NULL } });
 }

@@ -175,6 +175,11 @@ def all_gets(p):
             path += "?oid=" + oid["x.svg"]
         elif path.endswith("/image"):
             path += "?oid=" + oid["real.png"]
+        elif path.endswith("/timeline"):
+            path += "?repository=demo/app&ref=refs/heads/held/rejected"
+        elif path.endswith("/export"):
+            yield from ((flags, f"{path}?format={f}") for f in ("jsonl", "csv", "ecs", "ocsf"))
+            path += "?format=github"
         yield flags, path
 
 
