@@ -261,7 +261,7 @@ def test_another_key(make_gate, witnesses):
     assert [e["key"] for e in said] == [new]
     first = until("all is signed", lambda: (n := all_signed(g)) and size_of(n) > said[0]["seq"] and n)
     assert tlog_verify.open_checkpoint(first.encode(), old) == tlog_verify.open_checkpoint(first.encode(), new)
-    assert tlog_verify.verify(log, old) == tlog_verify.verify(log, new)
+    assert 0 < tlog_verify.verify(log, old)[0] <= tlog_verify.verify(log, new)[0]  # it may grow meanwhile
     g.stop()
     introduce(g, witnesses)
     g.cli("audit", "rotate-key", "--retire")
