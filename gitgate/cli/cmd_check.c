@@ -1,5 +1,5 @@
 /* gitgate check, gitgate policy check: would the gate start with this? */
-#include "cli/cli.h"
+#include "cli/judge.h"
 
 #include "config/limits.h"
 #include "policy/policy.h"
@@ -44,6 +44,37 @@ load_rules(const char *dir, struct ruleset **rs, struct gg_error *err)
 	return rc;
 }
 
+/* "recordings: forwarded 90d, ..." where some go at all. */
+static void
+say_times(const char *whose, const int64_t *ms)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < RETAIN_COUNT; i++)
+		any = any || ms[i] >= 0;
+	if (!any)
+		return;
+	say_part("recordings of ", whose);
+	for (size_t i = 0; i < RETAIN_COUNT; i++) {
+		if (ms[i] < 0)
+			continue;
+		say(" %s ", retain_kind_name((enum retain_kind)i));
+		if (ms[i] == 0)
+			say("forever");
+		else
+			say("%llds", (long long)(ms[i] / 1000));
+	}
+	say("\n");
+}
+
+static void
+say_retention(const struct config *c)
+{
+	for (size_t i = 0; i < c->retention.n_rules; i++)
+		say_times(c->retention.rules[i].path, c->retention.rules[i].ms);
+	say_times("all others", c->retention.all.ms);
+}
+
 int
 cmd_check(struct cli *cli, int argc, char **argv)
 {
@@ -66,6 +97,7 @@ cmd_check(struct cli *cli, int argc, char **argv)
 		return cli_fail(&err);
 	say("ok: %zu repositories, %zu rules in %zu files\n", c->n_repositories,
 	    ruleset_n_rules(rs), ruleset_n_files(rs));
+	say_retention(c);
 	return cli_flush();
 }
 

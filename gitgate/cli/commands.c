@@ -167,6 +167,22 @@ const struct command cli_commands[] = {
 	    "of DIR), and say whether it comes out\nthe same; exits 1 when "
 	    "not. Recorded files that are not what was recorded are\nnamed." LOCAL,
 	    cmd_pushes_replay },
+	{ "pushes keep",
+	    "ID|--repository R [--since D] [--until D] --reason TEXT",
+	    "A legal hold: keep a recording, or those of a repository's pushes "
+	    "that came\nbetween two times, whatever retention says. Prints its "
+	    "id." LOCAL,
+	    cmd_pushes_keep },
+	{ "pushes kept", "[--json]",
+	    "Show the legal holds, newest first; released ones, too." LOCAL,
+	    cmd_pushes_kept },
+	{ "pushes release", "KEEP --reason TEXT",
+	    "End a legal hold: retention goes on." LOCAL, cmd_pushes_release },
+	{ "pushes verify", "ID [--pack FILE] [--report FILE]",
+	    "Compare a copy of a recorded pack or report that was kept "
+	    "elsewhere with what the\nlog says of the push; works when the "
+	    "recording is long removed. Exits 1 when it\nis another one." LOCAL,
+	    cmd_pushes_verify },
 	{ "findings list", "[--repository R] [--limit N] [--cursor C] [--json]",
 	    "List the findings that reviewers have allowed, newest first." REMOTE,
 	    cmd_findings_list },

@@ -348,7 +348,7 @@ take_all(const struct loading *l, struct gg_error *err)
 		"public-url", "state-dir", "policy-dir", "hooks-dir", "store",
 		"log-origin", "log-key", "trusted-proxies", "sandbox",
 		"inspectors", "repositories", "limits", "identity", "tls",
-		"notices", "witnesses", NULL };
+		"notices", "witnesses", "retention", NULL };
 	const struct yaml_node *root = &l->tree->root;
 	int rc;
 
@@ -366,6 +366,8 @@ take_all(const struct loading *l, struct gg_error *err)
 	    (rc = config_take_tls(l, yaml_get(root, "tls"), err)) < 0 ||
 	    (rc = config_take_notices(l, yaml_get(root, "notices"), err)) < 0 ||
 	    (rc = config_take_witnesses(l, yaml_get(root, "witnesses"), err)) <
+		0 ||
+	    (rc = config_take_retention(l, yaml_get(root, "retention"), err)) <
 		0)
 		return rc;
 	if ((rc = config_take_repositories(l, root, err)) < 0)

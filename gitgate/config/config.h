@@ -212,6 +212,28 @@ struct witness {
 	int line;
 };
 
+/* -- how long recordings are kept (`retention:`) -- */
+
+/* What became of a push. Those in hand and those held are always kept. */
+enum retain_kind {
+	RETAIN_FORWARDED,
+	RETAIN_FAILED,  /* upstream did not take it */
+	RETAIN_DENIED,  /* by policy or by a reviewer */
+	RETAIN_REFUSED, /* before policy, withdrawn, expired, a dry run */
+	RETAIN_COUNT
+};
+const char *retain_kind_name(enum retain_kind k);
+
+struct retention_rule {
+	char *path;               /* glob of repositories; NULL: all */
+	int64_t ms[RETAIN_COUNT]; /* since the end; 0: forever, -1: not said */
+};
+struct retention {
+	struct retention_rule all;
+	struct retention_rule *rules;
+	size_t n_rules;
+};
+
 struct config {
 	char *file;           /* for messages */
 	char *listen_host;    /* numeric address */
@@ -241,6 +263,7 @@ struct config {
 	size_t n_witnesses;
 	uint64_t witness_quorum; /* so many of them must have signed */
 	bool witness_required;   /* or pushes are refused */
+	struct retention retention;
 	struct limits limits;
 	struct strv warnings; /* "file:line: ...": doubtful, but no error */
 };
@@ -257,6 +280,11 @@ GG_MUST_USE int
 config_load(const char *file, struct config **out, struct gg_error *err);
 void config_free(struct config *c);
 GG_DEFINE_AUTO(config);
+
+/* How long after its end a recording is kept: the first rule that covers the
+ * repository and names the kind, else the default. 0: forever. */
+int64_t config_retention_ms(const struct config *c, const char *repository,
+    enum retain_kind kind);
 
 /* By name; NULL. */
 const struct issuer *

@@ -55,6 +55,8 @@ const char *config_secret_within(const struct config *c, const char *dir);
 /* Is none of them in a directory that the gate's walls let it read? */
 GG_MUST_USE int
 config_check_secrets(const struct loading *l, struct gg_error *err);
+GG_MUST_USE int config_take_retention(const struct loading *l,
+    const struct yaml_node *at, struct gg_error *err);
 GG_MUST_USE int config_take_notices(const struct loading *l,
     const struct yaml_node *at, struct gg_error *err);
 GG_MUST_USE int config_take_witnesses(const struct loading *l,

@@ -17,9 +17,9 @@ static const struct limit_info table[] = {
 };
 
 /* Where nothing at all is a sensible ceiling. */
-static const char *const may_be_zero[] = { "push-options", "waiting-pushes",
-	"max-wait", "delta-depth", "shutdown-grace", "requests-per-address",
-	"requests-per-principal", "failed-auth" };
+static const char *const may_be_zero[] = { "push-options", "recordings-size",
+	"waiting-pushes", "max-wait", "delta-depth", "shutdown-grace",
+	"requests-per-address", "requests-per-principal", "failed-auth" };
 
 static uint64_t *
 field_of(struct limits *l, const struct limit_info *i)

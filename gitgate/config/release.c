@@ -167,6 +167,9 @@ config_free(struct config *c)
 	strv_release(&c->warnings);
 	identity_release(&c->identity);
 	tls_release(&c->tls);
+	for (size_t i = 0; i < c->retention.n_rules; i++)
+		free(c->retention.rules[i].path);
+	free(c->retention.rules);
 	for (size_t i = 0; i < c->n_notices; i++)
 		notice_target_release(&c->notices[i]);
 	free(c->notices);

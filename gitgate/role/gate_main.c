@@ -12,6 +12,7 @@
 #include "role/gate_limits.h"
 #include "role/gate_metrics.h"
 #include "role/gate_notices.h"
+#include "role/gate_retention.h"
 #include "role/gate_saml.h"
 #include "role/gate_signin.h"
 #include "role/gate_tls.h"
@@ -34,6 +35,7 @@
 #define HEAL_TICKS      4
 #define HEAL_GRACE_MS   2000
 #define TLS_TICKS       8
+#define RETENTION_TICKS 8
 #define ROOM_BYTES      ((uint64_t)4 << 20)
 #define NETWORK_THREADS 2
 #define LAST_WORDS_MS   2000
@@ -395,6 +397,8 @@ tick(void *arg)
 		}
 		if (n % DRAIN_TICKS == 0)
 			drain(g);
+		if (n % RETENTION_TICKS == 0)
+			retention_tick(g);
 		if (n % TLS_TICKS == 0)
 			gate_tls_tick(g);
 		if (n % HEAL_TICKS == 0) {

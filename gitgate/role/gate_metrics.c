@@ -2,6 +2,7 @@
 
 #include "role/gate_limits.h"
 #include "role/gate_push.h"
+#include "role/gate_retention.h"
 #include "role/gate_tls.h"
 #include "role/gate_witness.h"
 
@@ -109,6 +110,7 @@ gate_metrics(void *ctx, struct http_request *rq)
 	add_gauge(&b, "gitgate_audit_writable",
 	    "1 while the audit log can be written.",
 	    auditlog_is_writable(g->log) ? 1 : 0);
+	retention_metrics(&b);
 	gate_limits_metrics(g, &b);
 	gate_tls_metrics(g, &b);
 	witness_metrics(g, &b);

@@ -314,6 +314,25 @@ static const char *const steps[] = {
 	" push TEXT NOT NULL REFERENCES push (id) ON DELETE CASCADE,"
 	" PRIMARY KEY (path, push));"
 	"CREATE INDEX audit_path_push ON audit_path (push);",
+
+	/* 12: recordings go, and some must not */
+	"ALTER TABLE push ADD COLUMN purged_ms BIGINT NOT NULL DEFAULT 0;"
+	"CREATE INDEX push_recorded ON push (id) WHERE purged_ms = 0;"
+	"CREATE INDEX push_policy ON push (policy_digest)"
+	" WHERE purged_ms = 0;"
+	"CREATE TABLE push_keep ("
+	" id TEXT PRIMARY KEY,"
+	" push_id TEXT NOT NULL,"
+	" repository TEXT NOT NULL,"
+	" since_ms BIGINT NOT NULL,"
+	" until_ms BIGINT NOT NULL,"
+	" reason TEXT NOT NULL,"
+	" created_ms BIGINT NOT NULL,"
+	" released_ms BIGINT NOT NULL);"
+	"CREATE INDEX push_keep_push ON push_keep (push_id)"
+	" WHERE released_ms = 0;"
+	"CREATE INDEX push_keep_repository ON push_keep (repository)"
+	" WHERE released_ms = 0;",
 };
 
 /* One step, or 1 when there is nothing left to do. The lock makes two

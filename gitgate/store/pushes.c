@@ -160,7 +160,7 @@ store_push_update(struct store *s, const struct stored_push *p,
 	"SELECT id, repository, principal, group_names, auth_method,"     \
 	" credential_id, client_addr, client_agent, state, created_ms,"   \
 	" decided_ms, done_ms, request, updates, outcome, policy_digest," \
-	" report_digest, identity FROM push"
+	" report_digest, identity, purged_ms FROM push"
 
 static int
 read_texts(const struct rows *r, size_t i, struct stored_push *p,
@@ -200,6 +200,7 @@ push_read(const struct rows *r, size_t i, struct stored_push *p,
 	p->created_ms = rows_i(r, i, 9);
 	p->decided_ms = rows_i(r, i, 10);
 	p->done_ms = rows_i(r, i, 11);
+	p->purged_ms = rows_i(r, i, 18);
 	return 0;
 }
 

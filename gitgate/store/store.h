@@ -244,6 +244,7 @@ struct stored_push {
 	                        "refs":[{"ref","status","message"}]} */
 	char *policy_digest; /* hex, "" before a decision */
 	char *report_digest; /* hex SHA-256 of the report file, "" before */
+	int64_t purged_ms; /* since then the recording is gone; 0: it is not */
 };
 void stored_push_release(struct stored_push *p);
 GG_DEFINE_AUTO_RELEASE(stored_push);
@@ -294,6 +295,47 @@ GG_MUST_USE int store_push_moves(struct store *s, const char *repository,
 /* Every push that is receiving or forwarding, oldest first: for recovery. */
 GG_MUST_USE int store_push_unfinished(struct store *s, store_push_cb cb,
     void *ctx, struct gg_error *err);
+
+/* -- how long recordings stay (role/gate_retention.h) -- */
+/*
+ * Pushes whose recording is not removed yet, by id from behind `after`, at
+ * most limit. updates and outcome are not read.
+ */
+GG_MUST_USE int store_recorded(struct store *s, const char *after, size_t limit,
+    store_push_cb cb, void *ctx, struct gg_error *err);
+/* Their recordings are gone. */
+GG_MUST_USE int store_recording_gone(struct store *s, const struct strv *ids,
+    int64_t now_ms, struct gg_error *err);
+/* Is there a row of this push, and since when is its recording gone (0: it is
+ * not)? GG_E_NOTFOUND. */
+GG_MUST_USE int store_recording_state(struct store *s, const char *id,
+    int64_t *purged_ms, struct gg_error *err);
+/* Does a recording need the policy of this digest? */
+GG_MUST_USE int store_policy_is_used(struct store *s, const char *digest,
+    bool *used, struct gg_error *err);
+
+/* What may not be removed, whatever retention says: one push, or all of a
+ * repository that came between two times. */
+struct stored_keep {
+	char *id;                   /* ULID */
+	char *push_id, *repository; /* one of them; "" the other */
+	int64_t since_ms, until_ms; /* of a repository's pushes; 0: open */
+	char *reason;
+	int64_t created_ms, released_ms; /* released 0: in force */
+};
+void stored_keep_release(struct stored_keep *k);
+GG_DEFINE_AUTO_RELEASE(stored_keep);
+GG_MUST_USE int store_keep_add(struct store *s, const struct stored_keep *k,
+    struct gg_error *err);
+/* GG_E_NOTFOUND, or GG_E_REFUSED when it was released already. */
+GG_MUST_USE int store_keep_end(struct store *s, const char *id, int64_t now_ms,
+    struct gg_error *err);
+typedef int (*store_keep_cb)(void *ctx, const struct stored_keep *k);
+/* Newest first, released ones too; push NULL: all. */
+GG_MUST_USE int store_keep_list(struct store *s, const struct stored_push *push,
+    store_keep_cb cb, void *ctx, struct gg_error *err);
+GG_MUST_USE int store_push_is_kept(struct store *s, const struct stored_push *p,
+    bool *kept, struct gg_error *err);
 
 /* -- holds -- */
 struct stored_review {

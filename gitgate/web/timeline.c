@@ -68,6 +68,17 @@ add_hold(struct moments *m, const struct stored_hold *h)
 }
 
 static int
+add_keep(void *ctx, const struct stored_keep *k)
+{
+	struct moments *m = ctx;
+	json_t *o = add(m, k->created_ms, "kept");
+
+	json_object_set_new(o, "message", json_text(k->reason));
+	(void)add(m, k->released_ms, "released");
+	return 0;
+}
+
+static int
 by_time(const void *a, const void *b)
 {
 	const struct moment *x = a, *y = b;
@@ -95,6 +106,8 @@ json_timeline(const struct web_call *c, const struct stored_push *p)
 	json_object_set_new(o, "state", json_string(push_state_name(p->state)));
 	if (o != NULL && said[0] != '\0')
 		json_object_set_new(o, "message", json_text(said));
+	(void)!store_keep_list(c->ops->store, p, add_keep, &m, NULL);
+	(void)add(&m, p->purged_ms, "removed");
 	if (m.n > 1)
 		qsort(m.v, m.n, sizeof(*m.v), by_time);
 	for (size_t i = 0; i < m.n; i++)

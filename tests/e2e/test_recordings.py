@@ -8,7 +8,9 @@ import subprocess
 import pytest
 import yaml
 
-from gate import ACCESS, PROTECT_MAIN, hold_id
+import postgres
+from crash import Place, needs_crash_build
+from gate import ACCESS, PROTECT_MAIN, hold_id, until
 
 NO_KEYS = {
     "name": "no-keys",
@@ -215,3 +217,219 @@ def test_diff_applies(make_gate, tmp_path, kind):
     assert work.out("write-tree") == new
     commits = g.cli("pushes", "diff", push_id(g, bot), "--commits").stdout
     assert commits.count("# commit ") == 2
+
+
+# -- retention --
+
+NOW = {"forwarded": "1s", "failed": "1s", "denied": "1s", "refused": "1s"}
+
+
+def is_gone(g, id):
+    return not recording(g, id).exists()
+
+
+def cut_pushes(g):
+    """What the log says was removed; entries of several repositories are for
+    auditors."""
+    return [p for e in g.audit(g.token("olga", "auditors"), type="retention.cut") for p in e["pushes"]]
+
+
+def test_retention_by_repository_and_kind(make_gate, tmp_path):
+    """Denied pushes go, forwarded ones of this repository stay, a held one
+    never goes; what went is in the log with its digests, and a copy proves
+    itself by them."""
+    times = {
+        "default": {"forwarded": "1s", "denied": "forever"},
+        "repositories": [{"path": "demo/*", "forwarded": "forever", "denied": "2s"}],
+    }
+    g = make_gate(rules=RULES, config={"retention": times})
+    bot, ann = g.token("bot", "agents"), g.token("ann", "maintainers")
+    assert "denied 2s" in g.cli("check").stdout
+    work = g.clone(bot)
+    work.run("checkout", "-q", "-b", "leak", "main")
+    work.commit({"keys/a": "k\n"})
+    work.push("leak", ok=False)
+    denied = push_id(g, bot)
+    copies = {n: (recording(g, denied) / n).read_bytes() for n in ("pack", "report")}
+    work.run("checkout", "-q", "-b", "topic", "main")
+    work.commit({"src/a": "1\n"})
+    work.push("topic", ok=True)
+    forwarded = push_id(g, bot)
+    work.run("checkout", "-q", "main")
+    work.commit({"README": "x\n"})
+    work.push("main", ok=False)
+    held = push_id(g, bot)
+
+    until("the denied push is removed", lambda: is_gone(g, denied), log=g.log)
+    until(
+        "its row is marked",
+        lambda: g.api("GET", f"/pushes/{denied}", bot).json["timeline"][-1]["event"] == "removed",
+    )
+    assert not is_gone(g, forwarded) and not is_gone(g, held)
+    (cut,) = cut_pushes(g)
+    assert cut["push"] == denied and cut["reason"] == "age" and cut["state"] == "denied"
+    assert cut["pack_sha256"] == hashlib.sha256(copies["pack"]).hexdigest()
+    assert cut["report"] == hashlib.sha256(copies["report"]).hexdigest()
+    assert replay(g, forwarded)["same"] and replay(g, held)["same"]
+
+    for name, data in copies.items():
+        file = tmp_path / name
+        file.write_bytes(data)
+        assert ": what was logged" in g.cli("pushes", "verify", denied, f"--{name}", file).stdout
+        flip(file)
+        other = g.cli("pushes", "verify", denied, f"--{name}", file, check=False)
+        assert other.returncode == 1 and "NOT what was logged" in other.stdout
+    assert g.cli("pushes", "replay", denied, check=False).returncode == 1
+    assert g.cli("pushes", "keep", denied, "--reason", "too late", check=False).returncode == 1
+    assert g.api("GET", f"/pushes/{denied}", bot).json["updates"][0]["verdict"] == "deny"
+
+
+def test_legal_hold(make_gate):
+    g = make_gate(rules=RULES)
+    bot, ann = g.token("bot", "agents"), g.token("ann", "maintainers")
+    _, ids = one_of_each(g, bot, ann)
+    one = g.cli("pushes", "keep", ids["denied"], "--reason", "case 17").stdout.strip()
+    for args in ([ids["denied"]], ["--reason", "x"], [ids["denied"], "--repository", "demo/app", "--reason", "x"]):
+        assert g.cli("pushes", "keep", *args, check=False).returncode == 2
+    g.config["retention"] = {"default": NOW}
+    g.write_config()
+    g.reload()
+    gone = ["forwarded", "approved"]
+    until("the others are removed", lambda: all(is_gone(g, ids[k]) for k in gone), log=g.log)
+    all_of = g.cli("pushes", "keep", "--repository", "demo/app", "--since", "1d", "--reason", "case 18").stdout.strip()
+    g.cli("pushes", "release", one, "--reason", "case 17 is closed")
+    assert g.cli("pushes", "release", one, "--reason", "again", check=False).returncode == 1
+    assert {k["id"] for k in json.loads(g.cli("pushes", "kept", "--json").stdout)} == {one, all_of}
+    # the second legal hold covers it: a whole look at all recordings passes it by
+    work = g.clone(bot, name="more")
+    work.run("checkout", "-q", "-b", "leak2")
+    work.commit({"keys/b": "k\n"})
+    work.push("leak2", ok=False)
+    assert not is_gone(g, ids["denied"])
+    line = g.api("GET", f"/pushes/{ids['denied']}", bot).json["timeline"]
+    assert [m["message"] for m in line if m["event"] == "kept"] == ["case 17", "case 18"]
+    g.cli("pushes", "release", all_of, "--reason", "case 18 is closed")
+    until("it is removed now", lambda: is_gone(g, ids["denied"]), log=g.log)
+    assert not is_gone(g, ids["held"])
+    log = g.audit(g.token("otto", "auditors"))
+    kinds = [e["type"] for e in log if e["type"] in ("retention.keep", "retention.release")]
+    assert sorted(kinds) == ["retention.keep"] * 2 + ["retention.release"] * 2
+    asked = [p["push"] for p in cut_pushes(g)]
+    assert len(asked) == len(set(asked)) and ids["held"] not in asked
+
+
+def metric(g, name):
+    import re
+
+    from gate import http
+
+    return int(re.search(rf"^{name} (\d+)$", http("GET", g.url + "/metrics").text, re.M).group(1))
+
+
+def test_no_more_than_the_disk_may_have(make_gate):
+    """Over the ceiling the oldest go first."""
+    g = make_gate(config={"limits": {"recordings-size": "100KiB"}})
+    bot = g.token("bot", "agents")
+    work = g.clone(bot)
+    ids = []
+    for i in range(4):
+        work.run("checkout", "-q", "-b", f"b{i}", "main")
+        noise = b"".join(hashlib.sha256(b"%d %d" % (i, n)).digest() for n in range(1300))
+        work.commit({"noise": noise})
+        work.push(f"b{i}", ok=True)
+        ids.append(push_id(g, bot))
+    until("the two oldest are removed", lambda: is_gone(g, ids[0]) and is_gone(g, ids[1]), log=g.log)
+    until("the figure says so", lambda: 0 < metric(g, "gitgate_recordings_bytes") <= 100 * 1024)
+    assert not is_gone(g, ids[2]) and not is_gone(g, ids[3])
+    assert metric(g, "gitgate_recordings_oldest_seconds") < 3600
+    assert [p["reason"] for p in cut_pushes(g)] == ["size", "size"]
+
+
+def test_what_belongs_to_nobody_is_swept(make_gate):
+    import os
+
+    g = make_gate(rules=RULES)
+    bot = g.token("bot", "agents")
+    work = g.clone(bot)
+    work.run("checkout", "-q", "-b", "topic")
+    work.commit({"src/a": "1\n"})
+    work.push("topic", ok=True)
+    mine = push_id(g, bot)
+    g.stop()
+    old, new = "01ARZ3NDEKTSV4RRFFQ69G5FAV", mine[:10] + "Z" * 16
+    for name in (old, new):
+        (g.state / "pushes" / name).mkdir()
+        (g.state / "pushes" / name / "pack").write_bytes(b"x")
+    unused = g.state / "policies" / ("0" * 64)
+    unused.mkdir()
+    (unused / "a.yaml").write_text("rules: []\n")
+    for d in (g.state / "policies").iterdir():
+        os.utime(d, (0, 0))
+    g.policy({"access": ACCESS, "rules": []})
+    g.start()
+    until("it is swept", lambda: is_gone(g, old) and not unused.exists(), log=g.log)
+    assert not is_gone(g, new) and not is_gone(g, mine)
+    assert replay(g, mine)["same_policy"], "its policy is still there"
+    assert cut_pushes(g) == [{"push": old, "reason": "orphan"}]
+
+
+@pytest.mark.parametrize(
+    "bad, why",
+    [
+        ({"default": {"forwarded": "soon"}}, "duration"),
+        ({"default": {"forwarded": "0s"}}, "more than nothing"),
+        ({"default": {"held": "1d"}}, "held"),
+        ({"repositories": [{"forwarded": "1d"}]}, "path is missing"),
+        ({"repositories": {"path": "x"}}, "list"),
+    ],
+)
+def test_retention_that_makes_no_sense(make_gate, bad, why):
+    g = make_gate(start=False, config={"retention": bad})
+    p = g.cli("check", check=False)
+    assert p.returncode == 1 and why in p.stderr, p.stderr
+
+
+# -- whatever dies where --
+
+
+@needs_crash_build
+@pytest.mark.parametrize("point", ["gate.retention-logged", "gate.retention-removed"])
+def test_a_crash_between_log_files_and_rows(make_gate, tmp_path, point):
+    """What was begun is finished, and logged once."""
+    place = Place(make_gate, tmp_path, point)
+    g = place.gate
+    place.work.run("checkout", "-q", "-b", "topic")
+    place.work.commit({"a": "a\n"})
+    place.work.push("topic", ok=True)
+    id = push_id(g, place.bot)
+    place.arm()
+    g.config["retention"] = {"default": NOW}
+    g.write_config()
+    g.reload()
+    place.back()
+    until(
+        "its row is marked",
+        lambda: g.api("GET", f"/pushes/{id}", place.bot).json["timeline"][-1]["event"] == "removed",
+        log=g.log,
+    )
+    assert is_gone(g, id)
+    assert [p["push"] for p in cut_pushes(g)] == [id]
+    place.check_log()
+
+
+@pytest.mark.skipif(postgres.programs() is None, reason="no PostgreSQL programs")
+def test_retention_and_replay_over_postgresql(make_gate):
+    with postgres.cluster() as c:
+        g = make_gate(rules=RULES, config={"store": c.url})
+        bot, ann = g.token("bot", "agents"), g.token("ann", "maintainers")
+        _, ids = one_of_each(g, bot, ann)
+        for id in ids.values():
+            assert replay(g, id)["same"]
+        g.cli("pushes", "keep", ids["approved"], "--reason", "case 17")
+        g.config["retention"] = {"default": NOW}
+        g.write_config()
+        g.reload()
+        until("they are removed", lambda: is_gone(g, ids["forwarded"]) and is_gone(g, ids["denied"]), log=g.log)
+        assert not is_gone(g, ids["approved"]) and not is_gone(g, ids["held"])
+        assert sorted(p["push"] for p in cut_pushes(g)) == sorted([ids["forwarded"], ids["denied"]])
+        g.stop()

@@ -623,6 +623,104 @@ sign_in_failures(void **state)
 	assert_int_equal(n, 0);
 }
 
+/* -- recordings -- */
+
+static int
+note_id(void *ctx, const struct stored_push *p)
+{
+	strv_add(ctx, p->id);
+	return 0;
+}
+
+static int
+count_keep(void *ctx, const struct stored_keep *k)
+{
+	(void)k;
+	++*(int *)ctx;
+	return 0;
+}
+
+static char *
+word_of(const char *s)
+{
+	return view_dup(view_str(s));
+}
+
+static void
+recordings_go_and_stay(void **state)
+{
+	GG_AUTO_RELEASE(stored_push)
+	a = push_make("P1", "refs/heads/m", OID_A, OID_B);
+	GG_AUTO_RELEASE(stored_push)
+	b = push_make("P2", "refs/heads/n", OID_A, OID_B);
+	GG_AUTO_RELEASE(strv)
+	ids = STRV_INIT, more = STRV_INIT, gone = STRV_INIT;
+	struct stored_keep one = { .id = word_of("K1"),
+		.push_id = word_of("P1"),
+		.repository = word_of(""),
+		.reason = word_of("why"),
+		.created_ms = 5 };
+	struct stored_keep all = { .id = word_of("K2"),
+		.push_id = word_of(""),
+		.repository = word_of(a.repository),
+		.reason = word_of("why"),
+		.since_ms = b.created_ms,
+		.until_ms = b.created_ms + 1,
+		.created_ms = 6 };
+	int64_t at = 1;
+	bool yes = false;
+	int n = 0;
+	(void)state;
+
+	assert_int_equal(store_push_add(w.s, &a, NULL), 0);
+	assert_int_equal(store_push_add(w.s, &b, NULL), 0);
+	assert_int_equal(store_recorded(w.s, "", 10, note_id, &ids, NULL), 0);
+	assert_int_equal(ids.n, 2);
+	assert_int_equal(store_recorded(w.s, "P1", 10, note_id, &more, NULL),
+	    0);
+	assert_int_equal(more.n, 1);
+	assert_string_equal(more.v[0], "P2");
+
+	assert_int_equal(store_push_is_kept(w.s, &a, &yes, NULL), 0);
+	assert_false(yes);
+	assert_int_equal(store_keep_add(w.s, &one, NULL), 0);
+	assert_int_equal(store_push_is_kept(w.s, &a, &yes, NULL), 0);
+	assert_true(yes);
+	assert_int_equal(store_keep_end(w.s, "K1", 9, NULL), 0);
+	assert_int_equal(store_keep_end(w.s, "K1", 9, NULL), GG_E_REFUSED);
+	assert_int_equal(store_keep_end(w.s, "K9", 9, NULL), GG_E_NOTFOUND);
+	assert_int_equal(store_push_is_kept(w.s, &a, &yes, NULL), 0);
+	assert_false(yes);
+	assert_int_equal(store_keep_add(w.s, &all, NULL), 0);
+	assert_int_equal(store_push_is_kept(w.s, &b, &yes, NULL), 0);
+	assert_true(yes);
+	b.created_ms++; /* at the end of the time that is kept */
+	assert_int_equal(store_push_is_kept(w.s, &b, &yes, NULL), 0);
+	assert_false(yes);
+	b.created_ms -= 2; /* before it */
+	assert_int_equal(store_push_is_kept(w.s, &b, &yes, NULL), 0);
+	assert_false(yes);
+	assert_int_equal(store_keep_list(w.s, NULL, count_keep, &n, NULL), 0);
+	assert_int_equal(n, 2);
+
+	assert_int_equal(store_recording_state(w.s, "P1", &at, NULL), 0);
+	assert_int_equal(at, 0);
+	strv_add(&gone, "P1");
+	assert_int_equal(store_recording_gone(w.s, &gone, 77, NULL), 0);
+	assert_int_equal(store_recording_state(w.s, "P1", &at, NULL), 0);
+	assert_int_equal(at, 77);
+	assert_int_equal(store_recording_state(w.s, "P9", &at, NULL),
+	    GG_E_NOTFOUND);
+	strv_release(&ids);
+	memset(&ids, 0, sizeof(ids));
+	assert_int_equal(store_recorded(w.s, "", 10, note_id, &ids, NULL), 0);
+	assert_int_equal(ids.n, 1);
+	assert_int_equal(store_policy_is_used(w.s, "none", &yes, NULL), 0);
+	assert_false(yes);
+	stored_keep_release(&one);
+	stored_keep_release(&all);
+}
+
 /* -- pushes -- */
 
 static void
@@ -1829,7 +1927,8 @@ run(const char *where, const char *name)
 		CASE(people_of_providers), CASE(sign_ins_under_way),
 		CASE(assertions_are_used_once), CASE(sign_in_failures),
 		CASE(push_round_trip),
-		CASE(push_moves_only_from_the_named_state), CASE(push_lists),
+		CASE(push_moves_only_from_the_named_state),
+		CASE(recordings_go_and_stay), CASE(push_lists),
 		CASE(unfinished_pushes), CASE(hold_round_trip),
 		CASE(same_key_joins), CASE(newer_push_supersedes),
 		CASE(an_approved_hold_is_not_superseded),

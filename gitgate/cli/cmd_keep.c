@@ -1,0 +1,323 @@
+/*
+ * gitgate pushes keep, release, kept, verify: which recordings must not be
+ * removed, and whether a copy is what was recorded. On the gate's machine.
+ */
+#include "cli/cli.h"
+#include "cli/remote.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/text.h"
+#include "crypto/digest.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#define REASON_MAX 1000
+
+static int
+check_reason(const char *reason, struct gg_error *err)
+{
+	if (reason == NULL || reason[0] == '\0' ||
+	    strlen(reason) > REASON_MAX || !utf8_is_valid(view_str(reason)))
+		return gg_fail(err, GG_E_INPUT,
+		    "--reason is needed: why, in at most %d bytes of UTF-8",
+		    REASON_MAX);
+	return 0;
+}
+
+/* -- keep -- */
+
+static int
+fill_keep(struct stored_keep *k, const struct words *w, const char *repository,
+    const char *reason, struct gg_error *err)
+{
+	char id[ULID_SIZE];
+	int rc;
+
+	if ((w->n == 1) == (repository != NULL))
+		return gg_fail(err, GG_E_INPUT,
+		    "name one push, or --repository");
+	if (w->n == 1 && (k->since_ms != 0 || k->until_ms != 0))
+		return gg_fail(err, GG_E_INPUT,
+		    "--since and --until are for --repository");
+	if ((w->n == 1 && (rc = remote_check_id(w->v[0], err)) != 0) ||
+	    (rc = check_reason(reason, err)) != 0)
+		return rc;
+	ulid_new(id);
+	k->id = path_f("%s", id);
+	k->push_id = path_f("%s", w->n == 1 ? w->v[0] : "");
+	k->repository = path_f("%s", repository != NULL ? repository : "");
+	k->reason = path_f("%s", reason);
+	k->created_ms = clock_wall_ms();
+	return 0;
+}
+
+/* A recording that is gone cannot be kept. */
+static int
+check_there(struct config *c, struct store *s, const struct stored_keep *k,
+    struct gg_error *err)
+{
+	GG_AUTO_RELEASE(repo_ref) repo = { 0 };
+	int64_t gone = 0;
+	int rc;
+
+	if (k->push_id[0] == '\0')
+		return config_find_repository(c, view_str(k->repository), &repo,
+		    err);
+	if ((rc = store_recording_state(s, k->push_id, &gone, err)) != 0)
+		return rc;
+	return gone == 0 ?
+	    0 :
+	    gg_fail(err, GG_E_REFUSED,
+		"the recording of push %s is removed already", k->push_id);
+}
+
+static int
+add_keep(struct config *c, struct store *s, const struct stored_keep *k,
+    struct gg_error *err)
+{
+	json_t *act = json_pack("{s:s, s:s}", "keep", k->id, "reason",
+	    k->reason);
+	bool push = k->push_id[0] != '\0';
+	int rc;
+
+	(void)json_object_set_new(act, push ? "push" : "repository",
+	    json_string(push ? k->push_id : k->repository));
+	if (k->since_ms != 0)
+		(void)json_object_set_new(act, "since",
+		    cli_json_time(k->since_ms));
+	if (k->until_ms != 0)
+		(void)json_object_set_new(act, "until",
+		    cli_json_time(k->until_ms));
+	if ((rc = check_there(c, s, k, err)) != 0) {
+		json_decref(act);
+		return rc;
+	}
+	if ((rc = cli_note_act(s, "retention.keep", act, err)) != 0 ||
+	    (rc = store_keep_add(s, k, err)) != 0)
+		return rc;
+	return check_there(c, s, k, err); /* it may have gone meanwhile */
+}
+
+int
+cmd_pushes_keep(struct cli *cli, int argc, char **argv)
+{
+	const char *repository = NULL, *since = NULL, *until = NULL;
+	const char *reason = NULL;
+	const struct option_spec specs[] = {
+		{ "repository", OPT_TEXT, &repository },
+		{ "since", OPT_TEXT, &since },
+		{ "until", OPT_TEXT, &until },
+		{ "reason", OPT_TEXT, &reason },
+	};
+	GG_AUTO_RELEASE(stored_keep) k = { 0 };
+	GG_AUTO(config) c = NULL;
+	GG_AUTO(store) s = NULL;
+	struct gg_error err = { 0 };
+	struct words w;
+
+	if (cli_options(cli, argc, argv, specs, GG_COUNT(specs), 0, 1, &w,
+		&err) != 0 ||
+	    cli_time(since, &k.since_ms, &err) != 0 ||
+	    cli_time(until, &k.until_ms, &err) != 0 ||
+	    fill_keep(&k, &w, repository, reason, &err) != 0)
+		return cli_usage(&err);
+	if (cli_store(cli, &c, &s, &err) != 0 || add_keep(c, s, &k, &err) != 0)
+		return cli_fail(&err);
+	say("%s\n", k.id);
+	return cli_flush();
+}
+
+int
+cmd_pushes_release(struct cli *cli, int argc, char **argv)
+{
+	const char *reason = NULL;
+	const struct option_spec specs[] = { { "reason", OPT_TEXT, &reason } };
+	GG_AUTO(config) c = NULL;
+	GG_AUTO(store) s = NULL;
+	struct gg_error err = { 0 };
+	struct words w;
+
+	if (cli_options(cli, argc, argv, specs, 1, 1, 1, &w, &err) != 0 ||
+	    remote_check_id(w.v[0], &err) != 0 ||
+	    check_reason(reason, &err) != 0)
+		return cli_usage(&err);
+	if (cli_store(cli, &c, &s, &err) != 0 ||
+	    cli_note_act(s, "retention.release",
+		json_pack("{s:s, s:s}", "keep", w.v[0], "reason", reason),
+		&err) != 0 ||
+	    store_keep_end(s, w.v[0], clock_wall_ms(), &err) != 0)
+		return cli_fail(&err);
+	return CLI_YES;
+}
+
+static int
+keep_to_json(void *ctx, const struct stored_keep *k)
+{
+	json_array_append_new(ctx,
+	    json_pack("{s:s, s:s, s:s, s:o, s:o, s:s, s:o, s:o}", "id", k->id,
+		"push", k->push_id, "repository", k->repository, "since",
+		cli_json_time(k->since_ms), "until", cli_json_time(k->until_ms),
+		"reason", k->reason, "created", cli_json_time(k->created_ms),
+		"released", cli_json_time(k->released_ms)));
+	return 0;
+}
+
+static void
+print_keeps(const json_t *keeps)
+{
+	static const char *const cols[] = { "id", "push", "repository", "since",
+		"until", "released", "reason" };
+	GG_AUTO_RELEASE(table) t = { .n_cols = GG_COUNT(cols) };
+	const json_t *k;
+	size_t i;
+
+	for (i = 0; i < GG_COUNT(cols); i++)
+		table_add(&t, cols[i]);
+	json_array_foreach(keeps, i, k) for (size_t n = 0; n < GG_COUNT(cols);
+					     n++)
+	    table_add(&t, json_str(k, cols[n]));
+	table_print(&t);
+}
+
+int
+cmd_pushes_kept(struct cli *cli, int argc, char **argv)
+{
+	GG_AUTO(config) c = NULL;
+	GG_AUTO(store) s = NULL;
+	struct gg_error err = { 0 };
+	struct words w;
+	json_t *keeps;
+	int rc;
+
+	if (cli_options(cli, argc, argv, NULL, 0, 0, 0, &w, &err) != 0)
+		return cli_usage(&err);
+	if (cli_store(cli, &c, &s, &err) != 0)
+		return cli_fail(&err);
+	keeps = json_array();
+	rc = store_keep_list(s, NULL, keep_to_json, keeps, &err);
+	if (rc == 0 && cli->json)
+		say_json(keeps);
+	else if (rc == 0)
+		print_keeps(keeps);
+	json_decref(keeps);
+	return rc != 0 ? cli_fail(&err) : cli_flush();
+}
+
+/* -- verify -- */
+
+struct proof {
+	const char *key, *file; /* the entry's member; the copy, or NULL */
+	char hex[DIGEST_SHA256_HEX_SIZE];
+	size_t same, other;
+};
+
+struct check {
+	struct proof of[2];
+	size_t n_entries;
+};
+
+static int
+hash_file(struct proof *p, struct gg_error *err)
+{
+	GG_AUTO_FD fd = -1;
+	GG_AUTO(digest_ctx) d = digest_ctx_new();
+	unsigned char raw[DIGEST_SHA256_BYTES];
+	char piece[65536];
+	ssize_t n;
+
+	if (p->file == NULL)
+		return 0;
+	if ((fd = open(p->file, O_RDONLY | O_CLOEXEC)) < 0)
+		return gg_fail(err, GG_E_SYS, "%s", p->file);
+	while ((n = read(fd, piece, sizeof(piece))) != 0) {
+		if (n < 0 && errno != EINTR)
+			return gg_fail(err, GG_E_SYS, "%s", p->file);
+		if (n > 0)
+			digest_ctx_update(d, piece, (size_t)n);
+	}
+	digest_ctx_final(d, raw);
+	hex_encode(raw, sizeof(raw), p->hex);
+	return 0;
+}
+
+static int
+compare_entry(void *ctx, uint64_t index, const char *json)
+{
+	struct check *c = ctx;
+	json_t *e = json_loads(json, 0, NULL);
+
+	c->n_entries++;
+	for (size_t i = 0; i < GG_COUNT(c->of); i++) {
+		struct proof *p = &c->of[i];
+		const char *logged = json_str(e, p->key);
+		bool same = strcmp(logged, p->hex) == 0;
+
+		if (p->file == NULL)
+			continue;
+		p->same += same;
+		p->other += !same;
+		say("entry %llu: %s ", (unsigned long long)index, p->key);
+		say_safe("", logged);
+	}
+	json_decref(e);
+	return 0;
+}
+
+static int
+say_proof(const struct check *c)
+{
+	bool good = c->n_entries > 0;
+
+	for (size_t i = 0; i < GG_COUNT(c->of); i++) {
+		const struct proof *p = &c->of[i];
+
+		if (p->file == NULL)
+			continue;
+		good = good && p->other == 0 && p->same > 0;
+		say("%s of the file is %s: %s\n", p->key, p->hex,
+		    p->other == 0 && p->same > 0 ? "what was logged" :
+						   "NOT what was logged");
+	}
+	if (c->n_entries == 0)
+		say("the log has no ref update of this push\n");
+	else
+		say("that the entries are in the log: gitgate audit receipt "
+		    "--push ID\n");
+	return cli_flush() == CLI_YES && good ? CLI_YES : CLI_NO;
+}
+
+int
+cmd_pushes_verify(struct cli *cli, int argc, char **argv)
+{
+	struct check c = { .of = { { .key = "pack_sha256" },
+			       { .key = "report" } } };
+	const struct option_spec specs[] = {
+		{ "pack", OPT_TEXT, &c.of[0].file },
+		{ "report", OPT_TEXT, &c.of[1].file },
+	};
+	struct audit_query q = { .type = "ref.update", .limit = 1000 };
+	GG_AUTO(config) conf = NULL;
+	GG_AUTO(store) s = NULL;
+	struct gg_error err = { 0 };
+	uint64_t next;
+	struct words w;
+
+	if (cli_options(cli, argc, argv, specs, 2, 1, 1, &w, &err) != 0 ||
+	    remote_check_id(w.v[0], &err) != 0)
+		return cli_usage(&err);
+	if (c.of[0].file == NULL && c.of[1].file == NULL) {
+		gg_fail(&err, GG_E_INPUT, "name a copy: --pack or --report");
+		return cli_usage(&err);
+	}
+	q.push = w.v[0];
+	/* Read first: as root the store's owner may not read the copy. */
+	if (hash_file(&c.of[0], &err) != 0 || hash_file(&c.of[1], &err) != 0 ||
+	    cli_store(cli, &conf, &s, &err) != 0 ||
+	    store_audit_query(s, &q, compare_entry, &c, &next, &err) != 0)
+		return cli_fail(&err);
+	return say_proof(&c);
+}
