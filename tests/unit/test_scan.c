@@ -304,6 +304,7 @@ gitleaks_whole(void **state)
 		print_message("skipped: %s (GITGATE_SHARED_DATA names its "
 			      "folder)\n",
 		    err.msg);
+		free(gg_take(path)); /* skip() does not come back */
 		skip();
 	}
 	if (compile(buf_str(&text), &out, &n, &err) != 0)
