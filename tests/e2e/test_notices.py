@@ -13,6 +13,9 @@ import threading
 import time
 
 import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from gate import ROOT, hold_id, ref, until
 
@@ -173,6 +176,57 @@ def test_a_hold_from_its_beginning_to_its_end(make_gate, tmp_path, receiver):
         assert path == "/in" and headers["Content-Type"] == "application/json"
         verify(headers, body)
     assert len({h["webhook-id"] for _, h, _, _ in receiver.got}) == 3
+
+
+def test_signed_by_each_key_of_the_file(make_gate, tmp_path, receiver):
+    """While a secret is changed a receiver may know the old one or the new;
+    one of them is an Ed25519 key ("v1a")."""
+    pair = ed25519.Ed25519PrivateKey.generate()
+    raw = pair.private_bytes(serialization.Encoding.Raw, serialization.PrivateFormat.Raw, serialization.NoEncryption())
+    secret = tmp_path / "both"
+    secret.write_text(f"whsec_{KEY}\nwhsk_{base64.b64encode(raw).decode()}\n")
+    secret.chmod(0o600)
+    g = told(make_gate, tmp_path, [{"name": "hook", "webhook": receiver.url, "secret-file": str(secret), "events": ["held"]}])
+    push_held(g)
+    receiver.wait(1, g.log)
+    ((_, headers, body, _),) = receiver.got
+    verify(headers, body)
+    h = {k.lower(): v for k, v in headers.items()}
+    (sig,) = [s[4:] for s in h["webhook-signature"].split() if s.startswith("v1a,")]
+    signed = f"{h['webhook-id']}.{h['webhook-timestamp']}.".encode() + body
+    pair.public_key().verify(base64.b64decode(sig), signed)
+    with pytest.raises(InvalidSignature):
+        pair.public_key().verify(base64.b64decode(sig), signed + b" ")
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("whsec_!!", "is no base64"),
+        ("whsec_" + base64.b64encode(b"short").decode(), "has 24 to 64 bytes"),
+        ("nonsense-key-text", "begins with whsec_ or whsk_"),
+    ],
+)
+def test_a_secret_that_is_none_is_said_and_not_shown(make_gate, tmp_path, receiver, text, said):
+    secret = tmp_path / "bad"
+    secret.write_text(text + "\n")
+    secret.chmod(0o600)
+    g = told(make_gate, tmp_path, [{"name": "hook", "webhook": receiver.url, "secret-file": str(secret)}])
+    g.cli("notices", "test", "hook")
+    until("it is said", lambda: said in g.log(), log=g.log)
+    assert receiver.got == [] and text not in g.log()
+
+
+def test_a_private_place_wants_leave(make_gate, tmp_path, receiver):
+    """Given up at once: whoever may write a notice's URL is not to reach the
+    inside of the house."""
+    url = f"https://127.0.0.1:{receiver.port}"
+    g = told(make_gate, tmp_path, [{"name": "hook", "webhook": url}])
+    g.cli("notices", "test", "hook")
+    listed = lambda: json.loads(g.cli("notices", "list", "--json", "--state", "failed").stdout)["notices"]
+    until("it is given up", listed, log=g.log)
+    assert "an address that only the configuration may name" in listed()[0]["error"]
+    assert listed()[0]["attempts"] == 1
 
 
 def test_rejected_and_withdrawn_are_told_once(make_gate, tmp_path, receiver):
