@@ -114,6 +114,16 @@ notice_target_release(struct notice_target *x)
 	*x = (struct notice_target){ 0 };
 }
 
+void
+witness_release(struct witness *x)
+{
+	free(x->name);
+	free(x->vkey);
+	free(x->url);
+	free(x->ca_file);
+	*x = (struct witness){ 0 };
+}
+
 static void
 certificate_rule_release(struct certificate_rule *x)
 {

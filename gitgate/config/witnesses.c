@@ -5,16 +5,6 @@
 
 #define WITNESSES_MAX 16
 
-void
-witness_release(struct witness *x)
-{
-	free(x->name);
-	free(x->vkey);
-	free(x->url);
-	free(x->ca_file);
-	*x = (struct witness){ 0 };
-}
-
 /* "name+id+key"; that they fit each other is for who can compute it. */
 static int
 take_key(const struct loading *l, const struct yaml_node *at, struct witness *w,
