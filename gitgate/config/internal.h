@@ -88,6 +88,6 @@ void group_rules_free(struct group_rule *r, size_t n);
 void issuer_release(struct issuer *x);
 void provider_release(struct provider *x);
 void notice_target_release(struct notice_target *x);
-void witness_release(struct witness *x); /* witnesses.c */
+void witness_release(struct witness *x);
 
 #endif
