@@ -112,7 +112,8 @@ print_first(struct view text, struct gg_error *err)
 	struct view line;
 	int rc;
 
-	(void)view_cut(&text, '\n', &line);
+	if (!view_cut(&text, '\n', &line))
+		line = text;
 	if ((rc = note_skey_parse(line, &k, err)) != 0)
 		return rc;
 	note_vkey_format(note_skey_vkey(k), &vkey);

@@ -112,8 +112,10 @@ judge_again(const struct judge *j, const struct stored_push *p, json_t *trace,
 
 	if ((rc = start_inspector(j, &pid, &sock, err)) != 0)
 		return rc;
-	rc = recorded_rejudge(j->config, j->store, j->rs, j->rules_fd, p, sock,
-	    trace, diff_fd, out, err);
+	const struct rejudge_fds fds = { sock, j->rules_fd, diff_fd };
+
+	rc = recorded_rejudge(j->config, j->store, j->rs, &fds, p, trace, out,
+	    err);
 	fd_close(fd_take(&sock));
 	(void)waitpid(pid, NULL, 0);
 	return rc;

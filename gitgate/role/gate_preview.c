@@ -17,8 +17,10 @@ gate_preview(void *ctx, const struct stored_push *push, json_t **out,
 	if ((rc = inspectors_take(g, &inspector, err)) != 0)
 		return rc;
 	trace = json_array();
-	rc = recorded_rejudge(snap->config, g->store, snap->ruleset,
-	    snap->rules_fd, push, inspector, trace, -1, &r, err);
+	const struct rejudge_fds fds = { inspector, snap->rules_fd, -1 };
+
+	rc = recorded_rejudge(snap->config, g->store, snap->ruleset, &fds, push,
+	    trace, &r, err);
 	if (rc == 0) {
 		*out = recorded_explanation(snap->ruleset, push, &r, trace);
 		rc = *out != NULL ?

@@ -401,27 +401,27 @@ not_asked(void *ctx, const char *program, const json_t *input,
 
 int
 recorded_rejudge(const struct config *c, struct store *store,
-    const struct ruleset *rs, int rules_fd, const struct stored_push *push,
-    int inspector, json_t *trace, int diff_fd, struct rejudged *out,
+    const struct ruleset *rs, const struct rejudge_fds *fds,
+    const struct stored_push *push, json_t *trace, struct rejudged *out,
     struct gg_error *err)
 {
 	GG_AUTO_RELEASE(rerun)
 	r = { .config = c,
 		.rs = rs,
 		.push = push,
-		.rules_fd = rules_fd,
-		.diff_fd = diff_fd };
+		.rules_fd = fds->rules,
+		.diff_fd = fds->diff };
 	GG_AUTO_RELEASE(rejudged) j = { 0 };
 	GG_AUTO_RELEASE(strv) allowed = STRV_INIT;
 	int rc;
 
-	if (rules_fd > 0 &&
+	if (fds->rules > 0 &&
 	    (rc = secret_rules_salt(c->state_dir, r.salt, err)) != 0)
 		return rc;
 	if ((rc = load_rerun(&r, err)) != 0 ||
 	    (rc = store_allowance_in_force(store, r.repo.name, r.at_ms,
 		 &allowed, err)) != 0 ||
-	    (rc = inspect_again(&r, inspector, &j.report, j.report_digest,
+	    (rc = inspect_again(&r, fds->inspector, &j.report, j.report_digest,
 		 err)) != 0)
 		return rc;
 	struct policy_input in = {

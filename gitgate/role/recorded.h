@@ -36,20 +36,24 @@ struct rejudged {
 void rejudged_release(struct rejudged *r);
 GG_DEFINE_AUTO_RELEASE(rejudged);
 
+/* What a rejudgement works with; borrowed. */
+struct rejudge_fds {
+	int inspector; /* socket of an idle one; used up */
+	int rules;     /* the compiled secret rules, 0 or less: none */
+	int diff;      /* a file that gets the diff records; -1: none */
+};
+
 /*
  * Inspect and judge a recorded push by a rule set, as of the time when it
- * came: findings that were allowed then are. inspector: socket of an idle one;
- * used up. rules_fd: the compiled secret rules of rs, 0 or less for none.
- * trace: as in policy_input, may be NULL. diff_fd: a file that gets the diff
- * records, -1 for none. Hook programs are not asked: what
- * one said to the same rule and ref then counts, or allow where it was not
- * asked.
+ * came: findings that were allowed then are. trace: as in policy_input, may be
+ * NULL. Hook programs are not asked: what one said to the same rule and ref
+ * then counts, or allow where it was not asked.
  * GG_E_NOTFOUND when the push was recorded without what is needed, or its
  * pack is gone; GG_E_PEER / GG_E_LIMIT when inspection itself refuses it now.
  */
 GG_MUST_USE int recorded_rejudge(const struct config *c, struct store *store,
-    const struct ruleset *rs, int rules_fd, const struct stored_push *push,
-    int inspector, json_t *trace, int diff_fd, struct rejudged *out,
+    const struct ruleset *rs, const struct rejudge_fds *fds,
+    const struct stored_push *push, json_t *trace, struct rejudged *out,
     struct gg_error *err);
 
 /*
