@@ -393,9 +393,11 @@ def record_push(box):
     db = sqlite3.connect(box.dir + "/state/gitgate.db")
     updates = [{"ref": "refs/heads/main", "old": old, "new": new},
                {"ref": "refs/heads/gone", "old": old, "new": "0" * 40}]
-    db.execute("INSERT INTO push VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-               (ID, "demo/app", "bot", "[]", "token", "", "", "", "denied", 1, 2,
-                2, "{}", json.dumps(updates), None, "", "", None))
+    row = {"id": ID, "repository": "demo/app", "principal": "bot", "group_names": "[]", "auth_method": "token",
+           "credential_id": "", "client_addr": "", "client_agent": "", "state": "denied", "created_ms": 1,
+           "decided_ms": 2, "done_ms": 2, "request": "{}", "updates": json.dumps(updates), "policy_digest": "",
+           "report_digest": ""}
+    db.execute(f"INSERT INTO push ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", tuple(row.values()))
     db.commit()
     db.close()
     return old, new
