@@ -17,7 +17,6 @@
 #define PAUSE_MS        300
 #define SCAN_AT_ONCE    500
 #define MARK_EVERY_MS   5000 /* where there is nothing to tell */
-#define SETTLE_MS       10000
 #define DELIVER_AT_ONCE 4
 #define DUE_AT_ONCE     64
 #define PURGE_MS        ((int64_t)3600 * 1000)
@@ -99,16 +98,6 @@ scan_refs(const struct config *c, uint64_t index, const json_t *entry,
 			    entry, NULL, c->public_url);
 }
 
-static bool
-is_young(const json_t *entry)
-{
-	const char *time = json_string_value(json_object_get(entry, "time"));
-	int64_t ms = 0, now = clock_wall_ms();
-
-	return time != NULL && clock_parse(view_str(time), &ms, NULL) == 0 &&
-	    now - ms < SETTLE_MS && ms - now < SETTLE_MS;
-}
-
 enum scan { SCAN_ON, SCAN_WAIT };
 
 /* Who is to be told of this entry? SCAN_WAIT: the store may still follow. */
@@ -129,7 +118,7 @@ scan_entry(struct gate *g, const struct config *c, uint64_t index,
 	if (rc != 0 && rc != GG_E_NOTFOUND)
 		return rc;
 	if (rc == GG_E_NOTFOUND || !hold_entry_is_true(entry, &h))
-		return is_young(entry) ? SCAN_WAIT : SCAN_ON;
+		return hold_entry_may_follow(entry) ? SCAN_WAIT : SCAN_ON;
 	for (size_t i = 0; i < c->n_notices; i++)
 		if (notice_is_for(&c->notices[i], event, &h))
 			add_for(b, &c->notices[i], event, index, entry, &h,

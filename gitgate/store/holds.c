@@ -2,11 +2,15 @@
  * Holds: every move is one transaction that names the state it comes from.
  * Rows are locked in the order hold, push, so that no two moves deadlock.
  */
+#include "base/clock.h"
 #include "store/store_priv.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Between an entry of the log and what it says in the store. */
+#define ENTRY_SETTLES_MS 10000
 
 void
 stored_review_release(struct stored_review *r)
@@ -630,4 +634,14 @@ hold_entry_is_true(const json_t *entry, const struct stored_hold *h)
 			entry_text(entry, "reviewer")) == 0)
 			return true;
 	return false;
+}
+
+bool
+hold_entry_may_follow(const json_t *entry)
+{
+	int64_t ms = 0, now = clock_wall_ms();
+
+	return clock_parse(view_str(entry_text(entry, "time")), &ms, NULL) ==
+	    0 &&
+	    now - ms < ENTRY_SETTLES_MS && ms - now < ENTRY_SETTLES_MS;
 }

@@ -409,6 +409,8 @@ GG_MUST_USE int store_hold_list(struct store *s, const struct store_query *q,
  * store then refused is void.
  */
 bool hold_entry_is_true(const json_t *entry, const struct stored_hold *h);
+/* One that is not true yet: is it so new that the store may still follow? */
+bool hold_entry_may_follow(const json_t *entry);
 /* Ids of approved holds, and of pending ones with expires_ms <= now. */
 GG_MUST_USE int store_hold_due(struct store *s, int64_t now_ms,
     struct strv *approved, struct strv *expired, struct gg_error *err);

@@ -19,7 +19,6 @@
 #define LIFE_MS      ((int64_t)5 * 60 * 1000)
 #define KEEPALIVE_MS 15000
 #define BUFFER_BYTES ((size_t)256 << 10)
-#define SETTLE_MS    10000
 #define TURN_ENTRIES 200
 #define REPLAY_MOST  1000
 #define DATA_BYTES   8192
@@ -144,15 +143,6 @@ tell(const struct web_ops *ops, const struct listener *l, uint64_t index,
 		http_stream_write(l->stream, buf_view(&text));
 }
 
-static bool
-is_young(const json_t *entry)
-{
-	int64_t ms = 0, now = clock_wall_ms();
-
-	return clock_parse(view_str(json_get(entry, "time")), &ms, NULL) == 0 &&
-	    now - ms < SETTLE_MS && ms - now < SETTLE_MS;
-}
-
 /*
  * An entry, if there is something to tell of it: *entry is the caller's, or
  * NULL; *needs (may be NULL) says who else may hear of it. False: it has not
@@ -185,7 +175,7 @@ read_entry(const struct web_ops *ops, uint64_t index, json_t **entry,
 		*needs = json_incref(h.needs);
 		return true;
 	}
-	happened = !is_young(*entry);
+	happened = !hold_entry_may_follow(*entry);
 nothing:
 	json_decref(*entry);
 	*entry = NULL;
