@@ -169,6 +169,11 @@ GG_MUST_USE int cli_store(const struct cli *cli, struct config **config,
 GG_MUST_USE int cli_note_act(struct store *s, const char *type, json_t *act,
     struct gg_error *err);
 
+/* A whole command: lists what fill() puts into an array of that name, for a
+ * person with print(), or as JSON. Its exit code. */
+int cli_list(struct cli *cli, int argc, char **argv, const char *name,
+    int (*fill)(struct store *s, json_t *rows, struct gg_error *err),
+    void (*print)(const json_t *rows));
 /* Are these names of a principal and of groups? GG_E_INPUT. */
 GG_MUST_USE int cli_check_names(const char *name, const struct strv *groups,
     struct gg_error *err);

@@ -9,7 +9,7 @@ print_grants(const json_t *answer)
 	static const char *const cols[] = { "id", "state", "principal",
 		"expires" };
 	GG_AUTO_RELEASE(table) t = { .n_cols = GG_COUNT(cols) + 3 };
-	const json_t *row, *next = json_object_get(answer, "next");
+	const json_t *row;
 	size_t i;
 
 	for (i = 0; i < GG_COUNT(cols); i++)
@@ -31,49 +31,7 @@ print_grants(const json_t *answer)
 		table_add(&t, json_str(row, "reason"));
 	}
 	table_print(&t);
-	if (json_is_string(next)) {
-		(void)fflush(stdout);
-		(void)fprintf(stderr, "more: --cursor %s\n",
-		    json_string_value(next));
-	}
-}
-
-static int
-list(struct cli *cli, int argc, char **argv, struct gg_error *err)
-{
-	const char *state = NULL, *who = NULL, *limit = NULL, *cursor = NULL;
-	const struct option_spec specs[] = {
-		{ "state", OPT_TEXT, &state },
-		{ "principal", OPT_TEXT, &who },
-		{ "limit", OPT_TEXT, &limit },
-		{ "cursor", OPT_TEXT, &cursor },
-	};
-	GG_AUTO_RELEASE(buf) path = BUF_INIT(8192);
-	GG_AUTO(api) a = NULL;
-	json_t *answer = NULL;
-	struct words w;
-	size_t n;
-	int rc;
-
-	if ((rc = cli_options(cli, argc, argv, specs, GG_COUNT(specs), 0, 0, &w,
-		 err)) != 0 ||
-	    (rc = cli_count(limit, 200, &n, err)) != 0 ||
-	    (rc = api_open(cli, NULL, &a, err)) != 0)
-		return rc;
-	buf_adds(&path, "-/api/v1/grants");
-	api_query(&path, "state", state);
-	api_query(&path, "principal", who);
-	api_query(&path, "limit", limit);
-	api_query(&path, "cursor", cursor);
-	if ((rc = buf_check(&path, err)) != 0 ||
-	    (rc = api_call(a, "GET", buf_str(&path), NULL, &answer, err)) != 0)
-		return rc;
-	if (cli->json)
-		say_json(answer);
-	else
-		print_grants(answer);
-	json_decref(answer);
-	return 0;
+	remote_more(answer);
 }
 
 static void
@@ -121,56 +79,14 @@ print_grant(const json_t *g)
 	}
 }
 
-static int
-show(struct cli *cli, int argc, char **argv, struct gg_error *err)
-{
-	GG_AUTO_RELEASE(buf) path = BUF_INIT(200);
-	GG_AUTO(api) a = NULL;
-	json_t *answer = NULL;
-	struct words w;
-	int rc;
-
-	if ((rc = cli_options(cli, argc, argv, NULL, 0, 1, 1, &w, err)) != 0 ||
-	    (rc = remote_check_id(w.v[0], err)) != 0 ||
-	    (rc = api_open(cli, NULL, &a, err)) != 0)
-		return rc;
-	buf_addf(&path, "-/api/v1/grants/%s", w.v[0]);
-	rc = api_call(a, "GET", buf_str(&path), NULL, &answer, err);
-	if (rc != 0)
-		return rc;
-	if (cli->json)
-		say_json(answer);
-	else
-		print_grant(answer);
-	json_decref(answer);
-	return 0;
-}
-
-/* POST, and what became of it. body is taken. */
-static int
-act(struct cli *cli, const char *path, json_t *body, struct gg_error *err)
+static void
+print_state(const json_t *g)
 {
 	GG_AUTO_RELEASE(buf) line = BUF_INIT(2000);
-	GG_AUTO(api) a = NULL;
-	json_t *answer = NULL;
-	int rc;
 
-	if (body == NULL)
-		return gg_fail(err, GG_E_INPUT, "an argument is not UTF-8");
-	if ((rc = api_open(cli, NULL, &a, err)) == 0)
-		rc = api_call(a, "POST", path, body, &answer, err);
-	json_decref(body);
-	if (rc != 0)
-		return rc;
-	if (cli->json) {
-		say_json(answer);
-	} else {
-		buf_addf(&line, "%s %s until %s", json_str(answer, "id"),
-		    json_str(answer, "state"), json_str(answer, "expires"));
-		say_safe("grant ", buf_str(&line));
-	}
-	json_decref(answer);
-	return 0;
+	buf_addf(&line, "%s %s until %s", json_str(g, "id"),
+	    json_str(g, "state"), json_str(g, "expires"));
+	say_safe("grant ", buf_str(&line));
 }
 
 struct asked {
@@ -225,25 +141,7 @@ create(struct cli *cli, int argc, char **argv, struct gg_error *err)
 	if (a.repositories.n == 0 || a.verbs.n == 0 || a.reason == NULL)
 		return gg_fail(err, GG_E_INPUT,
 		    "--repository, --verb and --reason are needed");
-	return act(cli, "-/api/v1/grants", asked_json(&a), err);
-}
-
-static int
-decide(struct cli *cli, const char *verb, int argc, char **argv,
-    struct gg_error *err)
-{
-	const char *comment = "";
-	const struct option_spec specs[] = { { "comment", OPT_TEXT,
-	    &comment } };
-	GG_AUTO_RELEASE(buf) path = BUF_INIT(200);
-	struct words w;
-	int rc;
-
-	if ((rc = cli_options(cli, argc, argv, specs, 1, 1, 1, &w, err)) != 0 ||
-	    (rc = remote_check_id(w.v[0], err)) != 0)
-		return rc;
-	buf_addf(&path, "-/api/v1/grants/%s/%s", w.v[0], verb);
-	return act(cli, buf_str(&path), json_pack("{s:s}", "comment", comment),
+	return remote_post(cli, "-/api/v1/grants", asked_json(&a), print_state,
 	    err);
 }
 
@@ -258,9 +156,12 @@ cmd_grant_create(struct cli *cli, int argc, char **argv)
 int
 cmd_grant_list(struct cli *cli, int argc, char **argv)
 {
+	static const char *const filters[] = { "state", "principal", NULL };
 	struct gg_error err = { 0 };
 
-	return remote_exit(list(cli, argc, argv, &err), &err);
+	return remote_exit(remote_list(cli, argc, argv, "grants", filters,
+			       print_grants, &err),
+	    &err);
 }
 
 int
@@ -268,7 +169,9 @@ cmd_grant_show(struct cli *cli, int argc, char **argv)
 {
 	struct gg_error err = { 0 };
 
-	return remote_exit(show(cli, argc, argv, &err), &err);
+	return remote_exit(remote_show(cli, argc, argv, "grants", print_grant,
+			       &err),
+	    &err);
 }
 
 int
@@ -276,7 +179,9 @@ cmd_grant_approve(struct cli *cli, int argc, char **argv)
 {
 	struct gg_error err = { 0 };
 
-	return remote_exit(decide(cli, "approve", argc, argv, &err), &err);
+	return remote_exit(remote_act(cli, argc, argv, "grants", "approve",
+			       print_state, &err),
+	    &err);
 }
 
 int
@@ -284,7 +189,9 @@ cmd_grant_reject(struct cli *cli, int argc, char **argv)
 {
 	struct gg_error err = { 0 };
 
-	return remote_exit(decide(cli, "reject", argc, argv, &err), &err);
+	return remote_exit(remote_act(cli, argc, argv, "grants", "reject",
+			       print_state, &err),
+	    &err);
 }
 
 int
@@ -292,5 +199,7 @@ cmd_grant_revoke(struct cli *cli, int argc, char **argv)
 {
 	struct gg_error err = { 0 };
 
-	return remote_exit(decide(cli, "revoke", argc, argv, &err), &err);
+	return remote_exit(remote_act(cli, argc, argv, "grants", "revoke",
+			       print_state, &err),
+	    &err);
 }

@@ -7,57 +7,8 @@
 
 #include <string.h>
 
-int
-remote_list(struct cli *cli, int argc, char **argv, const char *what,
-    void (*print)(const json_t *answer), struct gg_error *err)
-{
-	const char *state = NULL, *repository = NULL, *principal = NULL;
-	const char *ref = NULL, *limit = NULL, *cursor = NULL;
-	const struct option_spec specs[] = { { "state", OPT_TEXT, &state },
-		{ "repository", OPT_TEXT, &repository },
-		{ "principal", OPT_TEXT, &principal },
-		{ "ref", OPT_TEXT, &ref }, { "limit", OPT_TEXT, &limit },
-		{ "cursor", OPT_TEXT, &cursor } };
-	GG_AUTO_RELEASE(buf) path = BUF_INIT(8192);
-	GG_AUTO(api) a = NULL;
-	json_t *answer = NULL;
-	struct words w;
-	size_t n;
-	int rc;
-
-	if ((rc = cli_options(cli, argc, argv, specs, GG_COUNT(specs), 0, 0, &w,
-		 err)) != 0 ||
-	    (rc = cli_count(limit, 200, &n, err)) != 0 ||
-	    (rc = api_open(cli, NULL, &a, err)) != 0)
-		return rc;
-	buf_addf(&path, "-/api/v1/%s", what);
-	api_query(&path, "state", state);
-	api_query(&path, "repository", repository);
-	api_query(&path, "principal", principal);
-	api_query(&path, "ref", ref);
-	api_query(&path, "limit", limit);
-	api_query(&path, "cursor", cursor);
-	if ((rc = buf_check(&path, err)) != 0 ||
-	    (rc = api_call(a, "GET", buf_str(&path), NULL, &answer, err)) != 0)
-		return rc;
-	if (cli->json)
-		say_json(answer);
-	else
-		print(answer);
-	json_decref(answer);
-	return 0;
-}
-
-int
-remote_exit(int rc, const struct gg_error *err)
-{
-	if (rc == 0)
-		return cli_flush();
-	return rc == GG_E_INPUT ? cli_usage(err) : cli_fail(err);
-}
-
 void
-remote_table(const json_t *rows, const json_t *next)
+remote_table(const json_t *answer, const char *what)
 {
 	static const char *const cols[] = { "id", "state", "repository",
 		"principal", "created" };
@@ -68,7 +19,7 @@ remote_table(const json_t *rows, const json_t *next)
 	for (i = 0; i < GG_COUNT(cols); i++)
 		table_add(&t, cols[i]);
 	table_add(&t, "refs");
-	json_array_foreach(rows, i, row)
+	json_array_foreach(json_object_get(answer, what), i, row)
 	{
 		GG_AUTO_RELEASE(buf) refs = BUF_INIT(1u << 20);
 
@@ -78,12 +29,7 @@ remote_table(const json_t *rows, const json_t *next)
 		table_add(&t, buf_str(&refs));
 	}
 	table_print(&t);
-	if (json_is_string(next)) {
-		fflush(stdout);
-		fputs("more: --cursor ", stderr);
-		fputs(json_string_value(next), stderr);
-		fputc('\n', stderr);
-	}
+	remote_more(answer);
 }
 
 static void
@@ -195,54 +141,21 @@ remote_details(const json_t *o)
 	print_timeline(json_object_get(o, "timeline"));
 }
 
-int
-remote_check_id(const char *id, struct gg_error *err)
-{
-	if (ulid_is_valid(view_str(id)))
-		return 0;
-	return gg_fail(err, GG_E_INPUT, "%s is not an id (26 characters)", id);
-}
-
-int
-remote_show(struct cli *cli, int argc, char **argv, const char *what,
-    struct gg_error *err)
-{
-	GG_AUTO_RELEASE(buf) path = BUF_INIT(200);
-	GG_AUTO(api) a = NULL;
-	json_t *answer = NULL;
-	struct words w;
-	int rc;
-
-	if ((rc = cli_options(cli, argc, argv, NULL, 0, 1, 1, &w, err)) != 0 ||
-	    (rc = remote_check_id(w.v[0], err)) != 0 ||
-	    (rc = api_open(cli, NULL, &a, err)) != 0)
-		return rc;
-	buf_addf(&path, "-/api/v1/%s/%s", what, w.v[0]);
-	rc = api_call(a, "GET", buf_str(&path), NULL, &answer, err);
-	if (rc != 0)
-		return rc;
-	if (cli->json)
-		say_json(answer);
-	else
-		remote_details(answer);
-	json_decref(answer);
-	return 0;
-}
-
 static void
 print_holds(const json_t *answer)
 {
-	remote_table(json_object_get(answer, "holds"),
-	    json_object_get(answer, "next"));
+	remote_table(answer, "holds");
 }
 
 int
 cmd_holds_list(struct cli *cli, int argc, char **argv)
 {
+	static const char *const filters[] = { "state", "repository",
+		"principal", "ref", NULL };
 	struct gg_error err = { 0 };
 
-	return remote_exit(remote_list(cli, argc, argv, "holds", print_holds,
-			       &err),
+	return remote_exit(remote_list(cli, argc, argv, "holds", filters,
+			       print_holds, &err),
 	    &err);
 }
 
@@ -251,42 +164,12 @@ cmd_holds_show(struct cli *cli, int argc, char **argv)
 {
 	struct gg_error err = { 0 };
 
-	return remote_exit(remote_show(cli, argc, argv, "holds", &err), &err);
+	return remote_exit(remote_show(cli, argc, argv, "holds", remote_details,
+			       &err),
+	    &err);
 }
 
 /* -- deciding -- */
-
-static int
-act(struct cli *cli, int argc, char **argv, const char *verb,
-    struct gg_error *err)
-{
-	const char *comment = "";
-	const struct option_spec specs[] = { { "comment", OPT_TEXT,
-	    &comment } };
-	GG_AUTO_RELEASE(buf) path = BUF_INIT(200);
-	GG_AUTO(api) a = NULL;
-	json_t *answer = NULL, *body;
-	struct words w;
-	int rc;
-
-	if ((rc = cli_options(cli, argc, argv, specs, 1, 1, 1, &w, err)) != 0 ||
-	    (rc = remote_check_id(w.v[0], err)) != 0 ||
-	    (rc = api_open(cli, NULL, &a, err)) != 0)
-		return rc;
-	if ((body = json_pack("{s:s}", "comment", comment)) == NULL)
-		return gg_fail(err, GG_E_INPUT, "the comment is not UTF-8");
-	buf_addf(&path, "-/api/v1/holds/%s/%s", w.v[0], verb);
-	rc = api_call(a, "POST", buf_str(&path), body, &answer, err);
-	json_decref(body);
-	if (rc != 0)
-		return rc;
-	if (cli->json)
-		say_json(answer);
-	else
-		remote_state(answer);
-	json_decref(answer);
-	return 0;
-}
 
 void
 remote_state(const json_t *hold)
@@ -305,7 +188,9 @@ cmd_holds_approve(struct cli *cli, int argc, char **argv)
 {
 	struct gg_error err = { 0 };
 
-	return remote_exit(act(cli, argc, argv, "approve", &err), &err);
+	return remote_exit(remote_act(cli, argc, argv, "holds", "approve",
+			       remote_state, &err),
+	    &err);
 }
 
 int
@@ -313,7 +198,9 @@ cmd_holds_reject(struct cli *cli, int argc, char **argv)
 {
 	struct gg_error err = { 0 };
 
-	return remote_exit(act(cli, argc, argv, "reject", &err), &err);
+	return remote_exit(remote_act(cli, argc, argv, "holds", "reject",
+			       remote_state, &err),
+	    &err);
 }
 
 int
@@ -321,5 +208,7 @@ cmd_holds_withdraw(struct cli *cli, int argc, char **argv)
 {
 	struct gg_error err = { 0 };
 
-	return remote_exit(act(cli, argc, argv, "withdraw", &err), &err);
+	return remote_exit(remote_act(cli, argc, argv, "holds", "withdraw",
+			       remote_state, &err),
+	    &err);
 }

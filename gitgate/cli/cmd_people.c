@@ -158,30 +158,16 @@ print_links(const json_t *links)
 	table_print(&t);
 }
 
+static int
+fill(struct store *s, json_t *links, struct gg_error *err)
+{
+	return store_person_list(s, to_json, links, err);
+}
+
 int
 cmd_user_links(struct cli *cli, int argc, char **argv)
 {
-	GG_AUTO(config) c = NULL;
-	GG_AUTO(store) s = NULL;
-	struct gg_error err = { 0 };
-	json_t *all, *links;
-	struct words w;
-
-	if (cli_options(cli, argc, argv, NULL, 0, 0, 0, &w, &err) != 0)
-		return cli_usage(&err);
-	all = json_pack("{s:[]}", "links");
-	links = json_object_get(all, "links");
-	if (cli_store(cli, &c, &s, &err) != 0 ||
-	    store_person_list(s, to_json, links, &err) != 0) {
-		json_decref(all);
-		return cli_fail(&err);
-	}
-	if (cli->json)
-		say_json(all);
-	else
-		print_links(links);
-	json_decref(all);
-	return cli_flush();
+	return cli_list(cli, argc, argv, "links", fill, print_links);
 }
 
 int

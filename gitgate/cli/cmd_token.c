@@ -147,30 +147,16 @@ print_tokens(const json_t *tokens)
 	table_print(&table);
 }
 
+static int
+fill(struct store *s, json_t *tokens, struct gg_error *err)
+{
+	return store_token_list(s, to_json, tokens, err);
+}
+
 int
 cmd_token_list(struct cli *cli, int argc, char **argv)
 {
-	GG_AUTO(config) c = NULL;
-	GG_AUTO(store) s = NULL;
-	struct gg_error err = { 0 };
-	json_t *all, *tokens;
-	struct words w;
-
-	if (cli_options(cli, argc, argv, NULL, 0, 0, 0, &w, &err) != 0)
-		return cli_usage(&err);
-	all = json_pack("{s:[]}", "tokens");
-	tokens = json_object_get(all, "tokens");
-	if (cli_store(cli, &c, &s, &err) != 0 ||
-	    store_token_list(s, to_json, tokens, &err) != 0) {
-		json_decref(all);
-		return cli_fail(&err);
-	}
-	if (cli->json)
-		say_json(all);
-	else
-		print_tokens(tokens);
-	json_decref(all);
-	return cli_flush();
+	return cli_list(cli, argc, argv, "tokens", fill, print_tokens);
 }
 
 int

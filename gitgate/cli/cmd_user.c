@@ -194,28 +194,14 @@ print_users(const json_t *users)
 	table_print(&t);
 }
 
+static int
+fill(struct store *s, json_t *users, struct gg_error *err)
+{
+	return store_user_list(s, to_json, users, err);
+}
+
 int
 cmd_user_list(struct cli *cli, int argc, char **argv)
 {
-	GG_AUTO(config) c = NULL;
-	GG_AUTO(store) s = NULL;
-	struct gg_error err = { 0 };
-	json_t *all, *users;
-	struct words w;
-
-	if (cli_options(cli, argc, argv, NULL, 0, 0, 0, &w, &err) != 0)
-		return cli_usage(&err);
-	all = json_pack("{s:[]}", "users");
-	users = json_object_get(all, "users");
-	if (cli_store(cli, &c, &s, &err) != 0 ||
-	    store_user_list(s, to_json, users, &err) != 0) {
-		json_decref(all);
-		return cli_fail(&err);
-	}
-	if (cli->json)
-		say_json(all);
-	else
-		print_users(users);
-	json_decref(all);
-	return cli_flush();
+	return cli_list(cli, argc, argv, "users", fill, print_users);
 }

@@ -84,6 +84,31 @@ cli_note_act(struct store *s, const char *type, json_t *act,
 }
 
 int
+cli_list(struct cli *cli, int argc, char **argv, const char *name,
+    int (*fill)(struct store *s, json_t *rows, struct gg_error *err),
+    void (*print)(const json_t *rows))
+{
+	GG_AUTO(config) c = NULL;
+	GG_AUTO(store) s = NULL;
+	struct gg_error err = { 0 };
+	struct words w;
+	json_t *all;
+	int rc;
+
+	if (cli_options(cli, argc, argv, NULL, 0, 0, 0, &w, &err) != 0)
+		return cli_usage(&err);
+	all = json_pack("{s:[]}", name);
+	if ((rc = cli_store(cli, &c, &s, &err)) == 0)
+		rc = fill(s, json_object_get(all, name), &err);
+	if (rc == 0 && cli->json)
+		say_json(all);
+	else if (rc == 0)
+		print(json_object_get(all, name));
+	json_decref(all);
+	return rc == 0 ? cli_flush() : cli_fail(&err);
+}
+
+int
 cli_check_names(const char *name, const struct strv *groups,
     struct gg_error *err)
 {

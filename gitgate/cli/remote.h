@@ -1,24 +1,41 @@
-/* What the commands over the API have in common (cmd_holds.c). */
+/* What the commands over the API have in common. */
 #ifndef GITGATE_CLI_REMOTE_H
 #define GITGATE_CLI_REMOTE_H
 
 #include "cli/cli.h"
 
-/* GET of a list ("holds", "pushes") with the usual filters. */
+/* An answer, for a person; with --json it is printed as it is. */
+typedef void remote_print(const json_t *answer);
+
+/*
+ * GET of a list ("holds", "grants"): the options are the filters (names, NULL
+ * behind the last) beside --limit and --cursor. GG_E_INPUT: the command line.
+ */
 GG_MUST_USE int
 remote_list(struct cli *cli, int argc, char **argv, const char *what,
-    void (*print)(const json_t *answer), struct gg_error *err);
-/* GET of one by its id, and its details. */
+    const char *const *filters, remote_print *print, struct gg_error *err);
+/* GET of one, by the id on the command line. */
 GG_MUST_USE int remote_show(struct cli *cli, int argc, char **argv,
-    const char *what, struct gg_error *err);
+    const char *what, remote_print *print, struct gg_error *err);
+/* POST; body is taken, NULL (words that are no UTF-8) is GG_E_INPUT. */
+GG_MUST_USE int remote_post(struct cli *cli, const char *path, json_t *body,
+    remote_print *print, struct gg_error *err);
+/* "ID [--comment TEXT]": POST of a verb ("approve") to one. */
+GG_MUST_USE int
+remote_act(struct cli *cli, int argc, char **argv, const char *what,
+    const char *verb, remote_print *print, struct gg_error *err);
 /* The exit code of a command that ended with rc. */
 int remote_exit(int rc, const struct gg_error *err);
-/* Holds or pushes as a table; next: the cursor or null. */
-void remote_table(const json_t *rows, const json_t *next);
+/* Says how to go on, where a list has more. */
+void remote_more(const json_t *answer);
+GG_MUST_USE int remote_check_id(const char *id, struct gg_error *err);
+
+/* -- cmd_holds.c -- */
+/* Holds or pushes as a table. */
+void remote_table(const json_t *answer, const char *what);
 void remote_details(const json_t *o);
 void remote_updates(const json_t *updates);
 /* "hold ID STATE: message" */
 void remote_state(const json_t *hold);
-GG_MUST_USE int remote_check_id(const char *id, struct gg_error *err);
 
 #endif
