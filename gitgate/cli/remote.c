@@ -57,7 +57,7 @@ remote_list(struct cli *cli, int argc, char **argv, const char *what,
     const char *const *filters, remote_print *print, struct gg_error *err)
 {
 	const char *values[FILTERS_MAX + 2] = { NULL };
-	struct option_spec specs[FILTERS_MAX + 2] = { { NULL } };
+	struct option_spec specs[FILTERS_MAX + 2];
 	GG_AUTO_RELEASE(buf) path = BUF_INIT(8192);
 	struct words w;
 	size_t n = 0, limit;

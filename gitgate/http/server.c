@@ -1,6 +1,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/wait.h"
 #include "http/server_priv.h"
 
 #include <arpa/inet.h>
@@ -169,7 +170,6 @@ http_server_start(const struct http_config *c, struct http_server **out,
     struct gg_error *err)
 {
 	struct http_server *s = calloc(1, sizeof(*s));
-	pthread_condattr_t a;
 	int rc;
 
 	if (s == NULL)
@@ -179,12 +179,9 @@ http_server_start(const struct http_config *c, struct http_server **out,
 	atomic_init(&s->refs, 1);
 	(void)pthread_mutex_init(&s->lock, NULL);
 	(void)pthread_mutex_init(&s->tls_lock, NULL);
-	(void)pthread_condattr_init(&a);
-	(void)pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&s->tick, &a);
-	(void)pthread_condattr_destroy(&a);
+	cond_init(&s->tick);
+	workers_init(&s->workers, c->workers);
 	if ((c->tls != NULL && (rc = tls_set(s, c->tls, err)) != 0) ||
-	    (rc = workers_init(&s->workers, c->workers, err)) != 0 ||
 	    (rc = start_threads(s, err)) != 0 ||
 	    (rc = start_daemon(s, err)) != 0) {
 		stop_threads(s);

@@ -45,7 +45,7 @@ struct workers {
 	bool stop;
 };
 
-int workers_init(struct workers *w, unsigned most, struct gg_error *err);
+void workers_init(struct workers *w, unsigned most);
 /* t->owned false: the caller keeps it until fn ran. */
 void workers_put(struct workers *w, struct task *t);
 int workers_run(struct workers *w, void (*fn)(void *), void *arg,

@@ -5,6 +5,7 @@
  */
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/wait.h"
 #include "http/server_priv.h"
 
 #include <errno.h>
@@ -173,15 +174,6 @@ tick_stream(struct http_stream *st, int64_t now)
 	return due;
 }
 
-static void
-wait_until(struct http_server *s, int64_t ms)
-{
-	struct timespec ts = { .tv_sec = ms / 1000,
-		.tv_nsec = ms % 1000 * 1000000 };
-
-	(void)pthread_cond_timedwait(&s->tick, &s->lock, &ts);
-}
-
 void *
 stream_ticker(void *server)
 {
@@ -201,7 +193,8 @@ stream_ticker(void *server)
 			if (due < next)
 				next = due;
 		}
-		wait_until(s, next > now + ROUND_MS ? next : now + ROUND_MS);
+		(void)cond_wait_until(&s->tick, &s->lock,
+		    next > now + ROUND_MS ? next : now + ROUND_MS);
 	}
 	(void)pthread_mutex_unlock(&s->lock);
 	return NULL;

@@ -3,12 +3,13 @@
  * a while. So many waiting pushes cost nothing, and a burst gets threads.
  */
 #include "base/clock.h"
+#include "base/wait.h"
 #include "http/server_priv.h"
 
 #include <limits.h>
 #include <stdlib.h>
 
-#define IDLE_SECONDS 10
+#define IDLE_MS 10000
 /* http_server_run() may have so many waiting. */
 #define EXTRA_MAX 4096
 #ifdef GG_SANITIZE
@@ -17,33 +18,14 @@
 #	define STACK_BYTES ((size_t)256 * 1024)
 #endif
 
-static void
-deadline_in(struct timespec *ts, int64_t ms)
+void
+workers_init(struct workers *w, unsigned most)
 {
-	(void)clock_gettime(CLOCK_MONOTONIC, ts);
-	ts->tv_sec += ms / 1000;
-	ts->tv_nsec += (ms % 1000) * 1000000;
-	if (ts->tv_nsec >= 1000000000) {
-		ts->tv_sec++;
-		ts->tv_nsec -= 1000000000;
-	}
-}
-
-int
-workers_init(struct workers *w, unsigned most, struct gg_error *err)
-{
-	pthread_condattr_t a;
-
 	*w = (struct workers){ .most = most > 0 ? most : 1 };
 	w->last = &w->first;
-	if (pthread_condattr_init(&a) != 0)
-		return gg_fail(err, GG_E_NOMEM, "worker threads");
-	(void)pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
 	(void)pthread_mutex_init(&w->lock, NULL);
-	(void)pthread_cond_init(&w->work, &a);
-	(void)pthread_cond_init(&w->ended, &a);
-	(void)pthread_condattr_destroy(&a);
-	return 0;
+	cond_init(&w->work);
+	cond_init(&w->ended);
 }
 
 static struct task *
@@ -64,13 +46,12 @@ take(struct workers *w)
 static bool
 await_work(struct workers *w)
 {
-	struct timespec until;
-	int rc = 0;
+	int64_t until = clock_mono_ms() + IDLE_MS;
+	bool in_time = true;
 
-	deadline_in(&until, IDLE_SECONDS * 1000);
 	w->idle++;
-	while (w->first == NULL && !w->stop && rc == 0)
-		rc = pthread_cond_timedwait(&w->work, &w->lock, &until);
+	while (w->first == NULL && !w->stop && in_time)
+		in_time = cond_wait_until(&w->work, &w->lock, until);
 	w->idle--;
 	return w->first != NULL;
 }
@@ -160,17 +141,14 @@ workers_run(struct workers *w, void (*fn)(void *), void *arg,
 bool
 workers_stop(struct workers *w, int64_t mono_deadline_ms)
 {
-	int64_t left = mono_deadline_ms - clock_mono_ms();
-	struct timespec until;
-	bool all;
-	int rc = 0;
+	bool all, in_time = true;
 
-	deadline_in(&until, left > 0 ? left : 0);
 	(void)pthread_mutex_lock(&w->lock);
 	w->stop = true;
 	(void)pthread_cond_broadcast(&w->work);
-	while (w->running > 0 && rc == 0)
-		rc = pthread_cond_timedwait(&w->ended, &w->lock, &until);
+	while (w->running > 0 && in_time)
+		in_time = cond_wait_until(&w->ended, &w->lock,
+		    mono_deadline_ms);
 	all = w->running == 0;
 	(void)pthread_mutex_unlock(&w->lock);
 	return all;

@@ -3,14 +3,15 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/wait.h"
 #include "ipc/codec.h"
 
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define IDLE_MAX       64
-#define TAKE_TIMEOUT_S 15
+#define IDLE_MAX 64
+#define TAKE_MS  15000
 
 struct inspectors {
 	pthread_mutex_t mutex;
@@ -23,15 +24,11 @@ int
 inspectors_new(struct inspectors **out, struct gg_error *err)
 {
 	struct inspectors *in = calloc(1, sizeof(*in));
-	pthread_condattr_t attr;
 
 	if (in == NULL)
 		return gg_fail(err, GG_E_NOMEM, "inspectors");
 	pthread_mutex_init(&in->mutex, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&in->cond, &attr);
-	pthread_condattr_destroy(&attr);
+	cond_init(&in->cond);
 	*out = in;
 	return 0;
 }
@@ -69,14 +66,14 @@ ask_for_one(struct gate *g, enum msg_type wanted, struct gg_error *err)
 
 /* One that is idle, waiting for it until `until`; -1: none came. */
 static int
-pop(struct inspectors *in, const struct timespec *until)
+pop(struct inspectors *in, int64_t until)
 {
-	int got = -1, timed_out = 0;
+	bool in_time = true;
+	int got = -1;
 
 	pthread_mutex_lock(&in->mutex);
-	while (in->n == 0 && timed_out == 0)
-		timed_out = pthread_cond_timedwait(&in->cond, &in->mutex,
-		    until);
+	while (in->n == 0 && in_time)
+		in_time = cond_wait_until(&in->cond, &in->mutex, until);
 	if (in->n > 0) {
 		got = in->idle[0];
 		memmove(in->idle, in->idle + 1, --in->n * sizeof(in->idle[0]));
@@ -88,13 +85,11 @@ pop(struct inspectors *in, const struct timespec *until)
 int
 inspectors_take(struct gate *g, int *fd, struct gg_error *err)
 {
-	struct timespec until;
+	int64_t until = clock_mono_ms() + TAKE_MS;
 	int got = -1, rc;
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += TAKE_TIMEOUT_S;
 	while (got < 0) {
-		if ((got = pop(g->inspectors, &until)) < 0)
+		if ((got = pop(g->inspectors, until)) < 0)
 			return gg_fail(err, GG_E_UNAVAILABLE,
 			    "no inspector is free");
 		if ((rc = ask_for_one(g, MSG_INSPECTOR_WANTED, err)) != 0) {
@@ -124,14 +119,12 @@ inspectors_idle(struct gate *g)
 int
 hook_runner_take(struct gate *g, int *fd, struct gg_error *err)
 {
-	struct timespec until;
+	int64_t until = clock_mono_ms() + TAKE_MS;
 	int rc;
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += TAKE_TIMEOUT_S;
 	if ((rc = ask_for_one(g, MSG_HOOK_WANTED, err)) != 0)
 		return rc;
-	if ((*fd = pop(g->hooks, &until)) < 0)
+	if ((*fd = pop(g->hooks, until)) < 0)
 		return gg_fail(err, GG_E_UNAVAILABLE,
 		    "no hook runner could be started");
 	return 0;

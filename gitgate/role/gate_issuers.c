@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/wait.h"
 #include "crypto/digest.h"
 #include "identity/id_token.h"
 #include "identity/key_cache.h"
@@ -10,7 +11,6 @@
 
 #include <jansson.h>
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,15 +40,11 @@ int
 issuers_new(struct gate *g, struct gg_error *err)
 {
 	struct issuers *s = calloc(1, sizeof(*s));
-	pthread_condattr_t attr;
 
 	if (s == NULL)
 		return gg_fail(err, GG_E_NOMEM, "issuers");
 	pthread_mutex_init(&s->mutex, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&s->cond, &attr);
-	pthread_condattr_destroy(&attr);
+	cond_init(&s->cond);
 	g->issuers = s;
 	return 0;
 }
@@ -286,15 +282,6 @@ down(const struct issuer *i, struct gg_error *err)
 	    "the keys of issuer %s cannot be had now; try again soon", i->name);
 }
 
-static bool
-wait_for_fetch(struct issuers *s, int64_t deadline)
-{
-	struct timespec t = { deadline / 1000,
-		(long)(deadline % 1000) * 1000000 };
-
-	return pthread_cond_timedwait(&s->cond, &s->mutex, &t) != ETIMEDOUT;
-}
-
 /* With the mutex held. */
 static int
 keys_for(struct gate *g, const struct config *c, const struct issuer *i,
@@ -326,7 +313,8 @@ keys_for(struct gate *g, const struct config *c, const struct issuer *i,
 		else if (say == KEY_FETCH)
 			k->cache.fetching = false; /* left to the next one */
 		else if (in_time)
-			in_time = wait_for_fetch(s, deadline);
+			in_time = cond_wait_until(&s->cond, &s->mutex,
+			    deadline);
 		s->n_waiting--;
 	}
 	return down(i, err);

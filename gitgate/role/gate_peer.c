@@ -2,9 +2,9 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/wait.h"
 #include "role/gate.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 #define CONNECT_TIMEOUT_MS 20000
@@ -15,7 +15,6 @@ peer_new(struct gate *g, enum role role, enum log_event_id gone,
     struct peer **out, struct gg_error *err)
 {
 	struct peer *p = calloc(1, sizeof(*p));
-	pthread_condattr_t attr;
 
 	if (p == NULL)
 		return gg_fail(err, GG_E_NOMEM, "%s", role_name(role));
@@ -25,10 +24,7 @@ peer_new(struct gate *g, enum role role, enum log_event_id gone,
 	p->answer = answer;
 	p->sock = -1;
 	pthread_mutex_init(&p->mutex, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&p->cond, &attr);
-	pthread_condattr_destroy(&attr);
+	cond_init(&p->cond);
 	*out = p;
 	return 0;
 }
@@ -146,12 +142,9 @@ peer_abandon(struct peer *p)
 static bool
 wait_until(struct peer *p, int64_t deadline)
 {
-	struct timespec t = { deadline / 1000,
-		(long)(deadline % 1000) * 1000000 };
-
 	if (deadline == 0)
 		return pthread_cond_wait(&p->cond, &p->mutex) == 0;
-	return pthread_cond_timedwait(&p->cond, &p->mutex, &t) != ETIMEDOUT;
+	return cond_wait_until(&p->cond, &p->mutex, deadline);
 }
 
 static int

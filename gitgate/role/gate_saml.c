@@ -3,15 +3,15 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/wait.h"
 #include "ipc/codec.h"
 #include "role/gate.h"
 #include "saml/saml.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 #define METADATA_AT_ONCE 2
-#define START_S          15
+#define START_MS         15000
 #define ANSWER_MS        30000 /* more than its CPU time: a busy machine */
 #define ANSWER_MAX_BYTES ((size_t)2 << 20)
 
@@ -30,17 +30,13 @@ int
 saml_new(struct gate *g, struct gg_error *err)
 {
 	struct saml_desk *d = calloc(1, sizeof(*d));
-	pthread_condattr_t attr;
 
 	if (d == NULL)
 		return gg_fail(err, GG_E_NOMEM, "SAML");
 	for (size_t i = 0; i < SAML_AT_ONCE; i++)
 		d->slot[i].fd = -1;
 	pthread_mutex_init(&d->mutex, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&d->cond, &attr);
-	pthread_condattr_destroy(&attr);
+	cond_init(&d->cond);
 	g->saml = d;
 	return 0;
 }
@@ -95,14 +91,13 @@ leave(struct saml_desk *d, size_t slot)
 static int
 wait_for(struct saml_desk *d, size_t slot)
 {
-	struct timespec until;
-	int fd, late = 0;
+	int64_t until = clock_mono_ms() + START_MS;
+	bool in_time = true;
+	int fd;
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += START_S;
 	pthread_mutex_lock(&d->mutex);
-	while (d->slot[slot].fd < 0 && late == 0)
-		late = pthread_cond_timedwait(&d->cond, &d->mutex, &until);
+	while (d->slot[slot].fd < 0 && in_time)
+		in_time = cond_wait_until(&d->cond, &d->mutex, until);
 	fd = d->slot[slot].fd;
 	pthread_mutex_unlock(&d->mutex);
 	return fd;

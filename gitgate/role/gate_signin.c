@@ -3,11 +3,11 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/wait.h"
 #include "identity/key_cache.h"
 #include "role/gate.h"
 #include "role/gate_messenger.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,15 +35,11 @@ int
 signin_new(struct gate *g, struct gg_error *err)
 {
 	struct signin *s = calloc(1, sizeof(*s));
-	pthread_condattr_t attr;
 
 	if (s == NULL)
 		return gg_fail(err, GG_E_NOMEM, "sign-ins");
 	pthread_mutex_init(&s->mutex, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&s->cond, &attr);
-	pthread_condattr_destroy(&attr);
+	cond_init(&s->cond);
 	g->signin = s;
 	return 0;
 }
@@ -211,15 +207,6 @@ down(const struct provider *p, struct gg_error *err)
 	    p->name);
 }
 
-static bool
-wait_for_fetch(struct signin *s, int64_t deadline)
-{
-	struct timespec t = { deadline / 1000,
-		(long)(deadline % 1000) * 1000000 };
-
-	return pthread_cond_timedwait(&s->cond, &s->mutex, &t) != ETIMEDOUT;
-}
-
 /* With the mutex held. kid NULL: the document is what matters. */
 static int
 make_known(struct gate *g, const struct provider *p, struct site *x,
@@ -248,7 +235,8 @@ make_known(struct gate *g, const struct provider *p, struct site *x,
 		if (say == KEY_FETCH) {
 			fetch_into(g, p, x);
 			fetched = true;
-		} else if (!wait_for_fetch(g->signin, deadline))
+		} else if (!cond_wait_until(&g->signin->cond, &g->signin->mutex,
+			       deadline))
 			return down(p, err);
 	}
 }
