@@ -13,6 +13,38 @@ witness_request_format(uint64_t old_size, const struct merkle_proof *proof,
 	buf_addv(out, note);
 }
 
+int
+witness_request_parse(struct view body, struct witness_request *out,
+    struct gg_error *err)
+{
+	struct witness_request r = { 0 };
+	struct view line;
+
+	if (body.n > WITNESS_REQUEST_MAX_BYTES)
+		return gg_fail(err, GG_E_PEER, "the request is too long");
+	if (!view_cut(&body, '\n', &line) || !view_has_prefix(line, "old "))
+		return gg_fail(err, GG_E_PEER,
+		    "the request does not begin with \"old <size>\"");
+	view_skip(&line, strlen("old "));
+	if (line.n == 0 || (line.p[0] == '0' && line.n > 1) ||
+	    num_parse(line, MERKLE_SIZE_MAX, &r.old_size, NULL) != 0)
+		return gg_fail(err, GG_E_PEER, "the old size is no number");
+	for (;;) {
+		if (!view_cut(&body, '\n', &line))
+			return gg_fail(err, GG_E_PEER,
+			    "the request has no checkpoint");
+		if (line.n == 0)
+			break;
+		if (r.proof.n == WITNESS_PROOF_MAX ||
+		    !proof_line_parse(line, &r.proof))
+			return gg_fail(err, GG_E_PEER,
+			    "the request has a bad proof line, or too many");
+	}
+	r.note = body;
+	*out = r;
+	return 0;
+}
+
 static const struct note_sig *
 find_sig(const struct note *n, const struct note_vkey *k)
 {

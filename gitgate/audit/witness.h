@@ -10,9 +10,22 @@
 /* A cosignature's time may be so far from ours. */
 #define WITNESS_SKEW_S ((uint64_t)24 * 3600)
 
+/* No request is larger: "old", the proof's lines, an empty one, the note. */
+#define WITNESS_REQUEST_MAX_BYTES \
+	(32 + WITNESS_PROOF_MAX * CHECKPOINT_ROOT_SIZE + 1 + NOTE_MAX_BYTES)
+
 /* Body of POST <url>/add-checkpoint; note is the whole checkpoint. */
 void witness_request_format(uint64_t old_size, const struct merkle_proof *proof,
     struct view note, struct buf *out);
+
+struct witness_request {
+	uint64_t old_size;
+	struct merkle_proof proof; /* at most WITNESS_PROOF_MAX hashes */
+	struct view note;          /* borrowed; not looked at yet */
+};
+/* Take such a body apart, strictly. 0 or GG_E_PEER. */
+GG_MUST_USE int witness_request_parse(struct view body,
+    struct witness_request *out, struct gg_error *err);
 
 /*
  * The answer to it: lines of cosignatures. Append the one of key k to *line

@@ -63,6 +63,59 @@ configured(void **state)
 	}
 }
 
+#define HASH "KgEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"
+
+static void
+requests_parsed(void **state)
+{
+	static const struct {
+		const char *why, *text;
+		bool is_good;
+	} requests[] = {
+		{ "the first", "old 0\n\nnote", true },
+		{ "with a proof", "old 3\n" HASH HASH "\nnote", true },
+		{ "an empty note", "old 3\n\n", true }, /* for note_parse() */
+		{ "the largest", "old 9223372036854775808\n\n", true },
+		{ "larger", "old 9223372036854775809\n\n", false },
+		{ "nothing", "", false },
+		{ "no old", "3\n\nnote", false },
+		{ "no number", "old \n\nnote", false },
+		{ "a zero before", "old 03\n\nnote", false },
+		{ "a sign", "old -3\n\nnote", false },
+		{ "two blanks", "old  3\n\nnote", false },
+		{ "a carriage return", "old 3\r\n\nnote", false },
+		{ "no end", "old 3\n" HASH, false },
+		{ "a short hash", "old 3\nKgEA\n\nnote", false },
+		{ "no base64", "old 3\n!!\n\nnote", false },
+	};
+	GG_AUTO_RELEASE(buf) many = BUF_INIT(8192);
+	struct witness_request r;
+
+	(void)state;
+	for (size_t i = 0; i < GG_COUNT(requests); i++) {
+		struct gg_error err = { 0 };
+		int rc = witness_request_parse(view_str(requests[i].text), &r,
+		    &err);
+
+		if (rc != (requests[i].is_good ? 0 : GG_E_PEER))
+			fail_msg("%s: %d %s", requests[i].why, rc, err.msg);
+	}
+	buf_adds(&many, "old 1\n");
+	for (int i = 0; i < WITNESS_PROOF_MAX; i++)
+		buf_adds(&many, HASH);
+	buf_adds(&many, "\nnote");
+	assert_int_equal(witness_request_parse(buf_view(&many), &r, NULL), 0);
+	assert_int_equal(r.proof.n, WITNESS_PROOF_MAX);
+	assert_true(view_eq_str(r.note, "note"));
+	buf_clear(&many);
+	buf_adds(&many, "old 1\n");
+	for (int i = 0; i <= WITNESS_PROOF_MAX; i++)
+		buf_adds(&many, HASH);
+	buf_adds(&many, "\nnote");
+	assert_int_equal(witness_request_parse(buf_view(&many), &r, NULL),
+	    GG_E_PEER);
+}
+
 static void
 passed_on(void **state)
 {
@@ -178,6 +231,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(configured),
 		cmocka_unit_test(passed_on),
+		cmocka_unit_test(requests_parsed),
 		cmocka_unit_test(lines_taken),
 		cmocka_unit_test(sizes_and_requests),
 	};
