@@ -141,7 +141,7 @@ too_many(void **state)
 	buf_adds(&text, "quorum none\n");
 	assert_int_equal(tlog_policy_parse(buf_view(&text), "p", &p, &err), 0);
 	assert_int_equal(p->n_witnesses, TLOG_POLICY_WITNESSES_MAX);
-	buf_adds(&text, "witness w " WITNESS_KEY "\n");
+	buf_adds(&text, "witness last " WITNESS_KEY "\n");
 	tlog_policy_free(gg_take(p));
 	assert_int_equal(tlog_policy_parse(buf_view(&text), "p", &p, &err),
 	    GG_E_INPUT);
