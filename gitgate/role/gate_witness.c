@@ -161,7 +161,7 @@ send_to(const struct round *r, const struct witness_state *s, uint64_t old,
 	GG_AUTO_MEM char *dir = path_f("%s/log", r->config->state_dir);
 	int rc;
 
-	rc = auditlog_prove_consistency(auditlog_fetch_dir, dir, old, r->c.size,
+	rc = tile_prove_consistency(auditlog_fetch_dir, dir, old, r->c.size,
 	    &proof, err);
 	if (rc != 0)
 		return rc;

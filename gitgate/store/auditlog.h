@@ -6,7 +6,7 @@
 #ifndef GITGATE_STORE_AUDITLOG_H
 #define GITGATE_STORE_AUDITLOG_H
 
-#include "audit/merkle.h"
+#include "audit/tile_read.h"
 #include "base/auto.h"
 #include "base/buf.h"
 #include "base/error.h"
@@ -91,27 +91,13 @@ GG_MUST_USE int auditlog_receipt(struct auditlog *l, uint64_t index,
  * Verify a log from its files (dir) with nothing but the key: bundles ->
  * leaf hashes -> tiles -> root -> signature; seq and prev chains. The first
  * fault is named in err (GG_E_CORRUPT). *size and root_b64 on success.
- * fetch: how a path below the log is read (files or HTTP).
+ * fetch: how a path below the log is read.
  */
-typedef int (*auditlog_fetch)(void *ctx, const char *path, struct buf *out,
-    struct gg_error *err);
+typedef tile_source auditlog_fetch;
 GG_MUST_USE int auditlog_verify(auditlog_fetch fetch, void *ctx,
     const char *vkey, uint64_t *size, char root_b64[45], struct gg_error *err);
 /* The fetch function for a directory; ctx is its path. */
 int auditlog_fetch_dir(void *ctx, const char *path, struct buf *out,
     struct gg_error *err);
-
-/*
- * Proofs from the tiles of a log that once published a checkpoint of size
- * entries: that entry index is in the tree of size entries; that the tree of old_size is its beginning.
- * GG_E_INPUT: they do not fit each other; GG_E_CORRUPT names a bad tile. The
- * hashes are as the tiles have them: verify before relying on them.
- */
-GG_MUST_USE int
-auditlog_prove_inclusion(auditlog_fetch fetch, void *ctx, uint64_t index,
-    uint64_t size, struct merkle_proof *out, struct gg_error *err);
-GG_MUST_USE int
-auditlog_prove_consistency(auditlog_fetch fetch, void *ctx, uint64_t old_size,
-    uint64_t size, struct merkle_proof *out, struct gg_error *err);
 
 #endif

@@ -91,13 +91,6 @@ struct tree {
 	struct buf tail; /* records of the bundle being filled */
 };
 void tree_release(struct tree *t);
-/*
- * Read a tile or bundle (full: width 256) by fetch into out, which is cleared
- * first; where a partial one is gone the full one is cut to its width. Sizes
- * and numbers are checked. GG_E_CORRUPT names the file.
- */
-GG_MUST_USE int tile_fetch(auditlog_fetch fetch, void *ctx,
-    const struct tile *want, struct buf *out, struct gg_error *err);
 /* Load the right edge of a log of size entries. GG_E_CORRUPT names the file. */
 GG_MUST_USE int
 tree_load(struct tree *t, const char *dir, uint64_t size, struct gg_error *err);

@@ -1,90 +1,7 @@
-/*
- * Proofs from the tiles on disk. A hash that a proof needs lies in one tile,
- * or is made of at most 128 of its hashes; a proof needs at most 64 hashes, so
- * what one costs grows with the logarithm of the log only.
- */
+/* Receipts, and what witnesses signed. */
 #include "audit/receipt.h"
+#include "audit/tile_read.h"
 #include "store/auditlog_priv.h"
-
-/* The tiles of a log of size entries, and the one that was read last. */
-struct tiles {
-	auditlog_fetch fetch;
-	void *ctx;
-	uint64_t size;
-	bool has_last;
-	struct tile last;
-	struct buf bytes;
-};
-static void
-tiles_release(struct tiles *t)
-{
-	buf_release(&t->bytes);
-}
-GG_DEFINE_AUTO_RELEASE(tiles);
-
-static int
-read_tile(struct tiles *t, unsigned level, uint64_t n, struct gg_error *err)
-{
-	struct tile want = { .level = level, .n = n, .width = TILE_WIDTH };
-	int rc;
-
-	if (n == tile_full_count(level, t->size))
-		want.width = tile_partial_width(level, t->size);
-	if (want.width == 0 || n > tile_full_count(level, t->size))
-		return gg_fail(err, GG_E_INPUT, "the log has no such hash");
-	if (t->has_last && t->last.level == level && t->last.n == n)
-		return 0;
-	t->has_last = false;
-	rc = tile_fetch(t->fetch, t->ctx, &want, &t->bytes, err);
-	if (rc != 0)
-		return rc;
-	t->has_last = true;
-	t->last = want;
-	return 0;
-}
-
-/* A merkle_reader. */
-static int
-read_hash(void *ctx, unsigned level, uint64_t index, struct merkle_hash *out,
-    struct gg_error *err)
-{
-	struct merkle_hash part[TILE_WIDTH];
-	unsigned up = level / 8, count = 1U << level % 8;
-	uint64_t first = index << level % 8;
-	size_t at = (size_t)(first % TILE_WIDTH);
-	struct tiles *t = ctx;
-	int rc;
-
-	if ((rc = read_tile(t, up, first / TILE_WIDTH, err)) != 0)
-		return rc;
-	if ((at + count) * MERKLE_HASH_BYTES > t->bytes.n)
-		return gg_fail(err, GG_E_INPUT, "the log has no such hash");
-	memcpy(part, t->bytes.p + at * MERKLE_HASH_BYTES,
-	    count * MERKLE_HASH_BYTES);
-	merkle_complete_root(part, count, out);
-	return 0;
-}
-
-int
-auditlog_prove_inclusion(auditlog_fetch fetch, void *ctx, uint64_t index,
-    uint64_t size, struct merkle_proof *out, struct gg_error *err)
-{
-	GG_AUTO_RELEASE(tiles) t = { .fetch = fetch, .ctx = ctx, .size = size };
-
-	buf_init(&t.bytes, TILE_BYTES + 1);
-	return merkle_prove_inclusion(read_hash, &t, index, size, out, err);
-}
-
-int
-auditlog_prove_consistency(auditlog_fetch fetch, void *ctx, uint64_t old_size,
-    uint64_t size, struct merkle_proof *out, struct gg_error *err)
-{
-	GG_AUTO_RELEASE(tiles) t = { .fetch = fetch, .ctx = ctx, .size = size };
-
-	buf_init(&t.bytes, TILE_BYTES + 1);
-	return merkle_prove_consistency(read_hash, &t, old_size, size, out,
-	    err);
-}
 
 int
 auditlog_checkpoint(struct auditlog *l, bool cosigned, struct buf *out,
@@ -150,8 +67,8 @@ log_check_cosigned(struct auditlog *l, uint64_t size,
 		    "%llu: it is older; restore all of the directory from the "
 		    "same moment",
 		    (unsigned long long)c.size, (unsigned long long)size);
-	rc = auditlog_prove_consistency(auditlog_fetch_dir, l->dir, c.size,
-	    size, &proof, err);
+	rc = tile_prove_consistency(auditlog_fetch_dir, l->dir, c.size, size,
+	    &proof, err);
 	if (rc != 0)
 		return rc;
 	if (!merkle_verify_consistency(c.size, &c.root, size, root, &proof))
@@ -194,7 +111,7 @@ auditlog_receipt(struct auditlog *l, uint64_t index, struct buf *out,
 	if ((rc = auditlog_read(l, index, &r.entry, err)) != 0 ||
 	    (rc = checkpoint_beyond(l, index, &note, &c, &k, err)) != 0)
 		return rc;
-	rc = auditlog_prove_inclusion(auditlog_fetch_dir, l->dir, index, c.size,
+	rc = tile_prove_inclusion(auditlog_fetch_dir, l->dir, index, c.size,
 	    &r.proof, err);
 	if (rc != 0)
 		return rc;

@@ -244,7 +244,7 @@ consistent_from_every_size(void **state)
 			int rc;
 
 			reads = 0;
-			rc = auditlog_prove_consistency(count_reads, ctx, old,
+			rc = tile_prove_consistency(count_reads, ctx, old,
 			    sizes[k], &proof, &err);
 			if (rc != 0)
 				fail_msg("%u to %u: %s", old, sizes[k],
@@ -259,10 +259,10 @@ consistent_from_every_size(void **state)
 	{
 		struct merkle_proof proof;
 
-		assert_int_equal(auditlog_prove_consistency(auditlog_fetch_dir,
+		assert_int_equal(tile_prove_consistency(auditlog_fetch_dir,
 				     p->log, SIZE + 1, SIZE, &proof, NULL),
 		    GG_E_INPUT);
-		assert_int_equal(auditlog_prove_inclusion(auditlog_fetch_dir,
+		assert_int_equal(tile_prove_inclusion(auditlog_fetch_dir,
 				     p->log, SIZE, SIZE, &proof, NULL),
 		    GG_E_INPUT);
 	}
