@@ -112,29 +112,49 @@ audit_of_push(const char *type, const struct stored_push *p)
 }
 
 static json_t *
+rule_of(const char *name, const char *verdict, json_int_t matches)
+{
+	json_t *o = json_object();
+
+	(void)json_object_set_new(o, "rule", audit_text(name));
+	(void)json_object_set_new(o, "verdict", audit_text(verdict));
+	(void)json_object_set_new(o, "matches", json_integer(matches));
+	return o;
+}
+
+static json_t *
 rules_of(const struct ref_decision *r)
 {
 	json_t *a = json_array();
 
-	for (size_t i = 0; i < r->n_reasons && i < AUDIT_RULES_MAX; i++) {
-		json_t *o = json_object();
-
-		(void)json_object_set_new(o, "rule",
-		    audit_text(r->reasons[i].rule));
-		(void)json_object_set_new(o, "verdict",
-		    json_string(verdict_name(r->reasons[i].verdict)));
-		(void)json_object_set_new(o, "matches",
-		    json_integer((json_int_t)r->reasons[i].n_matches_all));
-		(void)json_array_append_new(a, o);
-	}
+	for (size_t i = 0; i < r->n_reasons && i < AUDIT_RULES_MAX; i++)
+		(void)json_array_append_new(a,
+		    rule_of(r->reasons[i].rule,
+			verdict_name(r->reasons[i].verdict),
+			(json_int_t)r->reasons[i].n_matches_all));
 	return a;
+}
+
+/* By what it was judged, and what the pusher claims of it. */
+static void
+add_record(json_t *e, const struct stored_push *p)
+{
+	json_t *claimed = json_object_get(p->request, "claimed");
+
+	(void)json_object_set_new(e, "policy", audit_text(p->policy_digest));
+	(void)json_object_set_new(e, "report", audit_text(p->report_digest));
+	(void)json_object_set(e, "pack_sha256",
+	    json_object_get(p->request, "pack_sha256"));
+	if (json_object_size(claimed) > 0)
+		(void)json_object_set_new(e, "claimed",
+		    some_of(claimed, AUDIT_CLAIMED_MAX));
 }
 
 json_t *
 audit_of_ref(const char *type, const struct stored_push *p,
     const struct ref_decision *r)
 {
-	json_t *e = audit_of_push(type, p), *claimed;
+	json_t *e = audit_of_push(type, p);
 	char a[OID_HEX + 1], b[OID_HEX + 1];
 
 	oid_format(&r->old_oid, a);
@@ -150,14 +170,36 @@ audit_of_ref(const char *type, const struct stored_push *p,
 	if (r->grants.n > 0)
 		(void)json_object_set_new(e, "grants",
 		    strv_to_json(&r->grants));
-	(void)json_object_set_new(e, "policy", audit_text(p->policy_digest));
-	(void)json_object_set_new(e, "report", audit_text(p->report_digest));
-	(void)json_object_set(e, "pack_sha256",
-	    json_object_get(p->request, "pack_sha256"));
-	claimed = json_object_get(p->request, "claimed");
-	if (json_object_size(claimed) > 0)
-		(void)json_object_set_new(e, "claimed",
-		    some_of(claimed, AUDIT_CLAIMED_MAX));
+	add_record(e, p);
+	return e;
+}
+
+json_t *
+audit_of_update(const char *type, const struct stored_push *p,
+    const json_t *update)
+{
+	static const char *const same[] = { "ref", "old", "new", "kind",
+		"verdict" };
+	json_t *e = audit_of_push(type, p), *rules = json_array();
+	const json_t *reason;
+	size_t i;
+
+	for (i = 0; i < GG_COUNT(same); i++)
+		(void)json_object_set_new(e, same[i],
+		    audit_text(json_string_value(json_object_get(update,
+			same[i]))));
+	json_array_foreach(json_object_get(update, "reasons"), i, reason)
+	{
+		if (i == AUDIT_RULES_MAX)
+			break;
+		(void)json_array_append_new(rules,
+		    rule_of(json_string_value(json_object_get(reason, "rule")),
+			json_string_value(json_object_get(reason, "verdict")),
+			json_integer_value(json_object_get(reason,
+			    "paths_total"))));
+	}
+	(void)json_object_set_new(e, "rules", rules);
+	add_record(e, p);
 	return e;
 }
 

@@ -68,21 +68,16 @@ load(struct hold_run *r, const char *id, struct gg_error *err)
 static json_t *
 entry(const struct hold_run *r, const char *type, size_t i)
 {
-	json_t *e = audit_of_push(type, &r->push), *reviewers = json_array();
-	char a[OID_HEX + 1], b[OID_HEX + 1];
+	json_t *e = audit_of_update(type, &r->push,
+	    json_array_get(r->hold.updates, i));
+	json_t *reviewers = json_array();
 
 	for (size_t k = 0; k < r->hold.n_reviews; k++)
 		if (r->hold.reviews[k].approve)
 			(void)json_array_append_new(reviewers,
 			    audit_text(r->hold.reviews[k].reviewer));
-	oid_format(&r->updates.v[i].old_oid, a);
-	oid_format(&r->updates.v[i].new_oid, b);
 	(void)json_object_set_new(e, "hold", audit_text(r->hold.id));
 	(void)json_object_set_new(e, "reviewers", reviewers);
-	(void)json_object_set_new(e, "ref",
-	    audit_text(r->updates.v[i].refname));
-	(void)json_object_set_new(e, "old", json_string(a));
-	(void)json_object_set_new(e, "new", json_string(b));
 	return e;
 }
 

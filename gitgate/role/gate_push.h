@@ -244,6 +244,9 @@ json_t *audit_of_push(const char *type, const struct stored_push *p);
 /* ref.update entries (one per ref) with verdict and rules into v[]. */
 json_t *audit_of_ref(const char *type, const struct stored_push *p,
     const struct ref_decision *r);
+/* The same from an update as the store has it, of a hold or a push. */
+json_t *audit_of_update(const char *type, const struct stored_push *p,
+    const json_t *update);
 /* Entry of a type with the fields of a hold (gate_hold.c). */
 json_t *audit_of_hold(const char *type, const struct stored_hold *h);
 /* Append and drop the references. On failure nothing may happen. */

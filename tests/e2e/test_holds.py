@@ -158,6 +158,12 @@ def test_every_end_and_its_entries(p):
         if e["type"] in ("ref.update", "forward.intended", "forward.result"):
             assert (e["ref"], e["old"], e["new"]) == ("refs/heads/main", p.first, new)
             assert e["hold"] == id and e["principal"] == "bot"
+    judged, *sent = [e for e in entries if e["type"] in ("ref.update", "forward.intended", "forward.result")]
+    assert judged["verdict"] == "hold" and judged["rules"] and judged["kind"] == "fast-forward"
+    for e in sent:  # each stands on its own: by which rules, of which pack, by which policy
+        assert {k: e[k] for k in ("kind", "verdict", "rules", "policy", "report", "pack_sha256")} == {
+            k: judged[k] for k in ("kind", "verdict", "rules", "policy", "report", "pack_sha256")
+        }
     assert entries[3]["reviewer"] == "ann" and entries[3]["comment"] == "fine"
     assert entries[4]["reviewers"] == entries[5]["reviewers"] == ["ann"] and entries[5]["result"] == "ok"
 
