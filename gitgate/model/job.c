@@ -48,6 +48,10 @@ enc_limits(struct buf *b, const struct job_limits *l)
 	enc_u64(b, l->cpu_ms);
 	enc_u64(b, l->memory_bytes);
 	enc_u64(b, l->scan_blob_bytes);
+	enc_u64(b, l->documents);
+	enc_u64(b, l->document_bytes);
+	enc_u64(b, l->documents_bytes);
+	enc_u64(b, l->documents_read);
 }
 
 static void
@@ -66,6 +70,10 @@ read_limits(struct dec *d, struct job_limits *l)
 	l->cpu_ms = dec_u64(d);
 	l->memory_bytes = dec_u64(d);
 	l->scan_blob_bytes = dec_u64(d);
+	l->documents = dec_u64(d);
+	l->document_bytes = dec_u64(d);
+	l->documents_bytes = dec_u64(d);
+	l->documents_read = dec_u64(d);
 }
 
 void

@@ -22,6 +22,9 @@ struct job_limits {
 	uint64_t walk_commits, walk_entries, listed_paths;
 	uint64_t wall_ms, cpu_ms, memory_bytes;
 	uint64_t scan_blob_bytes; /* larger blobs are not scanned */
+	/* Of provenance: how many documents are taken, how much of one and of
+	 * all, and how much is read to find them. */
+	uint64_t documents, document_bytes, documents_bytes, documents_read;
 };
 
 /* What the change report shall hold beside the paths: only what some rule

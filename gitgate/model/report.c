@@ -1,13 +1,12 @@
 #include "model/report.h"
 
 #include "ipc/codec.h"
+#include "model/report_priv.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define TEXT_MAX_BYTES    1024
 #define MESSAGE_MAX_BYTES 65536
-#define PATH_MAX_BYTES    65536
 /* Least encoded sizes, for dec_count(). */
 #define PATH_LEAST_BYTES    (4 + 1 + 4 + 4 + 2 * OID_BYTES + 8 + 8)
 #define COMMIT_LEAST_BYTES  (3 * OID_BYTES + 4 + 5 * 4 + 2 * 8 + 4 + 8)
@@ -153,6 +152,7 @@ change_report_free(struct change_report *r)
 	free(r->updates);
 	free(r->findings);
 	free(r->scan_incomplete);
+	report_documents_release(r);
 	free(r);
 }
 
@@ -280,6 +280,7 @@ change_report_encode(const struct change_report *r, struct buf *out)
 	enc_u64(out, r->findings_all);
 	enc_u64(out, r->scanned_bytes);
 	enc_str(out, r->scan_incomplete);
+	report_documents_encode(r, out);
 }
 
 /* What is being read, and how many paths it may still hold. */
@@ -317,7 +318,7 @@ read_paths(struct reader *r, struct path_changes *out)
 		struct view path = dec_bytes(&r->d);
 		struct path_change *p;
 
-		if (path.n > PATH_MAX_BYTES ||
+		if (path.n > REPORT_PATH_MAX ||
 		    (path.n > 0 && memchr(path.p, '\0', path.n) != NULL)) {
 			r->d.failed = true;
 			return;
@@ -359,10 +360,10 @@ read_commit(struct reader *r, struct commit_info *c)
 	read_oid(&r->d, &c->tree);
 	c->n_parents = dec_u32(&r->d);
 	read_oid(&r->d, &c->first_parent);
-	c->author_name = dec_str(&r->d, TEXT_MAX_BYTES);
-	c->author_email = dec_str(&r->d, TEXT_MAX_BYTES);
-	c->committer_name = dec_str(&r->d, TEXT_MAX_BYTES);
-	c->committer_email = dec_str(&r->d, TEXT_MAX_BYTES);
+	c->author_name = dec_str(&r->d, REPORT_TEXT_MAX);
+	c->author_email = dec_str(&r->d, REPORT_TEXT_MAX);
+	c->committer_name = dec_str(&r->d, REPORT_TEXT_MAX);
+	c->committer_email = dec_str(&r->d, REPORT_TEXT_MAX);
 	c->author_time = dec_i64(&r->d);
 	c->committer_time = dec_i64(&r->d);
 	c->message = dec_str(&r->d, MESSAGE_MAX_BYTES);
@@ -397,11 +398,11 @@ read_update(struct reader *r, const struct change_report *whole,
 	u->object = (enum object_kind)read_below(&r->d, OBJECT_TAG);
 	read_oid(&r->d, &u->peeled);
 	u->too_large = read_below(&r->d, 1) != 0;
-	u->too_large_why = dec_str(&r->d, TEXT_MAX_BYTES);
+	u->too_large_why = dec_str(&r->d, REPORT_TEXT_MAX);
 	for (size_t s = 0; s < whole->n_scopes; s++)
 		read_commit_list(&r->d, &u->scopes[s], whole->n_commits);
 	read_paths(r, &u->net);
-	u->owners_path = dec_str(&r->d, TEXT_MAX_BYTES);
+	u->owners_path = dec_str(&r->d, REPORT_TEXT_MAX);
 	u->owners = read_blob(&r->d, REPORT_OWNERS_MAX, &u->owners_n);
 }
 
@@ -427,18 +428,18 @@ read_findings(struct reader *r, struct change_report *whole)
 		struct finding *f = change_report_add_finding(whole);
 
 		f->place = (enum finding_place)read_below(&r->d, FINDING_PATH);
-		f->rule = dec_str(&r->d, TEXT_MAX_BYTES);
-		f->description = dec_str(&r->d, TEXT_MAX_BYTES);
-		f->path = dec_str(&r->d, PATH_MAX_BYTES);
+		f->rule = dec_str(&r->d, REPORT_TEXT_MAX);
+		f->description = dec_str(&r->d, REPORT_TEXT_MAX);
+		f->path = dec_str(&r->d, REPORT_PATH_MAX);
 		f->commit = read_index(&r->d, whole->n_commits);
 		f->update = read_index(&r->d, whole->n_updates);
 		f->line = dec_u32(&r->d);
-		f->masked = dec_str(&r->d, TEXT_MAX_BYTES);
+		f->masked = dec_str(&r->d, REPORT_TEXT_MAX);
 		f->fingerprint = dec_str(&r->d, 64);
 	}
 	whole->findings_all = dec_u64(&r->d);
 	whole->scanned_bytes = dec_u64(&r->d);
-	whole->scan_incomplete = dec_str(&r->d, TEXT_MAX_BYTES);
+	whole->scan_incomplete = dec_str(&r->d, REPORT_TEXT_MAX);
 }
 
 static void
@@ -482,6 +483,7 @@ change_report_decode(struct view v, struct change_report **out,
 		read_commit(&r, change_report_add_commit(whole));
 	read_updates(&r, whole);
 	read_findings(&r, whole);
+	report_documents_decode(&r.d, whole);
 	if ((rc = dec_end(&r.d, err)) != 0)
 		return gg_wrap(err, rc, "change report");
 	*out = gg_take(whole);

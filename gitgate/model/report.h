@@ -26,6 +26,9 @@
 #define REPORT_SIGNATURE_MAX 16384
 #define REPORT_PAYLOAD_MAX   131072
 #define REPORT_OWNERS_MAX    262144
+#define REPORT_MAX_DOCUMENTS 10000
+/* of all documents' text together */
+#define REPORT_DOCUMENTS_MAX ((size_t)8 << 20)
 
 enum update_kind {
 	UPDATE_CREATE,
@@ -118,6 +121,36 @@ struct finding {
 	                      path has the same one, in every push */
 };
 
+enum document_kind {
+	DOCUMENT_GIT_AI_NOTE,
+	DOCUMENT_AGENT_TRACE,       /* whole lines of a .jsonl; a .json whole */
+	DOCUMENT_ENTIRE_CHECKPOINT, /* the root's metadata.json */
+	DOCUMENT_ENTIRE_SESSION,    /* a session's metadata.json */
+	DOCUMENT_ENTIRE_PROMPT,     /* prompt.txt */
+	DOCUMENT_ENTIRE_TRANSCRIPT, /* never its text: content_hash.txt, and
+	                               in `bytes` how long the transcript is */
+};
+
+/*
+ * What agents' tools wrote down about how code came to be, and the push
+ * brings (docs/formats.md, "Provenance records"). The inspector copies it and
+ * understands nothing of it; provenance/read.h does.
+ */
+struct document {
+	enum document_kind kind;
+	uint32_t update; /* of which ref update */
+	uint32_t commit; /* index of the commit that brings it; UINT32_MAX:
+	                    that is the update's own */
+	char *key;       /* a note: hex id of the commit it is about; a trace:
+	                    its path; Entire: the checkpoint's id */
+	char *part;      /* Entire: the session's directory; else "" */
+	char *text;      /* any bytes, and a NUL behind them */
+	size_t n;        /* bytes of text */
+	uint64_t bytes;  /* of the whole in git, however much is in text */
+	bool cut;        /* text is not all that there is */
+	bool masked;     /* a secret was taken out of it */
+};
+
 /* Indexes into change_report.commits, newest first. */
 struct commit_list {
 	uint32_t *v;
@@ -158,6 +191,12 @@ struct change_report {
 	/* "" or why not everything was scanned (a blob too large, time): a
 	 * rule with `secrets: true` then holds at least. */
 	char *scan_incomplete;
+	/* Those of one checkpoint stand together, its root's first. */
+	struct document *documents;
+	size_t n_documents;     /* at most REPORT_MAX_DOCUMENTS */
+	uint64_t documents_all; /* that were met, taken or not */
+	/* "" or the key of the limit for which some were cut or left out */
+	char *documents_incomplete;
 };
 
 void path_changes_release(struct path_changes *c);
@@ -175,6 +214,9 @@ struct commit_info *change_report_add_commit(struct change_report *r);
 
 /* Append an empty finding, or NULL past REPORT_MAX_FINDINGS; counts all. */
 struct finding *change_report_add_finding(struct change_report *r);
+
+/* Append an empty document, or NULL past REPORT_MAX_DOCUMENTS; counts all. */
+struct document *change_report_add_document(struct change_report *r);
 
 /* Canonical bytes (ipc/codec), and back. decode: 0, GG_E_PEER, GG_E_LIMIT.
  * decode(encode(x)) = x and encode(decode(y)) = y. */

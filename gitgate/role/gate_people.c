@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define REPORT_MEMORY_MAX ((size_t)24 << 20)
+#define REPORT_MEMORY_MAX (((size_t)24 << 20) + REPORT_DOCUMENTS_MAX)
 
 static void
 add_once(struct strv *s, const char *name)

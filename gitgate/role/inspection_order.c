@@ -11,8 +11,8 @@
 #include <string.h>
 
 /* The parsed report is kept in memory: this bounds it (the limits on listed
- * paths and commits keep honest reports far below). */
-#define REPORT_MEMORY_MAX ((size_t)24 << 20)
+ * paths and commits keep honest reports far below; documents have their own). */
+#define REPORT_MEMORY_MAX (((size_t)24 << 20) + REPORT_DOCUMENTS_MAX)
 
 char *
 gate_mirror_path(const struct config *c, const char *name)
@@ -201,6 +201,10 @@ gate_job_limits(const struct limits *l, struct job_limits *out)
 		.cpu_ms = l->inspection_cpu_ms,
 		.memory_bytes = l->inspection_memory,
 		.scan_blob_bytes = l->scan_blob_bytes,
+		.documents = l->documents,
+		.document_bytes = l->document_bytes,
+		.documents_bytes = l->documents_bytes,
+		.documents_read = l->documents_read,
 	};
 }
 

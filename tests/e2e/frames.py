@@ -159,12 +159,15 @@ def limits(**over):
     names = ["pack_bytes", "pack_objects", "object_bytes", "delta_depth",
              "path_bytes", "tree_depth", "walk_commits", "walk_entries",
              "listed_paths", "wall_ms", "cpu_ms", "memory_bytes",
-             "scan_blob_bytes"]
+             "scan_blob_bytes", "documents", "document_bytes",
+             "documents_bytes", "documents_read"]
     values = dict(pack_bytes=2 << 30, pack_objects=2000000,
                   object_bytes=1 << 30, delta_depth=4095, path_bytes=4096,
                   tree_depth=512, walk_commits=100000, walk_entries=20000000,
                   listed_paths=50000, wall_ms=600000, cpu_ms=900000,
-                  memory_bytes=1 << 30, scan_blob_bytes=32 << 20)
+                  memory_bytes=1 << 30, scan_blob_bytes=32 << 20,
+                  documents=2000, document_bytes=256 << 10,
+                  documents_bytes=4 << 20, documents_read=128 << 20)
     values.update(over)
     return b"".join(u64(values[n]) for n in names)
 

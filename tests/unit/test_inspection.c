@@ -73,7 +73,11 @@ set_default_limits(struct job_limits *l)
 		.listed_paths = 50000,
 		.wall_ms = 120000,
 		.cpu_ms = 120000,
-		.memory_bytes = 1073741824 };
+		.memory_bytes = 1073741824,
+		.documents = 2000,
+		.document_bytes = 262144,
+		.documents_bytes = 4194304,
+		.documents_read = 134217728 };
 }
 
 static void
@@ -96,6 +100,10 @@ set_limit(struct job_limits *l, struct view key, uint64_t x)
 		{ "inspection-cpu", &l->cpu_ms },
 		{ "inspection-memory", &l->memory_bytes },
 		{ "scan-blob-size", &l->scan_blob_bytes },
+		{ "provenance-documents", &l->documents },
+		{ "provenance-document", &l->document_bytes },
+		{ "provenance-bytes", &l->documents_bytes },
+		{ "provenance-read", &l->documents_read },
 	};
 
 	for (size_t i = 0; i < GG_COUNT(all); i++)

@@ -11,7 +11,7 @@
 #define OUT_MAX ((size_t)1 << 20)
 
 static const struct job_limits some_limits = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10,
-	11, UINT64_MAX, 13 };
+	11, UINT64_MAX, 13, 14, 15, 16, 17 };
 
 /* Every truncation of what encode wrote is refused, and a byte too many. */
 #define CHECK_STRICT(type, out)                                              \

@@ -113,6 +113,135 @@ every_truncation_is_refused(void **state)
 	    GG_E_PEER);
 }
 
+/* -- documents -- */
+
+static struct change_report *
+sample_with_documents(void)
+{
+	struct change_report *r = sample();
+	struct document *d = change_report_add_document(r);
+
+	d->kind = DOCUMENT_ENTIRE_PROMPT;
+	d->update = 1;
+	d->key = strdup("0123456789ab");
+	d->part = strdup("0");
+	d->text = view_dup(view_of("a\0b\xff", 4));
+	d->n = 4;
+	d->bytes = 400;
+	d->cut = true;
+	d = change_report_add_document(r);
+	d->kind = DOCUMENT_AGENT_TRACE;
+	d->commit = 2;
+	d->key = strdup(".agent-trace/t.jsonl");
+	d->masked = true;
+	r->documents_all = 7;
+	r->documents_incomplete = strdup("provenance-bytes");
+	return r;
+}
+
+static void
+documents_travel_too(void **state)
+{
+	GG_AUTO(change_report) a = sample_with_documents();
+	GG_AUTO(change_report) bare = sample();
+	GG_AUTO(change_report) b = NULL;
+	GG_AUTO_RELEASE(buf) one = BUF_INIT(OUT_MAX);
+	GG_AUTO_RELEASE(buf) two = BUF_INIT(OUT_MAX);
+	GG_AUTO_RELEASE(buf) without = BUF_INIT(OUT_MAX);
+
+	(void)state;
+	change_report_encode(a, &one);
+	change_report_encode(bare, &without);
+	assert_int_equal(change_report_decode(buf_view(&one), &b, NULL), 0);
+	change_report_encode(b, &two);
+	assert_true(view_eq(buf_view(&one), buf_view(&two)));
+	assert_int_equal(b->n_documents, 2);
+	assert_int_equal(b->documents_all, 7);
+	assert_string_equal(b->documents_incomplete, "provenance-bytes");
+	assert_int_equal(b->documents[0].n, 4);
+	assert_memory_equal(b->documents[0].text, "a\0b\xff", 5);
+	assert_int_equal(b->documents[0].bytes, 400);
+	assert_int_equal(b->documents[0].commit, UINT32_MAX);
+	assert_true(b->documents[0].cut && !b->documents[0].masked);
+	assert_int_equal(b->documents[1].commit, 2);
+	assert_true(!b->documents[1].cut && b->documents[1].masked);
+	/* they stand behind all that there was before them */
+	assert_memory_equal(one.p, without.p, without.n);
+	for (size_t n = without.n + 1; n < one.n; n++) {
+		struct change_report *c = NULL;
+
+		assert_true(change_report_decode(view_of(one.p, n), &c, NULL) <
+		    0);
+		assert_null(c);
+	}
+	/* a report without any has one form */
+	enc_u32(&without, 0);
+	enc_u64(&without, 0);
+	enc_str(&without, "");
+	assert_int_equal(change_report_decode(buf_view(&without),
+			     &(struct change_report *){ 0 }, NULL),
+	    GG_E_PEER);
+}
+
+static void
+lie_document_update(struct change_report *r)
+{
+	r->documents[0].update = 2;
+}
+static void
+lie_document_commit(struct change_report *r)
+{
+	r->documents[1].commit = 3;
+}
+static void
+lie_document_kind(struct change_report *r)
+{
+	r->documents[1].kind = (enum document_kind)6;
+}
+static void
+lie_document_part(struct change_report *r)
+{
+	free(r->documents[0].part);
+	r->documents[0].part = strdup("a part that is too long");
+}
+static void
+lie_documents_all(struct change_report *r)
+{
+	r->documents_all = 1;
+}
+static void
+lie_documents_text(struct change_report *r)
+{
+	free(r->documents[0].text);
+	r->documents[0].n = REPORT_DOCUMENTS_MAX + 1;
+	r->documents[0].text = calloc(1, r->documents[0].n + 1);
+}
+
+static void
+lies_about_documents_are_refused(void **state)
+{
+	static void (*const lies[])(struct change_report *) = {
+		lie_document_update,
+		lie_document_commit,
+		lie_document_kind,
+		lie_document_part,
+		lie_documents_all,
+		lie_documents_text,
+	};
+
+	(void)state;
+	for (size_t i = 0; i < GG_COUNT(lies); i++) {
+		GG_AUTO(change_report) a = sample_with_documents();
+		GG_AUTO_RELEASE(buf) out = BUF_INIT((size_t)16 << 20);
+		struct change_report *b = NULL;
+
+		lies[i](a);
+		change_report_encode(a, &out);
+		assert_int_equal(change_report_decode(buf_view(&out), &b, NULL),
+		    GG_E_PEER);
+	}
+}
+
 /* What a lying inspector might do to an otherwise good report. */
 static void
 lie_scopes(struct change_report *r)
@@ -236,6 +365,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(round_trip),
 		cmocka_unit_test(every_truncation_is_refused),
+		cmocka_unit_test(documents_travel_too),
+		cmocka_unit_test(lies_about_documents_are_refused),
 		cmocka_unit_test(lies_are_refused),
 		cmocka_unit_test(huge_counts_are_refused),
 		cmocka_unit_test(names),
