@@ -79,7 +79,7 @@ LDFLAGS += -pie -pthread -Wl,-z,relro,-z,now,-z,noexecstack \
 	-Wl,--as-needed -Wl,--gc-sections \
 	$(if $(SAN)$(FUZZ),-fsanitize=$(SANITIZERS))
 
-FOLDERS := base config crypto ipc sandbox model proto policy hold audit \
+FOLDERS := base config crypto ipc sandbox model proto policy provenance hold audit \
 	identity scan pack mirror store upstream outgoing saml http web role cli
 MAINS := gitgate/cli/gitgate.c gitgate/role/gate_main.c \
 	gitgate/role/inspector_main.c gitgate/role/courier_main.c \

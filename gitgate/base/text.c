@@ -299,23 +299,57 @@ char_is_deceptive(uint32_t c)
 	    (c >= 0xfff0 && c <= 0xfffb) || (c >= 0xe0000 && c <= 0xe0fff);
 }
 
+/* The character at v's start as it may be read; how many bytes it takes. */
+static size_t
+safe_char(struct view v, char out[16])
+{
+	size_t n = utf8_len(v), len;
+	uint32_t c = utf8_char(v, &len);
+
+	if (n == 0 || (c < 0x80 && char_is_deceptive(c)))
+		(void)snprintf(out, 16, "\\x%02x", (unsigned char)*v.p);
+	else if (char_is_deceptive(c))
+		(void)snprintf(out, 16, "\\u{%04x}", c);
+	else {
+		memcpy(out, v.p, n);
+		out[n] = '\0';
+	}
+	return len;
+}
+
 void
 text_safe_add(struct buf *out, const char *s)
 {
 	struct view v = view_str(s);
+	char safe[16];
 
 	while (v.n > 0) {
-		size_t n = utf8_len(v), len;
-		uint32_t c = utf8_char(v, &len);
-
-		if (n == 0)
-			buf_addf(out, "\\x%02x", (unsigned char)*v.p);
-		else if (!char_is_deceptive(c))
-			buf_add(out, v.p, n);
-		else if (c < 0x80)
-			buf_addf(out, "\\x%02x", c);
-		else
-			buf_addf(out, "\\u{%04x}", c);
-		view_skip(&v, len);
+		view_skip(&v, safe_char(v, safe));
+		buf_adds(out, safe);
 	}
+}
+
+bool
+text_safe_lines_add(struct buf *out, struct view v, size_t max)
+{
+	size_t done = 0, n, len;
+	char safe[16];
+
+	for (; v.n > 0; view_skip(&v, len)) {
+		len = 1;
+		if (v.n > 1 && v.p[0] == '\r' && v.p[1] == '\n')
+			continue;
+		if (*v.p == '\n' || *v.p == '\t') {
+			safe[0] = *v.p;
+			safe[1] = '\0';
+		} else {
+			len = safe_char(v, safe);
+		}
+		n = strlen(safe);
+		if (n > max - done)
+			return false;
+		buf_add(out, safe, n);
+		done += n;
+	}
+	return true;
 }

@@ -38,6 +38,10 @@ bool char_is_deceptive(uint32_t c);
 /* Append s for reading: what is deceptive and what is no UTF-8 is written out
  * as \xHH or \u{HHHH}. */
 void text_safe_add(struct buf *out, const char *s);
+/* The same for text of several lines: newlines and tabs stay, a carriage
+ * return before a newline goes. At most max bytes are added, cut between
+ * characters; false when there was more. */
+bool text_safe_lines_add(struct buf *out, struct view v, size_t max);
 
 #define ULID_SIZE 27
 /* A new ULID (Crockford base32, 26 characters): time + 80 random bits. */

@@ -160,6 +160,28 @@ trailers_each(struct view message, trailer_found found, void *ctx)
 
 /* -- claims -- */
 
+struct view
+link_last_component(struct view link)
+{
+	struct view head;
+
+	if (view_cut(&link, '?', &head))
+		link = head;
+	if (view_cut(&link, '#', &head))
+		link = head;
+	while (view_cut(&link, '/', &head))
+		;
+	return link;
+}
+
+bool
+checkpoint_id_is_valid(struct view id)
+{
+	unsigned char raw[6];
+
+	return ulid_is_valid(id) || hex_decode(id, raw, sizeof(raw));
+}
+
 const char *
 claim_kind_name(enum claim_kind k)
 {
@@ -286,25 +308,10 @@ add_link(struct reading *r, struct view v)
 	return true;
 }
 
-/* The last component of a link's path, without query and fragment. */
-static struct view
-last_component(struct view v)
-{
-	struct view head;
-
-	if (view_cut(&v, '?', &head))
-		v = head;
-	if (view_cut(&v, '#', &head))
-		v = head;
-	while (view_cut(&v, '/', &head))
-		;
-	return v;
-}
-
 static void
 take_claude_session(struct reading *r, struct view v)
 {
-	struct view id = last_component(v);
+	struct view id = link_last_component(v);
 
 	if (!add_link(r, v) && !view_has_prefix(v, "session_"))
 		return;
@@ -324,7 +331,7 @@ static void
 take_amp_thread(struct reading *r, struct view v)
 {
 	add_str(r, CLAIM_TOOL, "Amp");
-	add(r, CLAIM_SESSION, add_link(r, v) ? last_component(v) : v);
+	add(r, CLAIM_SESSION, add_link(r, v) ? link_last_component(v) : v);
 }
 
 static const char *
@@ -375,9 +382,7 @@ take_flag(struct reading *r, struct view v)
 static void
 take_checkpoint(struct reading *r, struct view v)
 {
-	unsigned char raw[6];
-
-	if (ulid_is_valid(v) || hex_decode(v, raw, sizeof(raw)))
+	if (checkpoint_id_is_valid(v))
 		add(r, CLAIM_CHECKPOINT, v);
 }
 

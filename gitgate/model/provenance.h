@@ -46,6 +46,11 @@ void claims_of_message(struct claims *out, struct view message);
 /* The first claim of this kind, or NULL; borrowed. */
 const struct claim *claims_first(const struct claims *c, enum claim_kind k);
 
+/* The last component of a link's path, without query and fragment. */
+struct view link_last_component(struct view link);
+/* An id as Entire gives checkpoints: a ULID, or 12 hex digits. */
+bool checkpoint_id_is_valid(struct view id);
+
 /*
  * The trailers of a message, as `git interpret-trailers --parse --no-divider`
  * finds them: those of the last paragraph, unless that is the title or is

@@ -1,4 +1,4 @@
-/* Building JSON inside policy/: want of memory ends the process, for no
+/* Building JSON for decisions: want of memory ends the process, for no
  * decision may rest on half of one. */
 #ifndef GITGATE_POLICY_JSON_BUILD_H
 #define GITGATE_POLICY_JSON_BUILD_H

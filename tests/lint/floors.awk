@@ -4,7 +4,7 @@
 #	awk -f tests/lint/floors.awk gitgate/*/*.[ch]
 BEGIN {
 	split("base:1 config:2 crypto:2 ipc:2 sandbox:2 model:3 audit:4 " \
-	    "hold:4 identity:4 policy:4 proto:4 pack:5 scan:4 mirror:5 store:5 " \
+	    "hold:4 identity:4 policy:4 proto:4 provenance:5 pack:5 scan:4 mirror:5 store:5 " \
 	    "upstream:5 outgoing:5 saml:5 http:6 web:6 role:7 cli:8", pairs, " ")
 	for (i in pairs) {
 		split(pairs[i], p, ":")
@@ -25,7 +25,8 @@ BEGIN {
 	home["argon2.h"] = "crypto"
 	home["seccomp.h"] = "sandbox"
 	home["linux/landlock.h"] = "sandbox"
-	home["jansson.h"] = "audit hold identity policy proto saml store web role cli"
+	home["jansson.h"] = "audit hold identity policy provenance proto saml " \
+	    "store web role cli"
 }
 FNR == 1 {
 	n = split(FILENAME, part, "/")

@@ -211,6 +211,36 @@ utf8(void **state)
 }
 
 static void
+text_made_safe(void **state)
+{
+	static const struct {
+		const char *in;
+		size_t n, max;
+		const char *want;
+		bool whole;
+	} rows[] = {
+		{ "a\tb\r\nc\rd", 8, 99, "a\tb\nc\\x0dd", true },
+		{ "\0\x1b[1m\xff", 6, 99, "\\x00\\x1b[1m\\xff", true },
+		{ "\xe2\x80\xae\xc3\xa9", 5, 99, "\\u{202e}\xc3\xa9", true },
+		{ "ab\xc3\xa9", 4, 3, "ab", false },
+		{ "ab\xff", 3, 5, "ab", false },
+		{ "ab", 2, 2, "ab", true },
+		{ "", 0, 0, "", true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < GG_COUNT(rows); i++) {
+		GG_AUTO_RELEASE(buf) b = BUF_INIT(99);
+
+		assert_int_equal(text_safe_lines_add(&b,
+				     view_of(rows[i].in, rows[i].n),
+				     rows[i].max),
+		    rows[i].whole);
+		assert_string_equal(buf_str(&b), rows[i].want);
+	}
+}
+
+static void
 ulids(void **state)
 {
 	char a[ULID_SIZE], b[ULID_SIZE];
@@ -377,6 +407,7 @@ main(void)
 		cmocka_unit_test(base64),
 		cmocka_unit_test(utf8),
 		cmocka_unit_test(utf8_replacing),
+		cmocka_unit_test(text_made_safe),
 		cmocka_unit_test(ulids),
 		cmocka_unit_test(numbers),
 		cmocka_unit_test(sizes_and_durations),
