@@ -178,10 +178,11 @@ struct gate {
 	struct frame late;
 	pthread_mutex_t review_mutex; /* one change of a hold at a time */
 	pthread_mutex_t grant_mutex;  /* and one of a grant */
+	pthread_mutex_t index_mutex;  /* of the index over the log */
 	pthread_t ticker;
 	atomic_bool stopping;
 	atomic_bool recovered;
-	atomic_bool index_behind; /* the store lacks entries of the log */
+	bool index_behind; /* the store lacks entries of the log; index_mutex */
 	atomic_ullong metrics[METRIC_COUNT];
 	struct web_ops web;
 };

@@ -205,16 +205,24 @@ fill_web(struct gate *g)
 
 /* -- the audit log and its index -- */
 
+/*
+ * In the log's order and without a gap: who follows goes on behind the last
+ * entry that it was given. So from the first entry that the store could not
+ * take on, all are left to heal_index().
+ */
 static void
 index_entry(void *ctx, uint64_t index, const char *json, size_t n)
 {
 	struct gate *g = ctx;
 	struct gg_error err = { 0 };
 
-	if (store_audit_add(g->store, index, json, n, &err) != 0) {
-		atomic_store(&g->index_behind, true);
+	pthread_mutex_lock(&g->index_mutex);
+	if (!g->index_behind &&
+	    store_audit_add(g->store, index, json, n, &err) != 0) {
+		g->index_behind = true;
 		log_event(EV_store_failed, kv_err(&err));
 	}
+	pthread_mutex_unlock(&g->index_mutex);
 }
 
 static int
@@ -325,16 +333,30 @@ drain(struct gate *g)
 	web_tick();
 }
 
-/* Entries that the store could not take when they were logged. */
+static bool
+is_index_behind(struct gate *g)
+{
+	bool is;
+
+	pthread_mutex_lock(&g->index_mutex);
+	is = g->index_behind;
+	pthread_mutex_unlock(&g->index_mutex);
+	return is;
+}
+
+/* Entries that the store could not take when they were logged. What comes
+ * meanwhile has to wait for them: the last look is with the mutex. */
 static void
 heal_index(struct gate *g)
 {
 	struct gg_error err = { 0 };
 
-	if (!atomic_exchange(&g->index_behind, false) ||
-	    catch_up_index(g, &err) == 0)
+	if (!is_index_behind(g) || catch_up_index(g, &err) != 0)
 		return;
-	atomic_store(&g->index_behind, true);
+	pthread_mutex_lock(&g->index_mutex);
+	if (catch_up_index(g, &err) == 0)
+		g->index_behind = false;
+	pthread_mutex_unlock(&g->index_mutex);
 }
 
 /* Is there room for what a start writes, and may we write there? */
@@ -628,6 +650,7 @@ main(int argc, char **argv)
 	pthread_mutex_init(&g.mutex, NULL);
 	pthread_mutex_init(&g.review_mutex, NULL);
 	pthread_mutex_init(&g.grant_mutex, NULL);
+	pthread_mutex_init(&g.index_mutex, NULL);
 	(void)fcntl(FRAME_PARENT_FD, F_SETFD, FD_CLOEXEC);
 	while (code == 0 && next_frame(&g, &f, &err) > 0)
 		code = on_frame(&g, &f, &started);
