@@ -3,6 +3,7 @@
  * removed, and whether a copy is what was recorded. On the gate's machine.
  */
 #include "cli/cli.h"
+#include "cli/logged.h"
 #include "cli/remote.h"
 
 #include "base/clock.h"
@@ -13,9 +14,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define REASON_MAX 1000
+/* Recordings that are being removed are gone soon; then it can be told. */
+#define TRY_MS 100
+#define TRIES  100
 
 static int
 check_reason(const char *reason, struct gg_error *err)
@@ -76,6 +81,24 @@ check_there(struct config *c, struct store *s, const struct stored_keep *k,
 }
 
 static int
+store_when_possible(struct store *s, const struct stored_keep *k,
+    struct gg_error *err)
+{
+	const struct timespec pause = { 0, TRY_MS * 1000000 };
+	int rc = store_keep_add(s, k, err);
+
+	for (int i = 0; rc == GG_E_UNAVAILABLE && i < TRIES; i++) {
+		(void)nanosleep(&pause, NULL);
+		rc = store_keep_add(s, k, err);
+	}
+	return rc == GG_E_UNAVAILABLE ?
+	    gg_wrap(err, rc,
+		"nothing is kept yet (is the gate running? it ends what it has "
+		"begun): come again") :
+	    rc;
+}
+
+static int
 add_keep(struct config *c, struct store *s, const struct stored_keep *k,
     struct gg_error *err)
 {
@@ -97,7 +120,7 @@ add_keep(struct config *c, struct store *s, const struct stored_keep *k,
 		return rc;
 	}
 	if ((rc = cli_note_act(s, "retention.keep", act, err)) != 0 ||
-	    (rc = store_keep_add(s, k, err)) != 0)
+	    (rc = store_when_possible(s, k, err)) != 0)
 		return rc;
 	return check_there(c, s, k, err); /* it may have gone meanwhile */
 }
@@ -218,7 +241,14 @@ struct proof {
 struct check {
 	struct proof of[2];
 	size_t n_entries;
+	struct strv faults; /* of the index */
 };
+static void
+check_release(struct check *c)
+{
+	strv_release(&c->faults);
+}
+GG_DEFINE_AUTO_RELEASE(check);
 
 static int
 hash_file(struct proof *p, struct gg_error *err)
@@ -244,12 +274,9 @@ hash_file(struct proof *p, struct gg_error *err)
 	return 0;
 }
 
-static int
-compare_entry(void *ctx, uint64_t index, const char *json)
+static void
+compare_entry(struct check *c, const json_t *e)
 {
-	struct check *c = ctx;
-	json_t *e = json_loads(json, 0, NULL);
-
 	c->n_entries++;
 	for (size_t i = 0; i < GG_COUNT(c->of); i++) {
 		struct proof *p = &c->of[i];
@@ -260,17 +287,35 @@ compare_entry(void *ctx, uint64_t index, const char *json)
 			continue;
 		p->same += same;
 		p->other += !same;
-		say("entry %llu: %s ", (unsigned long long)index, p->key);
+		say("entry %lld: %s ",
+		    (long long)json_integer_value(json_object_get(e, "seq")),
+		    p->key);
 		say_safe("", logged);
 	}
-	json_decref(e);
+}
+
+static int
+compare_entries(struct check *c, const struct config *conf, struct store *s,
+    const char *push, struct gg_error *err)
+{
+	json_t *entries = NULL, *e;
+	size_t i;
+	int rc = logged_entries(conf, s, "ref.update", push, &entries,
+	    &c->faults, err);
+
+	if (rc != 0 || (rc = strv_check(&c->faults, err)) != 0)
+		return rc;
+	json_array_foreach(entries, i, e) compare_entry(c, e);
+	for (i = 0; i < c->faults.n; i++)
+		say_safe("fault: ", c->faults.v[i]);
+	json_decref(entries);
 	return 0;
 }
 
 static int
 say_proof(const struct check *c)
 {
-	bool good = c->n_entries > 0;
+	bool good = c->n_entries > 0 && c->faults.n == 0;
 
 	for (size_t i = 0; i < GG_COUNT(c->of); i++) {
 		const struct proof *p = &c->of[i];
@@ -293,17 +338,15 @@ say_proof(const struct check *c)
 int
 cmd_pushes_verify(struct cli *cli, int argc, char **argv)
 {
-	struct check c = { .of = { { .key = "pack_sha256" },
-			       { .key = "report" } } };
+	GG_AUTO_RELEASE(check)
+	c = { .of = { { .key = "pack_sha256" }, { .key = "report" } } };
 	const struct option_spec specs[] = {
 		{ "pack", OPT_TEXT, &c.of[0].file },
 		{ "report", OPT_TEXT, &c.of[1].file },
 	};
-	struct audit_query q = { .type = "ref.update", .limit = 1000 };
 	GG_AUTO(config) conf = NULL;
 	GG_AUTO(store) s = NULL;
 	struct gg_error err = { 0 };
-	uint64_t next;
 	struct words w;
 
 	if (cli_options(cli, argc, argv, specs, 2, 1, 1, &w, &err) != 0 ||
@@ -313,11 +356,10 @@ cmd_pushes_verify(struct cli *cli, int argc, char **argv)
 		gg_fail(&err, GG_E_INPUT, "name a copy: --pack or --report");
 		return cli_usage(&err);
 	}
-	q.push = w.v[0];
 	/* Read first: as root the store's owner may not read the copy. */
 	if (hash_file(&c.of[0], &err) != 0 || hash_file(&c.of[1], &err) != 0 ||
 	    cli_store(cli, &conf, &s, &err) != 0 ||
-	    store_audit_query(s, &q, compare_entry, &c, &next, &err) != 0)
+	    compare_entries(&c, conf, s, w.v[0], &err) != 0)
 		return cli_fail(&err);
 	return say_proof(&c);
 }

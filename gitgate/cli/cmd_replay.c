@@ -1,5 +1,6 @@
 /* gitgate pushes replay: does a recorded push come out the same? */
 #include "cli/judge.h"
+#include "cli/logged.h"
 #include "cli/remote.h"
 
 #include "base/fd.h"
@@ -30,37 +31,82 @@ replay_release(struct replay *r)
 GG_DEFINE_AUTO_RELEASE(replay);
 
 /* Does the log say of this push what the database says? */
-static int
-check_entry(void *ctx, uint64_t index, const char *json)
+static void
+compare_entry(struct replay *r, const json_t *e)
 {
-	struct replay *r = ctx;
-	json_t *e = json_loads(json, 0, NULL);
 	const struct {
 		const char *key, *want;
 	} fields[] = { { "report", r->push.report_digest },
 		{ "policy", r->push.policy_digest },
-		{ "pack_sha256", json_str(r->push.request, "pack_sha256") } };
+		{ "pack_sha256", json_str(r->push.request, "pack_sha256") },
+		{ "repository", r->push.repository } };
 
 	for (size_t i = 0; i < GG_COUNT(fields); i++)
 		if (strcmp(json_str(e, fields[i].key), fields[i].want) != 0)
 			strv_addf(&r->faults,
-			    "entry %llu of the log has %s %s, the database %s",
-			    (unsigned long long)index, fields[i].key,
-			    json_str(e, fields[i].key), fields[i].want);
-	json_decref(e);
-	return 0;
+			    "entry %lld of the log has %s %s, the database %s",
+			    (long long)json_integer_value(json_object_get(e,
+				"seq")),
+			    fields[i].key, json_str(e, fields[i].key),
+			    fields[i].want);
+}
+
+/* A long name is shortened in the log. */
+#define LOGGED_REF_MIN 900
+
+static bool
+is_entry_of(const json_t *e, const json_t *update)
+{
+	static const char *const keys[] = { "old", "new", "verdict", "kind" };
+	const char *logged = json_str(e, "ref"), *ref = json_str(update, "ref");
+
+	for (size_t i = 0; i < GG_COUNT(keys); i++)
+		if (strcmp(json_str(e, keys[i]), json_str(update, keys[i])) !=
+		    0)
+			return false;
+	return strcmp(logged, ref) == 0 ||
+	    (strlen(logged) >= LOGGED_REF_MIN &&
+		strncmp(logged, ref, LOGGED_REF_MIN) == 0);
+}
+
+static bool
+is_among(const json_t *e, const json_t *updates)
+{
+	const json_t *u;
+	size_t i;
+
+	json_array_foreach(updates, i, u) if (is_entry_of(e, u)) return true;
+	return false;
 }
 
 static int
 check_log(struct replay *r, struct gg_error *err)
 {
-	struct audit_query q = {
-		.type = "ref.update", .push = r->push.id, .limit = 1000
-	};
-	uint64_t next;
+	const json_t *updates = r->push.updates, *e;
+	json_t *entries = NULL;
+	size_t i, n = json_array_size(updates);
+	int rc = logged_entries(r->judge.config, r->judge.store, "ref.update",
+	    r->push.id, &entries, &r->faults, err);
 
-	return store_audit_query(r->judge.store, &q, check_entry, r, &next,
-	    err);
+	if (rc != 0)
+		return rc;
+	if (json_array_size(entries) != n)
+		strv_addf(&r->faults,
+		    "the log has %zu ref updates of it, the database %zu",
+		    json_array_size(entries), n);
+	json_array_foreach(entries, i, e)
+	{
+		compare_entry(r, e);
+		if (!is_among(e, updates))
+			strv_addf(&r->faults,
+			    "the database does not have what entry %lld of the "
+			    "log says of %s",
+			    (long long)json_integer_value(json_object_get(e,
+				"seq")),
+			    json_str(e, "ref"));
+	}
+	json_decref(entries);
+	return 0;
 }
 
 /* Whether the trace of then can be read was said by recorded_check(). */

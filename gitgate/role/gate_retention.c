@@ -15,8 +15,6 @@
 /* Rows looked at in one step, and recordings removed in it. */
 #define STEP_ROWS 500
 #define CUT_MAX   50
-/* The batch that is being removed: written before anything else happens. */
-#define BATCH_KEY "retention.batch"
 
 /* Only the ticker touches it, but for the figures. */
 static struct {
@@ -248,16 +246,14 @@ remove_batch(struct gate *g, const struct config *c, const json_t *batch,
 static int
 finish_batch(struct gate *g, const struct config *c, struct gg_error *err)
 {
-	GG_AUTO_MEM char *text = NULL;
 	const char *id;
-	json_t *batch;
-	int rc = store_meta_get(g->store, BATCH_KEY, &text, err);
+	json_t *batch = NULL;
+	int rc = store_cut_get(g->store, &batch, err);
 
-	if (rc == GG_E_NOTFOUND || (rc == 0 && text[0] == '\0'))
+	if (rc == GG_E_NOTFOUND)
 		return 0;
 	if (rc != 0)
 		return rc;
-	batch = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
 	id = json_string_value(json_object_get(batch, "batch"));
 	rc = id == NULL ?
 	    gg_fail(err, GG_E_CORRUPT, "a batch of retention is damaged") :
@@ -266,24 +262,28 @@ finish_batch(struct gate *g, const struct config *c, struct gg_error *err)
 	if (rc == 0)
 		rc = remove_batch(g, c, batch, err);
 	json_decref(batch);
-	return rc == 0 ? store_meta_set(g->store, BATCH_KEY, "", err) : rc;
+	return rc == 0 ? store_cut_end(g->store, err) : rc;
 }
 
+/* Written before anything else happens. Where somebody asked meanwhile for one
+ * of them to stay, the next look at them leaves it out. */
 static int
 begin_batch(struct gate *g, json_t *cut, struct gg_error *err)
 {
-	GG_AUTO_MEM char *text = NULL;
 	char id[ULID_SIZE];
 	json_t *batch;
+	bool kept;
+	int rc;
 
 	ulid_new(id);
 	batch = json_pack("{s:s, s:s, s:O}", "type", "retention.cut", "batch",
 	    id, "pushes", cut);
-	text = json_dumps(batch, JSON_COMPACT);
-	json_decref(batch);
-	if (text == NULL)
+	if (batch == NULL)
 		return gg_fail(err, GG_E_NOMEM, "retention");
-	return store_meta_set(g->store, BATCH_KEY, text, err);
+	FAILPOINT("gate.retention-chosen");
+	rc = store_cut_begin(g->store, batch, &kept, err);
+	json_decref(batch);
+	return rc;
 }
 
 static int

@@ -96,6 +96,12 @@ GG_MUST_USE int auditlog_receipt(struct auditlog *l, uint64_t index,
 typedef tile_source auditlog_fetch;
 GG_MUST_USE int auditlog_verify(auditlog_fetch fetch, void *ctx,
     const char *vkey, uint64_t *size, char root_b64[45], struct gg_error *err);
+/*
+ * One entry's bytes from the files of a log that may be in use, as they are:
+ * nothing is verified. GG_E_NOTFOUND: it is not in the tiles (yet).
+ */
+GG_MUST_USE int auditlog_read_dir(const char *dir, uint64_t index,
+    struct buf *out, struct gg_error *err);
 /* The fetch function for a directory; ctx is its path. */
 int auditlog_fetch_dir(void *ctx, const char *path, struct buf *out,
     struct gg_error *err);

@@ -123,3 +123,53 @@ auditlog_receipt(struct auditlog *l, uint64_t index, struct buf *out,
 	receipt_format(&r, out);
 	return buf_check(out, err);
 }
+
+static int
+published_size(const char *dir, uint64_t *size, struct gg_error *err)
+{
+	GG_AUTO_RELEASE(buf) b = BUF_INIT(NOTE_MAX_BYTES);
+	struct checkpoint c;
+	struct note n;
+	int rc;
+
+	rc = auditlog_fetch_dir((void *)(uintptr_t)dir, LOG_CHECKPOINT, &b,
+	    err);
+	if (rc != 0 || (rc = note_parse(buf_view(&b), &n, err)) != 0 ||
+	    (rc = checkpoint_parse(n.text, &c, err)) != 0)
+		return gg_wrap(err, rc, "%s/" LOG_CHECKPOINT, dir);
+	*size = c.size;
+	return 0;
+}
+
+int
+auditlog_read_dir(const char *dir, uint64_t index, struct buf *out,
+    struct gg_error *err)
+{
+	GG_AUTO_RELEASE(buf) b = BUF_INIT(TILE_BUNDLE_MAX_BYTES + 1);
+	struct tile t = {
+		.is_bundle = true, .n = index / TILE_WIDTH, .width = TILE_WIDTH
+	};
+	struct view rest, entry;
+	uint64_t size, at = t.n * TILE_WIDTH;
+	int rc;
+
+	if ((rc = published_size(dir, &size, err)) != 0)
+		return rc;
+	if (index >= size)
+		return gg_fail(err, GG_E_NOTFOUND,
+		    "entry %llu is not published", (unsigned long long)index);
+	if (t.n == size / TILE_WIDTH)
+		t.width = (unsigned)(size % TILE_WIDTH);
+	rc = tile_fetch(auditlog_fetch_dir, (void *)(uintptr_t)dir, &t, &b,
+	    err);
+	if (rc != 0)
+		return rc;
+	rest = buf_view(&b);
+	while (tile_next_entry(&rest, &entry, NULL) == 1)
+		if (at++ == index) {
+			buf_addv(out, entry);
+			return buf_check(out, err);
+		}
+	return gg_fail(err, GG_E_CORRUPT, "entry %llu is missing",
+	    (unsigned long long)index);
+}

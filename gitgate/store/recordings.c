@@ -4,6 +4,9 @@
 #include <string.h>
 
 #define LIST_MAX 1000
+/* What is being removed, and who decides what must stay, one after the other. */
+#define CUT_KEY  "retention.batch"
+#define CUT_LOCK "recordings"
 
 int
 store_recorded(struct store *s, const char *after, size_t limit,
@@ -92,17 +95,120 @@ stored_keep_release(struct stored_keep *k)
 	*k = (struct stored_keep){ 0 };
 }
 
+/* Is there something in the middle of being removed? */
+static int
+is_cutting(struct tx *t, bool *is, struct gg_error *err)
+{
+	GG_AUTO_RELEASE(rows) r = { 0 };
+	int rc = tx_run(t, &r, err, "SELECT value FROM meta WHERE key = $1",
+	    arg_s(CUT_KEY));
+
+	*is = rc == 0 && r.n_rows == 1 && rows_s(&r, 0, 0)[0] != '\0';
+	return rc;
+}
+
 int
 store_keep_add(struct store *s, const struct stored_keep *k,
     struct gg_error *err)
 {
-	return store_do(s, DB_DURABLE, NULL, err,
+	GG_AUTO_RELEASE(tx) t = { 0 };
+	bool cutting;
+	int rc;
+
+	if ((rc = tx_begin(s, DB_DURABLE, &t, err)) != 0 ||
+	    (rc = tx_lock(&t, CUT_LOCK, err)) != 0 ||
+	    (rc = is_cutting(&t, &cutting, err)) != 0)
+		return rc;
+	if (cutting)
+		return gg_fail(err, GG_E_UNAVAILABLE,
+		    "recordings are being removed at this moment");
+	rc = tx_run(&t, NULL, err,
 	    "INSERT INTO push_keep (id, push_id, repository, since_ms,"
 	    " until_ms, reason, created_ms, released_ms)"
 	    " VALUES ($1, $2, $3, $4, $5, $6, $7, 0)",
 	    arg_s(k->id), arg_s(k->push_id), arg_s(k->repository),
 	    arg_i(k->since_ms), arg_i(k->until_ms), arg_s(k->reason),
 	    arg_i(k->created_ms));
+	return rc != 0 ? rc : tx_commit(&t, err);
+}
+
+/* -- what is being removed -- */
+
+static int
+any_is_kept(struct tx *t, const json_t *cut, bool *kept, struct gg_error *err)
+{
+	const json_t *p;
+	size_t i;
+	int rc = 0;
+
+	*kept = false;
+	json_array_foreach(json_object_get(cut, "pushes"), i, p)
+	{
+		GG_AUTO_RELEASE(rows) r = { 0 };
+		const char *id = json_string_value(json_object_get(p, "push"));
+
+		rc = tx_run(t, &r, err,
+		    "SELECT k.id FROM push_keep k JOIN push p ON p.id = $1"
+		    " WHERE k.released_ms = 0 AND (k.push_id = p.id OR"
+		    " (k.push_id = '' AND k.repository = p.repository"
+		    " AND k.since_ms <= p.created_ms"
+		    " AND (k.until_ms = 0 OR k.until_ms > p.created_ms)))"
+		    " LIMIT 1",
+		    arg_s(id != NULL ? id : ""));
+		*kept = *kept || rc != 0 || r.n_rows > 0;
+		if (*kept)
+			break;
+	}
+	return rc;
+}
+
+static int
+set_cut(struct tx *t, const char *text, struct gg_error *err)
+{
+	return tx_run(t, NULL, err,
+	    "INSERT INTO meta (key, value) VALUES ($1, $2)"
+	    " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+	    arg_s(CUT_KEY), arg_s(text));
+}
+
+int
+store_cut_begin(struct store *s, const json_t *cut, bool *kept,
+    struct gg_error *err)
+{
+	GG_AUTO_RELEASE(tx) t = { 0 };
+	GG_AUTO_MEM char *text = NULL;
+	int rc;
+
+	if ((rc = col_dump(cut, &text, err)) != 0 ||
+	    (rc = tx_begin(s, DB_DURABLE, &t, err)) != 0 ||
+	    (rc = tx_lock(&t, CUT_LOCK, err)) != 0 ||
+	    (rc = any_is_kept(&t, cut, kept, err)) != 0 || *kept)
+		return rc;
+	if ((rc = set_cut(&t, text, err)) != 0)
+		return rc;
+	return tx_commit(&t, err);
+}
+
+int
+store_cut_get(struct store *s, json_t **cut, struct gg_error *err)
+{
+	GG_AUTO_MEM char *text = NULL;
+	int rc = store_meta_get(s, CUT_KEY, &text, err);
+
+	if (rc == 0 && text[0] == '\0')
+		rc = gg_fail(err, GG_E_NOTFOUND, "nothing is being removed");
+	if (rc != 0)
+		return rc;
+	*cut = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	return *cut != NULL ?
+	    0 :
+	    gg_fail(err, GG_E_CORRUPT, "a batch of retention is damaged");
+}
+
+int
+store_cut_end(struct store *s, struct gg_error *err)
+{
+	return store_meta_set(s, CUT_KEY, "", err);
 }
 
 int

@@ -303,6 +303,17 @@ GG_MUST_USE int store_push_unfinished(struct store *s, store_push_cb cb,
  */
 GG_MUST_USE int store_recorded(struct store *s, const char *after, size_t limit,
     store_push_cb cb, void *ctx, struct gg_error *err);
+/*
+ * What is being removed, from before the first of it until after the last: a
+ * JSON object with an array "pushes" of objects with a "push". Nothing is
+ * begun, and *kept true, where one of them must stay by now.
+ */
+GG_MUST_USE int store_cut_begin(struct store *s, const json_t *cut, bool *kept,
+    struct gg_error *err);
+/* GG_E_NOTFOUND: nothing is being removed. */
+GG_MUST_USE int store_cut_get(struct store *s, json_t **cut,
+    struct gg_error *err);
+GG_MUST_USE int store_cut_end(struct store *s, struct gg_error *err);
 /* Their recordings are gone. */
 GG_MUST_USE int store_recording_gone(struct store *s, const struct strv *ids,
     int64_t now_ms, struct gg_error *err);
@@ -325,6 +336,8 @@ struct stored_keep {
 };
 void stored_keep_release(struct stored_keep *k);
 GG_DEFINE_AUTO_RELEASE(stored_keep);
+/* GG_E_UNAVAILABLE while recordings are being removed: whether this would keep
+ * one of them cannot be told until they are gone. */
 GG_MUST_USE int store_keep_add(struct store *s, const struct stored_keep *k,
     struct gg_error *err);
 /* GG_E_NOTFOUND, or GG_E_REFUSED when it was released already. */

@@ -721,6 +721,56 @@ recordings_go_and_stay(void **state)
 	stored_keep_release(&all);
 }
 
+/* Who asks for something to stay, and what removes it, decide one after the
+ * other: either it stays, or the asking is refused. */
+static void
+legal_hold_against_a_removal(void **state)
+{
+	GG_AUTO_RELEASE(stored_push)
+	a = push_make("P1", "refs/heads/m", OID_A, OID_B);
+	struct stored_keep one = { .id = word_of("K1"),
+		.push_id = word_of("P1"),
+		.repository = word_of(""),
+		.reason = word_of("why"),
+		.created_ms = 5 };
+	struct stored_keep all = { .id = word_of("K2"),
+		.push_id = word_of(""),
+		.repository = word_of(a.repository),
+		.reason = word_of("why"),
+		.created_ms = 6 };
+	json_t *cut = json_pack("{s:s, s:[{s:s}, {s:s}]}", "batch", "B",
+	    "pushes", "push", "P0", "push", "P1");
+	json_t *found = NULL;
+	bool kept = true;
+	(void)state;
+
+	assert_int_equal(store_push_add(w.s, &a, NULL), 0);
+	assert_int_equal(store_cut_get(w.s, &found, NULL), GG_E_NOTFOUND);
+	assert_int_equal(store_cut_begin(w.s, cut, &kept, NULL), 0);
+	assert_false(kept);
+	assert_int_equal(store_cut_get(w.s, &found, NULL), 0);
+	assert_true(json_equal(cut, found));
+	assert_int_equal(store_keep_add(w.s, &one, NULL), GG_E_UNAVAILABLE);
+	assert_int_equal(store_keep_add(w.s, &all, NULL), GG_E_UNAVAILABLE);
+	assert_int_equal(store_push_is_kept(w.s, &a, &kept, NULL), 0);
+	assert_false(kept);
+	assert_int_equal(store_cut_end(w.s, NULL), 0);
+	assert_int_equal(store_cut_get(w.s, &found, NULL), GG_E_NOTFOUND);
+
+	assert_int_equal(store_keep_add(w.s, &one, NULL), 0);
+	assert_int_equal(store_cut_begin(w.s, cut, &kept, NULL), 0);
+	assert_true(kept);
+	assert_int_equal(store_keep_end(w.s, "K1", 9, NULL), 0);
+	assert_int_equal(store_keep_add(w.s, &all, NULL), 0);
+	assert_int_equal(store_cut_begin(w.s, cut, &kept, NULL), 0);
+	assert_true(kept);
+	assert_int_equal(store_cut_get(w.s, &found, NULL), GG_E_NOTFOUND);
+	json_decref(cut);
+	json_decref(found);
+	stored_keep_release(&one);
+	stored_keep_release(&all);
+}
+
 /* -- pushes -- */
 
 static void
@@ -1928,7 +1978,8 @@ run(const char *where, const char *name)
 		CASE(assertions_are_used_once), CASE(sign_in_failures),
 		CASE(push_round_trip),
 		CASE(push_moves_only_from_the_named_state),
-		CASE(recordings_go_and_stay), CASE(push_lists),
+		CASE(recordings_go_and_stay),
+		CASE(legal_hold_against_a_removal), CASE(push_lists),
 		CASE(unfinished_pushes), CASE(hold_round_trip),
 		CASE(same_key_joins), CASE(newer_push_supersedes),
 		CASE(an_approved_hold_is_not_superseded),
