@@ -306,8 +306,14 @@ def test_legal_hold(make_gate):
     work.commit({"keys/b": "k\n"})
     work.push("leak2", ok=False)
     assert not is_gone(g, ids["denied"])
-    line = g.api("GET", f"/pushes/{ids['denied']}", bot).json["timeline"]
+    olga = g.token("olga", "auditors")
+    line = g.api("GET", f"/pushes/{ids['denied']}", olga).json["timeline"]
     assert [m["message"] for m in line if m["event"] == "kept"] == ["case 17", "case 18"]
+    # whoever it is about does not learn of it
+    until("it is logged", lambda: len(g.audit(olga, type="retention.keep")) == 2)
+    assert g.audit(bot, type="retention.keep") == []
+    line = g.api("GET", f"/pushes/{ids['denied']}", bot).json["timeline"]
+    assert not {"kept", "released"} & {m["event"] for m in line}
     g.cli("pushes", "release", all_of, "--reason", "case 18 is closed")
     until("it is removed now", lambda: is_gone(g, ids["denied"]), log=g.log)
     assert not is_gone(g, ids["held"])
