@@ -7,6 +7,7 @@
 #include "cli/remote.h"
 
 #include "base/fd.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -121,6 +122,25 @@ detach(const struct checkout *c, struct gg_error *err)
 	return rc;
 }
 
+/* git says nothing by its exit code of files that it could not make. */
+static int
+fill_from(const struct checkout *c, const char *commit, struct gg_error *err)
+{
+	GG_AUTO_RELEASE(buf) missing = BUF_INIT(REFS_BYTES);
+	int rc;
+
+	rc = git_run(c->dir, -1, NULL, err, "checkout", "--quiet", "--detach",
+	    commit, NULL);
+	if (rc == 0)
+		rc = git_run(c->dir, -1, &missing, err, "ls-files", "--deleted",
+		    NULL);
+	if (rc == 0 && missing.n > 0)
+		rc = gg_fail(err, GG_E_REFUSED,
+		    "not every path can be a file here (git ls-files --deleted "
+		    "names them)");
+	return rc;
+}
+
 /* The first pushed commit in the work tree; a tag on a blob has none. */
 static int
 fill_work_tree(const struct checkout *c, struct gg_error *err)
@@ -132,23 +152,56 @@ fill_work_tree(const struct checkout *c, struct gg_error *err)
 		snprintf(name, sizeof(name), "refs/pushed/%zu^{commit}", i);
 		if (git_run(c->dir, -1, NULL, NULL, "rev-parse", "--verify",
 			"--quiet", name, NULL) == 0)
-			return git_run(c->dir, -1, NULL, err, "checkout",
-			    "--quiet", "--detach", name, NULL);
+			return fill_from(c, name, err);
 	}
 	return 0;
+}
+
+/* Why what was pushed is not there, where the pack was not kept. */
+static int
+explain(const struct checkout *c, int rc, struct gg_error *err)
+{
+	bool was_kept = c->push.state != PUSH_INVALID &&
+	    c->push.state != PUSH_ABORTED;
+
+	if (!json_is_true(json_object_get(c->push.request, "has_pack")) ||
+	    exists(c->pack))
+		return rc;
+	if (!was_kept)
+		return gg_fail(err, GG_E_NOTFOUND,
+		    "push %s was refused before policy judged it: its pack was "
+		    "not kept",
+		    c->push.id);
+	return gg_fail(err, GG_E_NOTFOUND,
+	    "the recording of push %s was removed (retention), and the mirror "
+	    "does not have all that it brought",
+	    c->push.id);
 }
 
 static int
 run(const struct checkout *c, struct gg_error *err)
 {
+	struct gg_error why = { 0 };
 	int rc;
 
 	if ((rc = make_repository(c, err)) != 0)
 		return rc;
 	if ((rc = add_pack(c, err)) != 0 || (rc = add_refs(c, err)) != 0 ||
-	    (rc = detach(c, err)) != 0 || (rc = fill_work_tree(c, err)) != 0)
+	    (rc = detach(c, err)) != 0) {
 		(void)dir_remove(c->dir, NULL);
-	return rc;
+		return explain(c, rc, err);
+	}
+	/* Not every tree can be files, least of all one that was refused for
+	 * what it is: its objects are what was asked for. */
+	if (fill_work_tree(c, &why) != 0) {
+		GG_AUTO_RELEASE(buf) safe = BUF_INIT(65536);
+
+		text_safe_add(&safe, why.msg);
+		(void)fprintf(stderr,
+		    "gitgate: the work tree is not complete: %s\n",
+		    safe.n > 0 ? buf_str(&safe) : "");
+	}
+	return 0;
 }
 
 static void
