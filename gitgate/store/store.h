@@ -311,8 +311,8 @@ GG_MUST_USE int store_recorded(struct store *s, const char *after, size_t limit,
 GG_MUST_USE int store_cut_begin(struct store *s, const json_t *cut, bool *kept,
     struct gg_error *err);
 /* GG_E_NOTFOUND: nothing is being removed. */
-GG_MUST_USE int store_cut_get(struct store *s, json_t **cut,
-    struct gg_error *err);
+GG_MUST_USE int
+store_cut_get(struct store *s, json_t **cut, struct gg_error *err);
 GG_MUST_USE int store_cut_end(struct store *s, struct gg_error *err);
 /* Their recordings are gone. */
 GG_MUST_USE int store_recording_gone(struct store *s, const struct strv *ids,
