@@ -228,7 +228,7 @@ index_entry(void *ctx, uint64_t index, const char *json, size_t n)
 static int
 catch_up_index(struct gate *g, struct gg_error *err)
 {
-	GG_AUTO_RELEASE(buf) entry = BUF_INIT(AUDIT_ENTRY_MAX_BYTES);
+	GG_AUTO_RELEASE(buf) entry = BUF_INIT(AUDIT_OPENED_MAX_BYTES);
 	uint64_t n = 0;
 	int rc = store_audit_indexed(g->store, &n, err);
 
@@ -244,7 +244,7 @@ catch_up_index(struct gate *g, struct gg_error *err)
 		    (unsigned long long)n);
 	for (; rc == 0 && n < auditlog_size(g->log); n++) {
 		buf_clear(&entry);
-		if ((rc = auditlog_read(g->log, n, &entry, err)) == 0)
+		if ((rc = auditlog_read_opened(g->log, n, &entry, err)) == 0)
 			rc = store_audit_add(g->store, n, entry.p, entry.n,
 			    err);
 	}

@@ -129,8 +129,8 @@ scan_entry(struct gate *g, const struct config *c, uint64_t index,
 static int
 read_entry(struct gate *g, uint64_t index, json_t **out, struct gg_error *err)
 {
-	GG_AUTO_RELEASE(buf) text = BUF_INIT(AUDIT_ENTRY_MAX_BYTES);
-	int rc = auditlog_read(g->log, index, &text, err);
+	GG_AUTO_RELEASE(buf) text = BUF_INIT(AUDIT_OPENED_MAX_BYTES);
+	int rc = auditlog_read_opened(g->log, index, &text, err);
 
 	if (rc == 0 &&
 	    (*out = json_loadb(text.p, text.n, JSON_ALLOW_NUL, NULL)) == NULL)

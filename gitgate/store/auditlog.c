@@ -52,8 +52,11 @@ log_new(const char *dir)
 	l->dir = path_f("%s", dir);
 	buf_init(&l->queue, QUEUE_MAX_BYTES);
 	buf_init(&l->tail, TAIL_MAX_BYTES);
+	buf_init(&l->queue_open, QUEUE_MAX_BYTES);
+	buf_init(&l->tail_open, TAIL_MAX_BYTES);
 	if (pthread_mutex_init(&l->mu, NULL) != 0 ||
 	    pthread_mutex_init(&l->checkpoint_mu, NULL) != 0 ||
+	    pthread_mutex_init(&l->private_mu, NULL) != 0 ||
 	    pthread_cond_init(&l->moved, NULL) != 0 ||
 	    pthread_condattr_init(&attr) != 0 ||
 	    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) != 0 ||
@@ -71,6 +74,8 @@ log_free(struct auditlog *l)
 	prev_map_release(&l->prev);
 	buf_release(&l->queue);
 	buf_release(&l->tail);
+	buf_release(&l->queue_open);
+	buf_release(&l->tail_open);
 	note_skey_free(l->key);
 	note_skey_free(l->old_key);
 	fd_close(l->lock_fd);
@@ -78,6 +83,7 @@ log_free(struct auditlog *l)
 	free(l->dir);
 	(void)pthread_mutex_destroy(&l->mu);
 	(void)pthread_mutex_destroy(&l->checkpoint_mu);
+	(void)pthread_mutex_destroy(&l->private_mu);
 	(void)pthread_cond_destroy(&l->moved);
 	(void)pthread_cond_destroy(&l->wakeup);
 	free(l);
@@ -200,28 +206,32 @@ set_own_fields(json_t *e, uint64_t seq, const char *time, bool has_prev,
 
 /*
  * Would it be accepted, with the log's own fields at their longest? Then its
- * bytes in a journal are added to *bytes.
+ * personal values are taken out of it, their opening is added to openings as a
+ * record, and the bytes that both have in a journal to *bytes.
  */
 static int
-try_entry(json_t *e, size_t *bytes, struct gg_error *err)
+try_entry(json_t *e, struct buf *openings, size_t *bytes, struct gg_error *err)
 {
 	GG_AUTO_RELEASE(buf) out = BUF_INIT(ENTRY_MAX_BYTES);
+	GG_AUTO_RELEASE(buf) opening = BUF_INIT(PRIVATE_OPENING_MAX_BYTES);
 	int rc;
 
 	if ((rc = entry_check(e, err)) != 0)
 		return rc;
 	rc = set_own_fields(e, TRIAL_COUNT, "2026-11-22T07:00:00.000Z", true,
 	    TRIAL_COUNT, err);
-	if (rc != 0 || (rc = entry_encode(e, &out, err)) != 0)
+	if (rc != 0 || (rc = private_seal(e, &opening, err)) != 0 ||
+	    (rc = entry_encode(e, &out, err)) != 0)
 		return rc;
+	record_add(openings, buf_view(&opening));
 	*bytes += out.n + 2;
-	return 0;
+	return buf_check(openings, err);
 }
 
 /* Give an entry its place and queue it. mu is held. */
 static int
-queue_entry(struct auditlog *l, json_t *e, const char *time,
-    struct gg_error *err)
+queue_entry(struct auditlog *l, json_t *e, struct view opening,
+    const char *time, struct gg_error *err)
 {
 	GG_AUTO_RELEASE(buf) line = BUF_INIT(ENTRY_MAX_BYTES);
 	struct entry_pair pair;
@@ -239,19 +249,30 @@ queue_entry(struct auditlog *l, json_t *e, const char *time,
 	if (rc != 0)
 		return rc;
 	record_add(&l->queue, buf_view(&line));
-	if ((rc = buf_check(&l->queue, err)) != 0)
+	record_add(&l->queue_open, opening);
+	if ((rc = buf_check(&l->queue, err)) != 0 ||
+	    (rc = buf_check(&l->queue_open, err)) != 0)
 		return rc;
 	l->queued++;
 	return 0;
 }
 
 static void
-call_indexer(struct auditlog *l, uint64_t first, struct view records)
+call_indexer(struct auditlog *l, uint64_t first, struct view entries,
+    struct view openings)
 {
-	struct view entry;
+	GG_AUTO_RELEASE(buf) text = BUF_INIT(AUDIT_OPENED_MAX_BYTES);
+	struct view entry, opening;
 
-	for (; tile_next_entry(&records, &entry, NULL) == 1; first++)
-		l->indexer(l->indexer_ctx, first, entry.p, entry.n);
+	for (; tile_next_entry(&entries, &entry, NULL) == 1 &&
+	     tile_next_entry(&openings, &opening, NULL) == 1;
+	     first++) {
+		buf_clear(&text);
+		/* What cannot be opened is left to the index's catching up,
+		 * which says why. */
+		if (private_open_text(entry, opening, &text, NULL) == 0)
+			l->indexer(l->indexer_ctx, first, text.p, text.n);
+	}
 }
 
 /*
@@ -263,21 +284,24 @@ static void
 lead(struct auditlog *l)
 {
 	GG_AUTO_RELEASE(buf) batch = l->queue;
+	GG_AUTO_RELEASE(buf) openings = l->queue_open;
 	uint64_t first = l->durable, n = l->queued - first;
 	struct gg_error err = { 0 };
 	int rc;
 
 	l->has_leader = true;
-	l->queue = BUF_INIT(QUEUE_MAX_BYTES);
+	l->queue = l->queue_open = BUF_INIT(QUEUE_MAX_BYTES);
 	(void)pthread_mutex_unlock(&l->mu);
 	FAILPOINT("log.before-journal");
 	rc = journal_append(&l->journal, first, (uint32_t)n, buf_view(&batch),
-	    &err);
+	    buf_view(&openings), &err);
 	FAILPOINT("log.after-journal");
 	(void)pthread_mutex_lock(&l->mu);
 	if (rc == 0) {
 		buf_addv(&l->tail, buf_view(&batch));
-		rc = buf_check(&l->tail, &err);
+		buf_addv(&l->tail_open, buf_view(&openings));
+		if ((rc = buf_check(&l->tail, &err)) == 0)
+			rc = buf_check(&l->tail_open, &err);
 	}
 	if (rc != 0) {
 		log_fail(l, &err);
@@ -287,7 +311,8 @@ lead(struct auditlog *l)
 		(void)pthread_cond_broadcast(&l->moved);
 		if (l->indexer != NULL) {
 			(void)pthread_mutex_unlock(&l->mu);
-			call_indexer(l, first, buf_view(&batch));
+			call_indexer(l, first, buf_view(&batch),
+			    buf_view(&openings));
 			(void)pthread_mutex_lock(&l->mu);
 		}
 	}
@@ -306,13 +331,17 @@ fail_closed(const struct auditlog *l, struct gg_error *err)
 /* mu is held. */
 static int
 append_locked(struct auditlog *l, json_t *const *entries, size_t n,
-    uint64_t *first_index, struct gg_error *err)
+    struct view openings, uint64_t *first_index, struct gg_error *err)
 {
 	char time[CLOCK_RFC3339_SIZE];
+	struct view opening = { 0 };
 	uint64_t first, end;
 
 	while (!l->is_failed && !l->is_closing &&
-	    (l->queue.n > QUEUE_WAIT_BYTES || l->tail.n > TAIL_WAIT_BYTES))
+	    (l->queue.n > QUEUE_WAIT_BYTES ||
+		l->queue_open.n > QUEUE_WAIT_BYTES ||
+		l->tail.n > TAIL_WAIT_BYTES ||
+		l->tail_open.n > TAIL_WAIT_BYTES))
 		(void)pthread_cond_wait(&l->moved, &l->mu);
 	if (l->is_failed || l->is_closing)
 		return fail_closed(l, err);
@@ -322,7 +351,8 @@ append_locked(struct auditlog *l, json_t *const *entries, size_t n,
 	for (size_t i = 0; i < n; i++) {
 		struct gg_error why = { 0 };
 
-		if (queue_entry(l, entries[i], time, &why) != 0) {
+		if (tile_next_entry(&openings, &opening, &why) < 0 ||
+		    queue_entry(l, entries[i], opening, time, &why) != 0) {
 			log_fail(l, &why);
 			return fail_closed(l, err);
 		}
@@ -344,6 +374,7 @@ int
 auditlog_append(struct auditlog *l, json_t *const *entries, size_t n,
     uint64_t *first_index, struct gg_error *err)
 {
+	GG_AUTO_RELEASE(buf) openings = BUF_INIT(QUEUE_MAX_BYTES);
 	size_t bytes = 0;
 	int rc;
 
@@ -351,13 +382,15 @@ auditlog_append(struct auditlog *l, json_t *const *entries, size_t n,
 		return gg_fail(err, GG_E_INPUT, "no entry to append");
 	/* What could be refused is found before anything has an index. */
 	for (size_t i = 0; i < n; i++)
-		if ((rc = try_entry(entries[i], &bytes, err)) != 0)
+		if ((rc = try_entry(entries[i], &openings, &bytes, err)) != 0)
 			return gg_wrap(err, rc, "audit entry");
-	if (bytes > QUEUE_MAX_BYTES - QUEUE_WAIT_BYTES)
+	if (bytes > QUEUE_MAX_BYTES - QUEUE_WAIT_BYTES ||
+	    openings.n > QUEUE_MAX_BYTES - QUEUE_WAIT_BYTES)
 		return gg_fail(err, GG_E_LIMIT,
 		    "%zu audit entries at once are too many", n);
 	(void)pthread_mutex_lock(&l->mu);
-	rc = append_locked(l, entries, n, first_index, err);
+	rc = append_locked(l, entries, n, buf_view(&openings), first_index,
+	    err);
 	(void)pthread_mutex_unlock(&l->mu);
 	return rc;
 }
@@ -408,47 +441,4 @@ auditlog_wait_published(struct auditlog *l, uint64_t index,
 		rc = fail_closed(l, err);
 	(void)pthread_mutex_unlock(&l->mu);
 	return rc;
-}
-
-/* Copy entry number `skip` of some records. */
-static int
-copy_record(struct view records, uint64_t skip, struct buf *out,
-    struct gg_error *err)
-{
-	struct view entry;
-
-	while (tile_next_entry(&records, &entry, NULL) == 1)
-		if (skip-- == 0) {
-			buf_addv(out, entry);
-			return buf_check(out, err);
-		}
-	return gg_fail(err, GG_E_CORRUPT, "audit entry is missing");
-}
-
-int
-auditlog_read(struct auditlog *l, uint64_t index, struct buf *out,
-    struct gg_error *err)
-{
-	GG_AUTO_RELEASE(buf) b = BUF_INIT(TILE_BUNDLE_MAX_BYTES + 1);
-	struct tile t = {
-		.is_bundle = true, .n = index / TILE_WIDTH, .width = TILE_WIDTH
-	};
-	bool is_in_memory;
-	int rc = 0;
-
-	(void)pthread_mutex_lock(&l->mu);
-	is_in_memory = index >= l->tail_first;
-	if (index >= l->durable)
-		rc = gg_fail(err, GG_E_NOTFOUND, "there is no entry %llu",
-		    (unsigned long long)index);
-	else if (is_in_memory)
-		rc = copy_record(buf_view(&l->tail), index - l->tail_first, out,
-		    err);
-	(void)pthread_mutex_unlock(&l->mu);
-	if (rc != 0 || is_in_memory)
-		return rc;
-	rc = tile_fetch(auditlog_fetch_dir, l->dir, &t, &b, err);
-	if (rc != 0)
-		return rc;
-	return copy_record(buf_view(&b), index % TILE_WIDTH, out, err);
 }

@@ -6,6 +6,7 @@
 #ifndef GITGATE_STORE_AUDITLOG_H
 #define GITGATE_STORE_AUDITLOG_H
 
+#include "audit/private.h"
 #include "audit/tile_read.h"
 #include "base/auto.h"
 #include "base/buf.h"
@@ -15,13 +16,16 @@
 #include <stdint.h>
 
 #define AUDIT_ENTRY_MAX_BYTES 65535
+/* One with its personal values put back (audit/private.h). */
+#define AUDIT_OPENED_MAX_BYTES PRIVATE_OPENED_MAX_BYTES
 
 struct auditlog;
 
 /*
  * Called after entries became durable, in index order, from the appending
- * thread: the gate keeps its query index (store_audit_add) with it. An error
- * is not fatal: the index catches up at the next start.
+ * thread, with the opened entry: the gate keeps its query index
+ * (store_audit_add) with it. An error is not fatal: the index catches up at the
+ * next start.
  */
 typedef void (*auditlog_indexer)(void *ctx, uint64_t index, const char *json,
     size_t n);
@@ -51,7 +55,8 @@ void auditlog_close(struct auditlog *l);
  * string, integer, boolean, array or object; over AUDIT_ENTRY_MAX_BYTES); any
  * other error closes the log for writing from then on (auditlog_is_writable).
  * Entries with "repository" and "ref" also get "prev", the index of the last
- * one with the same two. entry objects are borrowed and may be changed.
+ * one with the same two. Personal values are given in clear and kept apart
+ * (audit/private.h). entry objects are borrowed and are changed.
  */
 GG_MUST_USE int auditlog_append(struct auditlog *l, json_t *const *entries,
     size_t n, uint64_t *first_index, struct gg_error *err);
@@ -63,8 +68,21 @@ const char *auditlog_vkey(const struct auditlog *l);
 /* Block until the published checkpoint covers index. */
 GG_MUST_USE int auditlog_wait_published(struct auditlog *l, uint64_t index,
     struct gg_error *err);
-/* One stored entry's bytes. GG_E_NOTFOUND. */
+/* One stored entry's bytes, which are what the tree hashes: personal values
+ * are commitments in them. GG_E_NOTFOUND. */
 GG_MUST_USE int auditlog_read(struct auditlog *l, uint64_t index,
+    struct buf *out, struct gg_error *err);
+/*
+ * The same entry with its personal values put back, as all that show it or
+ * decide by it want it (at most AUDIT_OPENED_MAX_BYTES). Erased ones say so, and
+ * are named in the member "erased". GG_E_CORRUPT: an opening is not what was
+ * logged.
+ */
+GG_MUST_USE int auditlog_read_opened(struct auditlog *l, uint64_t index,
+    struct buf *out, struct gg_error *err);
+/* Its opening, {"client.addr":{"salt","value"},...}; nothing is appended where
+ * it has none (any more). GG_E_NOTFOUND: no such entry. */
+GG_MUST_USE int auditlog_read_opening(struct auditlog *l, uint64_t index,
     struct buf *out, struct gg_error *err);
 
 /*

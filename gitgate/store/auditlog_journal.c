@@ -7,7 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char magic[4] = { 'G', 'G', 'J', '1' };
+static const char magic[4] = { 'G', 'G', 'J', '2' };
+static const char old_magic[4] = { 'G', 'G', 'J', '1' };
 
 static void
 put_be(struct buf *b, uint64_t x, unsigned bytes)
@@ -51,17 +52,19 @@ journal_close(struct journal *j)
 
 static int
 frame_make(struct buf *out, uint64_t first, uint32_t n, struct view entries,
-    struct gg_error *err)
+    struct view openings, struct gg_error *err)
 {
 	unsigned char sum[DIGEST_SHA256_BYTES];
 	GG_AUTO(digest_ctx) d = digest_ctx_new();
 
 	buf_add(out, magic, sizeof(magic));
-	put_be(out, JOURNAL_INTRO_BYTES + entries.n, 4);
+	put_be(out, JOURNAL_INTRO2_BYTES + entries.n + openings.n, 4);
 	put_be(out, 0, 8);
 	put_be(out, first, 8);
 	put_be(out, n, 4);
+	put_be(out, entries.n, 4);
 	buf_addv(out, entries);
+	buf_addv(out, openings);
 	if (buf_check(out, err) != 0)
 		return gg_fail(err, GG_E_LIMIT, "audit: batch too large");
 	digest_ctx_update(d, out->p + 4, 4);
@@ -74,12 +77,12 @@ frame_make(struct buf *out, uint64_t first, uint32_t n, struct view entries,
 
 int
 journal_append(struct journal *j, uint64_t first, uint32_t n,
-    struct view entries, struct gg_error *err)
+    struct view entries, struct view openings, struct gg_error *err)
 {
 	GG_AUTO_RELEASE(buf) frame = BUF_INIT(JOURNAL_FRAME_MAX_BYTES);
 	int rc;
 
-	if ((rc = frame_make(&frame, first, n, entries, err)) != 0)
+	if ((rc = frame_make(&frame, first, n, entries, openings, err)) != 0)
 		return rc;
 	rc = FAILPOINT_FAILS("log.write") ?
 	    gg_fail(err, GG_E_SYS, "write") :
@@ -97,10 +100,9 @@ journal_append(struct journal *j, uint64_t first, uint32_t n,
 }
 
 int
-journal_trim(struct journal *j, struct gg_error *err)
+journal_trim(struct journal *j, bool durable, struct gg_error *err)
 {
-	/* Not synced: frames that come back are known to be published. */
-	if (ftruncate(j->fd, 0) != 0)
+	if (ftruncate(j->fd, 0) != 0 || (durable && fdatasync(j->fd) != 0))
 		return gg_fail(err, GG_E_SYS, "%s", j->path);
 	j->size = 0;
 	return 0;
@@ -108,13 +110,14 @@ journal_trim(struct journal *j, struct gg_error *err)
 
 int
 journal_replace(struct journal *j, uint64_t first, uint32_t n,
-    struct view entries, struct gg_error *err)
+    struct view entries, struct view openings, struct gg_error *err)
 {
 	GG_AUTO_RELEASE(buf) frame = BUF_INIT(JOURNAL_FRAME_MAX_BYTES);
 	GG_AUTO_FD fd = -1;
 	int rc;
 
-	if (n > 0 && (rc = frame_make(&frame, first, n, entries, err)) != 0)
+	if (n > 0 &&
+	    (rc = frame_make(&frame, first, n, entries, openings, err)) != 0)
 		return rc;
 	rc = file_write(j->path, buf_view(&frame), LOG_FILE_MODE, true, err);
 	if (rc != 0)
@@ -139,7 +142,8 @@ frame_at(struct view v, struct view *payload, size_t *whole)
 	size_t n;
 
 	if (v.n < JOURNAL_HEAD_BYTES + JOURNAL_INTRO_BYTES ||
-	    memcmp(v.p, magic, sizeof(magic)) != 0)
+	    (memcmp(v.p, magic, sizeof(magic)) != 0 &&
+		memcmp(v.p, old_magic, sizeof(magic)) != 0))
 		return false;
 	n = (size_t)get_be(v.p + 4, 4);
 	if (n < JOURNAL_INTRO_BYTES || n > v.n - JOURNAL_HEAD_BYTES)
@@ -168,7 +172,7 @@ has_later_frame(struct view v)
 
 	while (v.n > 1) {
 		view_skip(&v, 1);
-		at = memmem(v.p, v.n, magic, sizeof(magic));
+		at = memmem(v.p, v.n, magic, sizeof(magic) - 1);
 		if (at == NULL)
 			return false;
 		view_skip(&v, (size_t)(at - v.p));
@@ -178,14 +182,38 @@ has_later_frame(struct view v)
 	return false;
 }
 
+/*
+ * The entries and openings of a frame's payload, behind its first index and
+ * its count.
+ */
+static int
+split_payload(struct view payload, bool is_old, struct view *entries,
+    struct view *openings, struct gg_error *err)
+{
+	size_t n;
+
+	*entries = payload;
+	*openings = (struct view){ 0 };
+	view_skip(entries, JOURNAL_INTRO_BYTES);
+	if (is_old)
+		return 0;
+	n = entries->n < 4 ? SIZE_MAX : (size_t)get_be(entries->p, 4);
+	if (n > entries->n - 4)
+		return gg_fail(err, GG_E_CORRUPT, "a frame miscounts");
+	view_skip(entries, 4);
+	*openings = view_of(entries->p + n, entries->n - n);
+	entries->n = n;
+	return 0;
+}
+
 /* *next: the index expected next; UINT64_MAX before the first frame. */
 static int
-replay_frame(struct view payload, uint64_t from, uint64_t *next, journal_cb fn,
-    void *ctx, struct gg_error *err)
+replay_frame(struct view payload, bool is_old, uint64_t from, uint64_t *next,
+    journal_cb fn, void *ctx, struct gg_error *err)
 {
 	uint64_t index = get_be(payload.p, 8);
 	uint64_t end = index + get_be(payload.p + 8, 4);
-	struct view entry;
+	struct view entries, openings, entry, opening = { 0 };
 	int rc;
 
 	if (*next == UINT64_MAX ? index > from : index != *next)
@@ -193,11 +221,17 @@ replay_frame(struct view payload, uint64_t from, uint64_t *next, journal_cb fn,
 		    "the journal goes on with entry %llu where %llu is next",
 		    (unsigned long long)index,
 		    (unsigned long long)(*next == UINT64_MAX ? from : *next));
-	view_skip(&payload, JOURNAL_INTRO_BYTES);
-	for (; (rc = tile_next_entry(&payload, &entry, err)) == 1; index++)
-		if (index >= from && (rc = fn(ctx, index, entry, err)) != 0)
+	rc = split_payload(payload, is_old, &entries, &openings, err);
+	if (rc != 0)
+		return rc;
+	for (; (rc = tile_next_entry(&entries, &entry, err)) == 1; index++) {
+		if (!is_old && tile_next_entry(&openings, &opening, err) != 1)
+			break;
+		if (index >= from &&
+		    (rc = fn(ctx, index, entry, opening, err)) != 0)
 			return rc;
-	if (rc == 0 && index != end)
+	}
+	if (rc >= 0 && (index != end || entries.n != 0 || openings.n != 0))
 		rc = gg_fail(err, GG_E_CORRUPT, "a frame miscounts");
 	*next = end;
 	return rc;
@@ -218,7 +252,9 @@ journal_replay(struct journal *j, uint64_t from, journal_cb fn, void *ctx,
 	for (v = buf_view(&all); v.n > 0; view_skip(&v, whole)) {
 		if (!frame_at(v, &payload, &whole))
 			break;
-		rc = replay_frame(payload, from, &next, fn, ctx, err);
+		rc = replay_frame(payload,
+		    memcmp(v.p, old_magic, sizeof(old_magic)) == 0, from, &next,
+		    fn, ctx, err);
 		if (rc != 0)
 			return gg_wrap(err, rc, "%s", j->path);
 	}

@@ -13,6 +13,7 @@
 #include "audit/entry.h"
 #include "audit/merkle.h"
 #include "audit/note.h"
+#include "audit/private.h"
 #include "audit/tile.h"
 #include "store/auditlog.h"
 
@@ -39,13 +40,16 @@ GG_MUST_USE int prev_map_set(struct prev_map *m, const struct entry_pair *pair,
 
 /* -- the journal: auditlog_journal.c -- */
 /*
- * A frame is what one fdatasync made durable: "GGJ1", u32 length of the
+ * A frame is what one fdatasync made durable: "GGJ2", u32 length of the
  * payload, the first 8 bytes of SHA-256 over that length and the payload;
- * payload: u64 index of the first entry, u32 number of entries, and the
- * entries as in a bundle. All numbers big-endian.
+ * payload: u64 index of the first entry, u32 number of entries, u32 bytes of
+ * the entries, the entries as in a bundle, and as many openings as in a bundle
+ * of those. "GGJ1" has neither that length nor openings: frames of an older
+ * version. All numbers big-endian.
  */
 #define JOURNAL_HEAD_BYTES      16
 #define JOURNAL_INTRO_BYTES     12 /* of the payload, before the entries */
+#define JOURNAL_INTRO2_BYTES    16
 #define JOURNAL_FRAME_MAX_BYTES ((size_t)1 << 30)
 
 struct journal {
@@ -61,19 +65,21 @@ journal_open(struct journal *j, const char *dir, struct gg_error *err);
 void journal_close(struct journal *j);
 /* Write one frame and make it durable; cut back again on any error. */
 GG_MUST_USE int journal_append(struct journal *j, uint64_t first, uint32_t n,
-    struct view entries, struct gg_error *err);
-/* Forget everything: all of it is published. */
-GG_MUST_USE int journal_trim(struct journal *j, struct gg_error *err);
+    struct view entries, struct view openings, struct gg_error *err);
+/* Forget everything: all of it is published. durable: after a power cut, too
+ * (else frames that come back are known to be published). */
+GG_MUST_USE int
+journal_trim(struct journal *j, bool durable, struct gg_error *err);
 /* Replace the content by one frame (or none, n 0), by rename. */
 GG_MUST_USE int journal_replace(struct journal *j, uint64_t first, uint32_t n,
-    struct view entries, struct gg_error *err);
+    struct view entries, struct view openings, struct gg_error *err);
 /*
  * Call fn for every entry from index `from` on. Indexes must follow on each
  * other. A broken frame is cut off if nothing whole comes behind it (the crash
  * came while it was written), else GG_E_CORRUPT.
  */
 typedef int (*journal_cb)(void *ctx, uint64_t index, struct view entry,
-    struct gg_error *err);
+    struct view opening, struct gg_error *err);
 GG_MUST_USE int journal_replay(struct journal *j, uint64_t from, journal_cb fn,
     void *ctx, struct gg_error *err);
 
@@ -114,6 +120,9 @@ GG_MUST_USE int log_file_write(const char *dir, const char *path, struct view v,
 
 struct auditlog {
 	pthread_mutex_t checkpoint_mu; /* who writes the two files above */
+	/* Who writes openings' files; taken before mu. Then tail_open may lose
+	 * what is in it, and no file gets it back. */
+	pthread_mutex_t private_mu;
 	char *dir;
 	char *vkey_text;
 	int lock_fd;
@@ -138,6 +147,8 @@ struct auditlog {
 	uint64_t published; /* ... that the checkpoint covers */
 	struct buf queue;   /* records durable..queued, for the next frame */
 	struct buf tail;    /* records tail_first..durable */
+	/* The openings of both, a record for each entry. */
+	struct buf queue_open, tail_open;
 	uint64_t tail_first;
 	size_t tail_published_bytes; /* of tail, up to entry `published` */
 	bool has_leader;             /* somebody uses the journal */
@@ -156,6 +167,8 @@ struct auditlog {
 
 /* Add one record (u16 length, bytes). */
 void record_add(struct buf *b, struct view entry);
+/* The records behind the first n; nothing where there are fewer. */
+struct view records_from(struct view records, uint64_t n);
 /* Close the log for writing; keeps the first reason. mu is held. */
 void log_fail(struct auditlog *l, const struct gg_error *why);
 /* Sign and write the checkpoint of the tree as it is. */
@@ -174,5 +187,25 @@ GG_MUST_USE int log_recover(struct auditlog *l, const char *key_file,
     const char *origin, struct gg_error *err);
 /* The writer thread. arg: the log. */
 void *log_writer(void *arg);
+/* Shorten the journal to what is not published. must: even if it is not worth
+ * it, and no power cut brings the rest back. mu is held, and let go of on the
+ * way. */
+GG_MUST_USE int
+log_trim_journal(struct auditlog *l, bool must, struct gg_error *err);
+
+/* -- openings on disk: auditlog_private.c -- */
+#define LOG_PRIVATE "private" /* beside tile/, never served */
+
+/* Write the openings of entries old..size, which are in tail_open. */
+GG_MUST_USE int log_private_publish(struct auditlog *l, uint64_t old,
+    uint64_t size, struct gg_error *err);
+/* Load those of the bundle being filled, of a log of size entries, into
+ * tail_open; remove what a crash left. No thread runs yet. */
+GG_MUST_USE int
+log_private_load(struct auditlog *l, uint64_t size, struct gg_error *err);
+/* Records of bundle n below the log's directory, appended to out; nothing
+ * where it has none. GG_E_CORRUPT names the file. */
+GG_MUST_USE int private_bundle_read(const char *dir, uint64_t n,
+    struct buf *out, struct gg_error *err);
 
 #endif

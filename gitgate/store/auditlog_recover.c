@@ -195,7 +195,7 @@ scan_bundles(struct auditlog *l, uint64_t size, struct gg_error *err)
 }
 
 static int
-take_replayed(void *ctx, uint64_t index, struct view entry,
+take_replayed(void *ctx, uint64_t index, struct view entry, struct view opening,
     struct gg_error *err)
 {
 	struct auditlog *l = ctx;
@@ -204,8 +204,10 @@ take_replayed(void *ctx, uint64_t index, struct view entry,
 	if ((rc = note_entry(l, index, entry, err)) != 0)
 		return rc;
 	record_add(&l->tail, entry);
+	record_add(&l->tail_open, opening);
 	l->durable = index + 1;
-	return buf_check(&l->tail, err);
+	rc = buf_check(&l->tail, err);
+	return rc != 0 ? rc : buf_check(&l->tail_open, err);
 }
 
 static int
@@ -234,7 +236,8 @@ load_published(struct auditlog *l, struct gg_error *err)
 	l->tail_first = size / TILE_WIDTH * TILE_WIDTH;
 	buf_addv(&l->tail, buf_view(&l->tree.tail));
 	l->tail_published_bytes = l->tail.n;
-	return buf_check(&l->tail, err);
+	rc = buf_check(&l->tail, err);
+	return rc != 0 ? rc : log_private_load(l, size, err);
 }
 
 static int

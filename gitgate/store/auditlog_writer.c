@@ -74,41 +74,46 @@ static void
 drop_tail(struct auditlog *l)
 {
 	uint64_t first = l->published / TILE_WIDTH * TILE_WIDTH;
-	struct view rest = buf_view(&l->tail), entry;
-	size_t n;
+	uint64_t gone = first > l->tail_first ? first - l->tail_first : 0;
+	size_t n = l->tail.n - records_from(buf_view(&l->tail), gone).n;
 
-	while (l->tail_first < first &&
-	    tile_next_entry(&rest, &entry, NULL) == 1)
-		l->tail_first++;
-	n = l->tail.n - rest.n;
 	buf_drop(&l->tail, n);
 	l->tail_published_bytes -= n;
+	n = l->tail_open.n - records_from(buf_view(&l->tail_open), gone).n;
+	buf_drop(&l->tail_open, n);
+	l->tail_first += gone;
 }
 
-/* Take the journal from the leaders and shorten it. mu is held. */
-static int
-trim_journal(struct auditlog *l, struct gg_error *err)
+int
+log_trim_journal(struct auditlog *l, bool must, struct gg_error *err)
 {
 	GG_AUTO_RELEASE(buf) rest = BUF_INIT(l->tail.max);
-	uint64_t first = l->published;
+	GG_AUTO_RELEASE(buf) open = BUF_INIT(l->tail.max);
+	uint64_t first;
 	uint32_t n;
 	int rc;
 
-	if (l->durable != l->published && l->journal.size < JOURNAL_TRIM_BYTES)
+	if (!must && l->durable != l->published &&
+	    l->journal.size < JOURNAL_TRIM_BYTES)
 		return 0;
+	/* Take it from the leaders. */
 	l->is_journal_wanted = true;
 	while (l->has_leader)
 		(void)pthread_cond_wait(&l->moved, &l->mu);
 	l->is_journal_wanted = false;
 	l->has_leader = true;
-	n = (uint32_t)(l->durable - l->published);
+	first = l->published;
+	n = (uint32_t)(l->durable - first);
 	buf_add(&rest, l->tail.p + l->tail_published_bytes,
 	    l->tail.n - l->tail_published_bytes);
+	buf_addv(&open,
+	    records_from(buf_view(&l->tail_open), first - l->tail_first));
 	(void)pthread_mutex_unlock(&l->mu);
-	if ((rc = buf_check(&rest, err)) == 0)
-		rc = n == 0 ? journal_trim(&l->journal, err) :
+	if ((rc = buf_check(&rest, err)) == 0 &&
+	    (rc = buf_check(&open, err)) == 0)
+		rc = n == 0 ? journal_trim(&l->journal, must, err) :
 			      journal_replace(&l->journal, first, n,
-				  buf_view(&rest), err);
+				  buf_view(&rest), buf_view(&open), err);
 	(void)pthread_mutex_lock(&l->mu);
 	l->has_leader = false;
 	(void)pthread_cond_broadcast(&l->moved);
@@ -128,6 +133,9 @@ publish(struct auditlog *l, struct gg_error *err)
 	    upto - l->tail_published_bytes);
 	(void)pthread_mutex_unlock(&l->mu);
 	if ((rc = buf_check(&work, err)) == 0)
+		rc = log_private_publish(l, old, size, err);
+	FAILPOINT("log.after-private");
+	if (rc == 0)
 		rc = tree_extend(&l->tree, buf_view(&work), err);
 	FAILPOINT("log.before-checkpoint");
 	if (rc == 0)
@@ -146,7 +154,7 @@ publish(struct auditlog *l, struct gg_error *err)
 	l->tail_published_bytes = upto;
 	drop_tail(l);
 	(void)pthread_cond_broadcast(&l->moved);
-	rc = trim_journal(l, err);
+	rc = log_trim_journal(l, false, err);
 	FAILPOINT("log.after-trim");
 	return rc;
 }

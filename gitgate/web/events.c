@@ -152,14 +152,14 @@ static bool
 read_entry(const struct web_ops *ops, uint64_t index, json_t **entry,
     json_t **needs)
 {
-	GG_AUTO_RELEASE(buf) text = BUF_INIT(AUDIT_ENTRY_MAX_BYTES);
+	GG_AUTO_RELEASE(buf) text = BUF_INIT(AUDIT_OPENED_MAX_BYTES);
 	GG_AUTO_RELEASE(stored_hold) h = { 0 };
 	const char *name, *hold;
 	bool happened = true;
 	int rc;
 
 	*entry = *needs = NULL;
-	if (auditlog_read(ops->log, index, &text, NULL) != 0)
+	if (auditlog_read_opened(ops->log, index, &text, NULL) != 0)
 		return true;
 	*entry = json_loadb(text.p, text.n, JSON_ALLOW_NUL, NULL);
 	name = event_name(json_get(*entry, "type"));

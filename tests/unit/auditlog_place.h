@@ -54,10 +54,13 @@ entry(unsigned i)
 	char oid[41];
 
 	(void)snprintf(oid, sizeof(oid), "%040x", i);
-	return json_pack("{s:s, s:s, s:s+, s:s, s:b}", "type", "ref.update",
-	    "repository", "acme/app", "ref", "refs/heads/",
+	if (i % 5 == 4) /* without personal data */
+		return json_pack("{s:s, s:s}", "type", "log.start", "new", oid);
+	return json_pack("{s:s, s:s, s:s+, s:s, s:b, s:{s:o}, s:{s:s}}", "type",
+	    "ref.update", "repository", "acme/app", "ref", "refs/heads/",
 	    i % 3 == 0 ? "main" : "tr\xc3\xa4umerei", "new", oid, "forced",
-	    i % 2);
+	    i % 2, "client", "addr", json_sprintf("192.0.2.%u", i), "claimed",
+	    "agent.prompt", "tr\xc3\xa4um \xf0\x9f\x98\x80 weiter");
 }
 
 static inline int
@@ -149,6 +152,22 @@ expect_entry(struct auditlog *l, unsigned i)
 	assert_non_null(strstr(line, want));
 	(void)snprintf(want, sizeof(want), "\"seq\":%u,", i);
 	assert_non_null(strstr(line, want));
+	assert_null(strstr(line, "192.0.2."));
+	assert_null(strstr(line, "weiter"));
+	if (i % 5 == 4)
+		return;
+	{
+		GG_AUTO_RELEASE(buf) b = BUF_INIT(AUDIT_OPENED_MAX_BYTES);
+		struct gg_error err = { 0 };
+
+		if (auditlog_read_opened(l, i, &b, &err) != 0)
+			fail_msg("open %u: %s", i, err.msg);
+		(void)snprintf(want, sizeof(want), "\"addr\":\"192.0.2.%u\"",
+		    i);
+		assert_non_null(strstr(buf_str(&b), want));
+		assert_non_null(strstr(buf_str(&b), " weiter\""));
+		assert_null(strstr(buf_str(&b), "erased"));
+	}
 }
 
 #endif

@@ -58,6 +58,7 @@ entry_is_canonical_and_chained(void **state)
 	struct place *p = *state;
 	struct auditlog *l = open_log(p);
 	GG_AUTO_MEM char *one = NULL, *three = NULL;
+	GG_AUTO_RELEASE(buf) opened = BUF_INIT(AUDIT_OPENED_MAX_BYTES);
 	char time[32];
 	json_int_t prev;
 	json_t *j;
@@ -65,6 +66,7 @@ entry_is_canonical_and_chained(void **state)
 	must_append(l, 0, 4);
 	one = read_entry(l, 1);
 	three = read_entry(l, 3);
+	assert_int_equal(auditlog_read_opened(l, 1, &opened, NULL), 0);
 	auditlog_close(l);
 	/* keys sorted, compact, ASCII; no prev on a ref's first entry */
 	j = json_loads(one, 0, NULL);
@@ -74,14 +76,18 @@ entry_is_canonical_and_chained(void **state)
 	json_decref(j);
 	{
 		GG_AUTO_MEM char *want =
-		    path_f("{\"forced\":true,\"new\":\"%040x\",\"ref\":"
+		    path_f("{\"claimed\":{\"agent.prompt\":\"tr\\u00E4um "
+			   "\\uD83D\\uDE00 weiter\"},\"client\":{\"addr\":"
+			   "\"192.0.2.1\"},"
+			   "\"forced\":true,\"new\":\"%040x\",\"ref\":"
 			   "\"refs/heads/tr\\u00E4umerei\",\"repository\":"
 			   "\"acme/app\",\"seq\":1,\"time\":\"%s\",\"type\":"
 			   "\"ref.update\",\"v\":1}",
 			1U, time);
 
-		assert_string_equal(one, want);
+		assert_string_equal(buf_str(&opened), want);
 	}
+	assert_int_equal(strncmp(one, "{\"claimed\":{\"sha256\":\"", 22), 0);
 	j = json_loads(three, 0, NULL);
 	assert_int_equal(json_unpack(j, "{s:I}", "prev", &prev), 0);
 	assert_int_equal(prev, 0);
@@ -211,11 +217,13 @@ many_threads(void **state)
 }
 
 static int
-count_replayed(void *ctx, uint64_t index, struct view e, struct gg_error *err)
+count_replayed(void *ctx, uint64_t index, struct view e, struct view opening,
+    struct gg_error *err)
 {
 	uint64_t *next = ctx;
 
 	(void)err;
+	assert_true(view_eq_str(opening, index == 7 ? "" : "hidden"));
 	assert_int_equal(index, *next);
 	assert_true(view_eq_str(e, index == 7 ? "seven" : "eight"));
 	++*next;
@@ -228,18 +236,27 @@ journal_replaced(void **state)
 {
 	struct place *p = *state;
 	GG_AUTO_RELEASE(buf) old = BUF_INIT(1000), end = BUF_INIT(1000);
+	GG_AUTO_RELEASE(buf) none = BUF_INIT(10), some = BUF_INIT(10);
 	struct journal j = { .fd = -1 };
 	uint64_t next = 7;
 
 	assert_int_equal(dir_make(p->log, 0700, NULL), 0);
 	assert_int_equal(journal_open(&j, p->log, NULL), 0);
+	record_add(&none, view_str(""));
+	record_add(&some, view_str("hidden"));
 	record_add(&old, view_str("six"));
-	assert_int_equal(journal_append(&j, 6, 1, buf_view(&old), NULL), 0);
+	assert_int_equal(journal_append(&j, 6, 1, buf_view(&old),
+			     buf_view(&none), NULL),
+	    0);
 	record_add(&end, view_str("seven"));
-	assert_int_equal(journal_replace(&j, 7, 1, buf_view(&end), NULL), 0);
+	assert_int_equal(journal_replace(&j, 7, 1, buf_view(&end),
+			     buf_view(&none), NULL),
+	    0);
 	buf_clear(&end);
 	record_add(&end, view_str("eight"));
-	assert_int_equal(journal_append(&j, 8, 1, buf_view(&end), NULL), 0);
+	assert_int_equal(journal_append(&j, 8, 1, buf_view(&end),
+			     buf_view(&some), NULL),
+	    0);
 	journal_close(&j);
 	assert_int_equal(journal_open(&j, p->log, NULL), 0);
 	assert_int_equal(journal_replay(&j, 7, count_replayed, &next, NULL), 0);

@@ -166,6 +166,8 @@ journal_cut_at_every_byte(void **state)
 		set_file(&c, "journal", view_of(all.p, cut));
 		l = open_log(&c);
 		assert_int_equal(auditlog_size(l), 2 + whole);
+		for (unsigned i = 0; cut % 7 == 0 && i < 2 + whole; i++)
+			expect_entry(l, i);
 		if (cut % 50 == 0) {
 			must_append(l, 2 + whole, 1);
 			auditlog_close(l);
@@ -219,6 +221,7 @@ recover_with(const struct place *p, const struct place *done,
 {
 	struct place c = copy_place(p, "mixed");
 	struct gg_error err = { 0 };
+	struct auditlog *l;
 	char got[45];
 	uint64_t got_size = 0;
 
@@ -230,7 +233,10 @@ recover_with(const struct place *p, const struct place *done,
 				     NULL),
 		    0);
 	}
-	auditlog_close(open_log(&c));
+	l = open_log(&c);
+	for (unsigned i = 0; i < size; i++)
+		expect_entry(l, i);
+	auditlog_close(l);
 	if (verify_log(&c, &got_size, got, &err) != 0)
 		fail_msg("%zu files: %s", n, err.msg);
 	assert_int_equal(got_size, size);
@@ -241,9 +247,9 @@ recover_with(const struct place *p, const struct place *done,
 static void
 publication_stopped_anywhere(void **state)
 {
-	static const char *const files[] = { "tile/entries/000", "tile/0/000",
-		"tile/entries/001.p/4", "tile/0/001.p/4", "tile/1/000.p/1",
-		"checkpoint" };
+	static const char *const files[] = { "private/000", "private/001",
+		"tile/entries/000", "tile/0/000", "tile/entries/001.p/4",
+		"tile/0/001.p/4", "tile/1/000.p/1", "checkpoint" };
 	struct place *p = *state, done;
 	struct gg_error err = { 0 };
 	char root[45];
@@ -268,8 +274,9 @@ killed_at_each_failpoint(void **state)
 		const char *name;
 		bool is_durable;
 	} points[] = { { "log.before-journal", false },
-		{ "log.after-journal", true }, { "log.after-bundle", true },
-		{ "log.after-tile", true }, { "log.before-checkpoint", true },
+		{ "log.after-journal", true }, { "log.after-private", true },
+		{ "log.after-bundle", true }, { "log.after-tile", true },
+		{ "log.before-checkpoint", true },
 		{ "log.after-checkpoint", true }, { "log.after-trim", true } };
 	struct place *p = *state;
 	unsigned size = 0;
@@ -298,6 +305,8 @@ killed_at_each_failpoint(void **state)
 		size += points[i].is_durable ? 130 : 0;
 		l = open_log(p);
 		assert_int_equal(auditlog_size(l), size);
+		for (unsigned k = 0; k < size; k++)
+			expect_entry(l, k);
 		auditlog_close(l);
 		must_verify(p, size);
 	}
