@@ -180,9 +180,10 @@ GG_MUST_USE int cli_check_names(const char *name, const struct strv *groups,
 json_t *cli_json_strv(const struct strv *v);
 
 /* -- cmd_receipt.c: what it proves is printed; 0, or GG_E_CORRUPT -- */
-struct note_vkey;
-GG_MUST_USE int verify_receipt(const char *file, const char *entry_file,
-    const struct note_vkey *key, struct gg_error *err);
+struct tlog_policy;
+GG_MUST_USE int
+verify_receipt(const struct cli *cli, const char *file, const char *entry_file,
+    const struct tlog_policy *policy, struct gg_error *err);
 
 /* -- api.c -- */
 

@@ -1,5 +1,5 @@
 /* gitgate audit receipt; gitgate audit verify --receipt. */
-#include "cli/cli.h"
+#include "cli/audit_trust.h"
 
 #include "audit/receipt.h"
 #include "base/fd.h"
@@ -134,14 +134,42 @@ read_entry(const char *file, struct buf *out, struct gg_error *err)
 	return 0;
 }
 
+static void
+print_receipt(const struct cli *cli, const struct receipt *r,
+    const struct checkpoint *c, const struct tlog_policy *policy,
+    const struct tlog_policy_found *f, const struct buf *entry)
+{
+	char root[CHECKPOINT_ROOT_SIZE];
+	json_t *report;
+
+	checkpoint_root_base64(&c->root, root);
+	if (cli->json) {
+		report = json_pack("{s:b, s:s, s:I, s:I, s:s, s:s}", "verified",
+		    1, "origin", f->log->name, "index", (json_int_t)r->index,
+		    "size", (json_int_t)c->size, "root", root, "entry",
+		    buf_str(entry));
+		if (trust_has_witnesses(policy))
+			trust_report(policy, f, c->size, report);
+		say_json(report);
+		json_decref(report);
+		return;
+	}
+	say("verified: entry %llu of the log %s (%llu entries, root %s)\n",
+	    (unsigned long long)r->index, f->log->name,
+	    (unsigned long long)c->size, root);
+	if (trust_has_witnesses(policy))
+		trust_say(policy, f, c->size, c->size);
+	say("%s\n", buf_str(entry));
+}
+
 int
-verify_receipt(const char *file, const char *entry_file,
-    const struct note_vkey *key, struct gg_error *err)
+verify_receipt(const struct cli *cli, const char *file, const char *entry_file,
+    const struct tlog_policy *policy, struct gg_error *err)
 {
 	GG_AUTO_RELEASE(buf) text = BUF_INIT(RECEIPT_MAX_BYTES);
 	GG_AUTO_RELEASE(buf) entry = BUF_INIT(RECEIPT_MAX_BYTES);
 	GG_AUTO_RELEASE(receipt) r = { 0 };
-	char root[CHECKPOINT_ROOT_SIZE];
+	struct tlog_policy_found found;
 	struct checkpoint c;
 	int rc;
 
@@ -161,13 +189,12 @@ verify_receipt(const char *file, const char *entry_file,
 		return rc;
 	if ((rc = buf_check(&entry, err)) != 0)
 		return rc;
-	rc = receipt_verify(&r, buf_view(&entry), key, &c, err);
-	if (rc != 0)
+	if ((rc = tlog_policy_open(policy, r.checkpoint, &c, &found, err)) !=
+		0 ||
+	    (rc = receipt_verify(&r, buf_view(&entry), found.log, NULL, err)) !=
+		0 ||
+	    (rc = trust_check_quorum(policy, &found, err)) != 0)
 		return gg_wrap(err, rc, "%s", file);
-	checkpoint_root_base64(&c.root, root);
-	say("verified: entry %llu of the log %s (%llu entries, root %s)\n",
-	    (unsigned long long)r.index, key->name, (unsigned long long)c.size,
-	    root);
-	say("%s\n", buf_str(&entry));
+	print_receipt(cli, &r, &c, policy, &found, &entry);
 	return 0;
 }

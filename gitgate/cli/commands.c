@@ -245,12 +245,15 @@ const struct command cli_commands[] = {
 	    "(here), or as JSON." REMOTE,
 	    cmd_audit_receipt },
 	{ "audit verify",
-	    "--key VKEY DIR|URL | --key VKEY --receipt FILE [--entry FILE]",
-	    "Verify a whole audit log "
-	    "from its files with nothing but its public key (or a\nfile that "
-	    "holds it). Prints the checked size and root, or the first fault "
-	    "and\nexits 1. --receipt: one receipt instead, offline; prints "
-	    "the entry that it proves,\nthe one that it carries or that of "
+	    "[--key VKEY] [--policy FILE | --witness VKEY ...] "
+	    "[--since FILE] DIR|URL | --receipt FILE [--entry FILE] [--json]",
+	    "Verify a whole audit log from its files with nothing but its "
+	    "public key (or a\nfile that holds it). Prints the checked size "
+	    "and root, or the first fault and\nexits 1. --policy (C2SP "
+	    "tlog-policy) or --witness: whose cosignatures there must\nbe. "
+	    "--since: a checkpoint that was kept elsewhere, which the log "
+	    "must continue.\n--receipt: one receipt instead, offline; prints "
+	    "the entry that it proves, the one\nthat it carries or that of "
 	    "--entry.",
 	    cmd_audit_verify },
 	{ "audit rotate-key", "[--retire]",

@@ -1,3 +1,5 @@
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -28,3 +30,16 @@ def make_gate(tmp_path):
 def g(make_gate):
     """A gate over one local upstream where main is protected."""
     return make_gate(rules=[gate_module.PROTECT_MAIN])
+
+
+@pytest.fixture(scope="session")
+def maker():
+    """The program that writes a log: maker make DIRECTORY ENTRIES."""
+    path = gate_module.BIN / "tests" / "unit" / "test_auditlog"
+    if not os.access(path, os.X_OK):
+        subprocess.run(
+            ["make", "-C", gate_module.ROOT, os.path.relpath(path, gate_module.ROOT)],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+    return path

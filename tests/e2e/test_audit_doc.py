@@ -17,7 +17,7 @@ def test_commands_of_the_auditors_page(g, tmp_path):
     (tmp_path / "tests").symlink_to(ROOT / "tests")
     blocks = FENCE.findall((ROOT / "docs" / "audit.md").read_text())
     script = "".join(body for info, body in blocks if info == "sh run")
-    assert script.count("gitgate audit ") == 5 and "tlog_verify.py" in script
+    assert script.count("gitgate audit ") == 6 and "tlog_verify.py" in script
     for was, now in (("https://gate.example.com", g.url), ("/var/backups/gitgate/log", str(g.state / "log"))):
         assert was in script
         script = script.replace(was, now)
@@ -25,7 +25,7 @@ def test_commands_of_the_auditors_page(g, tmp_path):
 
     p = subprocess.run(["sh", "-eu", "-c", script], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
     assert p.returncode == 0, p.stderr
-    assert p.stdout.count("verified") == 3 and '"verdict":"allow"' in re.sub(r"\s", "", p.stdout)
+    assert p.stdout.count("verified") == 4 and '"verdict":"allow"' in re.sub(r"\s", "", p.stdout)
     # and they can fail: one byte of one entry
     g.stop()
     size = int((g.state / "log" / "checkpoint").read_text().split("\n")[1])

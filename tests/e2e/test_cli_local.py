@@ -353,7 +353,7 @@ def test_audit_query_reads_the_local_index(box):
 
 
 def test_audit_verify_of_nothing(box):
-    key = "gate+00000000+AAAA"
+    key = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"
     for where in (box.dir + "/none", box.dir, box.config):
         r = box.run("audit", "verify", "--key", key, where)
         assert r.returncode == 1, where
@@ -612,6 +612,6 @@ def test_audit_query_prefers_what_is_on_the_command_line(box, gate):
 
 def test_audit_verify_sends_no_token_elsewhere(box, gate):
     other = {"GITGATE_URL": "http://127.0.0.1:1", "GITGATE_TOKEN": "ggt_secret"}
-    r = box.run("audit", "verify", "--key", "g+00000000+AAAA", gate.url, env=other)
+    r = box.run("audit", "verify", "--key", "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k", gate.url, env=other)
     assert r.returncode == 1
     assert all(s[2] is None for s in gate.seen)

@@ -8,10 +8,6 @@ import pytest
 
 import tlog_verify
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BUILD = os.environ.get("GITGATE_BUILD", os.path.join(TOP, "build"))
-MAKER = os.path.join(BUILD, "tests", "unit", "test_auditlog")
-
 VKEY = (
     "example.com/log/testdata+33d7b496+"
     "AeHTu4Q3hEIMHNqc6fASMsq3rKNx280NI+oO5xCFkkSx"
@@ -22,17 +18,6 @@ CHECKPOINT = (
     "\u2014 example.com/log/testdata M9e0lvAQRtH832pk2RTbeSeZMkp4FZSdJYFBUjO5S"
     "KxuRbywPUF3cx+HUrb50kjd3rUWW/fj53Wj1dwcwh9bGQnqVAg=\n"
 )
-
-
-@pytest.fixture(scope="session")
-def maker():
-    if not os.access(MAKER, os.X_OK):
-        subprocess.run(
-            ["make", "-C", TOP, os.path.relpath(MAKER, TOP)],
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
-    return MAKER
 
 
 @pytest.fixture
@@ -127,7 +112,7 @@ def test_a_flipped_bit_names_its_file(make_log, name):
 
 def test_as_a_program(make_log):
     log, vkey = make_log(5)
-    script = os.path.join(TOP, "tests", "e2e", "tlog_verify.py")
+    script = tlog_verify.__file__
     done = subprocess.run([script, vkey, log], capture_output=True, text=True)
     assert done.returncode == 0
     assert done.stdout.split()[0] == "5"

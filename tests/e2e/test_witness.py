@@ -1,5 +1,6 @@
 """Witnesses of the audit log: who sign it, and who find out that it was cut."""
 
+import json
 import shutil
 import time
 
@@ -96,7 +97,7 @@ def all_signed(g):
     return note.count("\u2014 example.com/w") == 2 and published(g) == note and note
 
 
-def test_checkpoints_are_cosigned(make_gate, witnesses):
+def test_checkpoints_are_cosigned(make_gate, witnesses, tmp_path):
     g = begin(make_gate, witnesses)
     introduce(g, witnesses)
     bot = g.token("bot", "agents")
@@ -119,6 +120,16 @@ def test_checkpoints_are_cosigned(make_gate, witnesses):
     receipt = g.api("GET", "/audit/0/receipt", audrey).text
     assert check_cosignature(receipt.partition("\n\n")[2], witnesses[0].vkey)
     tlog_verify.verify_receipt(receipt.encode(), vkey(g))
+    file = tmp_path / "receipt"
+    file.write_text(receipt)
+    both = [x for w in witnesses for x in ("--witness", w.vkey)]
+    p = g.cli("audit", "verify", "--key", vkey(g), *both, "--receipt", file)
+    assert p.stdout.startswith("verified: entry 0 of the log ") and p.stdout.count("cosigned: ") == 2
+    said = json.loads(g.cli("audit", "verify", "--key", vkey(g), *both, "--json", "--receipt", file).stdout)
+    assert said["index"] == 0 and len(said["cosigned"]["by"]) == 2 and json.loads(said["entry"])["seq"] == 0
+    file.write_text("".join(line for line in receipt.splitlines(keepends=True) if " example.com/w1 " not in line))
+    p = g.cli("audit", "verify", "--key", vkey(g), *both, "--json", "--receipt", file, check=False)
+    assert p.returncode == 1 and "not by example.com/w1" in p.stderr and json.loads(p.stdout)["verified"] is False
     metrics = http("GET", g.url + "/metrics").text
     assert "gitgate_witnesses_forked 0" in metrics and "gitgate_witness_age_seconds" in metrics
 

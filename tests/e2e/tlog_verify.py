@@ -2,16 +2,19 @@
 """Verify a gitgate audit log with nothing but its files and its public key.
 
 Written from the specifications alone (RFC 6962, RFC 8032, C2SP signed-note,
-tlog-checkpoint and tlog-tiles, docs/formats.md), so that it shares no line
+tlog-checkpoint, tlog-tiles, tlog-proof and tlog-cosignature, docs/formats.md), so that it shares no line
 with the program that wrote the log. Only the standard library is used.
 
-    tlog_verify.py VKEY DIRECTORY
-    tlog_verify.py --receipt VKEY FILE
+    tlog_verify.py [--witness VKEY]... [--since FILE] VKEY DIRECTORY
+    tlog_verify.py [--witness VKEY]... --receipt VKEY FILE
 
 prints the size and root that were checked, or the first fault (status 1).
+Every witness that is named must have cosigned the checkpoint; --since names a
+checkpoint that was kept elsewhere, which the log must continue.
 As a module: verify(directory, vkey) -> (size, root_base64), or LogError.
 """
 
+import argparse
 import base64
 import binascii
 import hashlib
@@ -111,12 +114,12 @@ def unbase64(text):
     return raw if base64.b64encode(raw).decode() == text else None
 
 
-def parse_vkey(vkey):
-    """(name, id, 32 bytes) of "name+hex+base64"."""
+def parse_vkey(vkey, kind=1):
+    """(name, id, 32 bytes) of "name+hex+base64"; kind 4: of a witness."""
     parts = vkey.split("+", 2)
     raw = unbase64(parts[2]) if len(parts) == 3 else None
-    if raw is None or len(raw) != 33 or raw[0] != 1:
-        raise LogError("the verifier key is not an Ed25519 one")
+    if raw is None or len(raw) != 33 or raw[0] != kind:
+        raise LogError("the verifier key is not an Ed25519 one of its kind")
     name = parts[0]
     key_id = hashlib.sha256(name.encode() + b"\n" + raw).digest()[:4]
     if not name or key_id.hex() != parts[1].lower():
@@ -124,27 +127,50 @@ def parse_vkey(vkey):
     return name, key_id, raw[1:]
 
 
-def open_checkpoint(note, vkey):
-    """(size, root) of a note that the key has signed."""
-    name, key_id, public = parse_vkey(vkey)
+def signatures(note, name, key_id):
+    """(text, what lines of this key carry behind the key's id)"""
     text, gap, tail = note.rpartition(b"\n\n")
     if not gap or not tail.endswith(b"\n"):
         raise LogError("checkpoint: not a signed note")
-    text += b"\n"
-    found = False
+    found = []
     for line in tail[:-1].split(b"\n"):
         match = re.fullmatch("\u2014 ([^ +]+) ([A-Za-z0-9+/=]+)".encode(), line)
         raw = match and unbase64(match[2].decode())
         if not raw or len(raw) <= 4:
             raise LogError("checkpoint: a bad signature line")
-        if match[1] != name.encode() or raw[:4] != key_id:
-            continue
-        if not ed25519_verify(public, text, raw[4:]):
-            raise LogError("checkpoint: the signature is wrong")
-        found = True
+        if match[1] == name.encode() and raw[:4] == key_id:
+            found.append(raw[4:])
+    return text + b"\n", found
+
+
+def open_checkpoint(note, vkey):
+    """(size, root) of a note that the key has signed."""
+    name, key_id, public = parse_vkey(vkey)
+    text, found = signatures(note, name, key_id)
+    if not all(ed25519_verify(public, text, raw) for raw in found):
+        raise LogError("checkpoint: the signature is wrong")
     if not found:
         raise LogError("checkpoint: not signed with this key")
     return parse_checkpoint(text, name)
+
+
+def cosigned_at(note, vkey):
+    """When the witness with this key cosigned a note (seconds), or None."""
+    name, key_id, public = parse_vkey(vkey, kind=4)
+    text, found = signatures(note, name, key_id)
+    when = None
+    for raw in found:
+        when = int.from_bytes(raw[:8], "big")
+        message = b"cosignature/v1\ntime %d\n" % when + text
+        if len(raw) != 72 or not ed25519_verify(public, message, raw[8:]):
+            raise LogError("checkpoint: the cosignature of %s is wrong" % name)
+    return when
+
+
+def check_witnesses(note, witnesses):
+    for vkey in witnesses:
+        if cosigned_at(note, vkey) is None:
+            raise LogError("checkpoint: not cosigned by " + vkey.split("+")[0])
 
 
 def parse_checkpoint(text, name):
@@ -317,9 +343,11 @@ class Checker:
     are not); level -1 is an entry that breaks a rule of the log.
     """
 
-    def __init__(self, directory, size):
+    def __init__(self, directory, size, old_size=0):
         self.directory = directory
         self.size = size
+        self.old_size = old_size
+        self.old_root = None  # of the first old_size entries
         self.edge = Edge()
         self.levels = [[]]
         self.tile_n = [0]
@@ -365,6 +393,8 @@ class Checker:
                     self.faults.append((first + i, -1, text, text))
                 leaf = leaf_hash(raw)
                 self.edge.add(leaf)
+                if first + i + 1 == self.old_size:
+                    self.old_root = self.edge.root()
                 self.push(0, leaf)
         for level in range(len(self.levels)):
             self.compare(level)
@@ -382,19 +412,27 @@ class Checker:
             raise LogError("checkpoint: not the root of the entries")
 
 
-def verify(directory, vkey):
+def verify(directory, vkey, witnesses=(), since=None):
     """Check everything; (size, root in base64), or LogError."""
     parse_vkey(vkey)
     note = read_file(directory, "checkpoint")
     if note is None:
         raise LogError("checkpoint is missing")
+    old_size, old_root = 0, None
     try:
         size, root = open_checkpoint(note, vkey)
+        check_witnesses(note, witnesses)
+        if since is not None:
+            old_size, old_root = open_checkpoint(since, vkey)
     except UnicodeDecodeError:
         raise LogError("checkpoint: not UTF-8") from None
-    checker = Checker(directory, size)
+    if old_size > size:
+        raise LogError("forked: it had %d entries, and now %d" % (old_size, size))
+    checker = Checker(directory, size, old_size)
     checker.run()
     checker.judge(root)
+    if old_size > 0 and checker.old_root != old_root:
+        raise LogError("forked: the first %d entries were others" % old_size)
     return size, base64.b64encode(root).decode()
 
 
@@ -417,6 +455,33 @@ def inclusion_root(index, size, leaf, proof):
             acc = node_hash(acc, p)
         fn, sn = fn >> 1, sn >> 1
     return acc if sn == 0 else None
+
+
+def consistent(old, old_root, size, root, proof):
+    """Does a proof (RFC 9162 section 2.1.4.2) join these two trees?"""
+    if old == 0 or old > size:
+        return old == 0 and not proof
+    if old == size:
+        return not proof and old_root == root
+    if old & (old - 1) == 0:
+        proof = [old_root] + proof
+    if not proof:
+        return False
+    fn, sn = old - 1, size - 1
+    while fn & 1:
+        fn, sn = fn >> 1, sn >> 1
+    fr = sr = proof[0]
+    for c in proof[1:]:
+        if sn == 0:
+            return False
+        if fn & 1 or fn == sn:
+            fr, sr = node_hash(c, fr), node_hash(c, sr)
+            while not fn & 1 and fn != 0:
+                fn, sn = fn >> 1, sn >> 1
+        else:
+            sr = node_hash(sr, c)
+        fn, sn = fn >> 1, sn >> 1
+    return sn == 0 and fr == old_root and sr == root
 
 
 def verify_receipt(text, vkey, entry=None):
@@ -444,25 +509,29 @@ def verify_receipt(text, vkey, entry=None):
 
 
 def main(argv):
-    if len(argv) == 4 and argv[1] == "--receipt":
-        try:
-            with open(argv[3], "rb") as f:
-                index, entry = verify_receipt(f.read(), argv[2])
-        except (LogError, UnicodeDecodeError) as e:
-            print(e, file=sys.stderr)
-            return 1
-        print(index, entry.decode("ascii"))
-        return 0
-    if len(argv) != 3:
-        print("usage: tlog_verify.py VKEY DIRECTORY", file=sys.stderr)
-        print("       tlog_verify.py --receipt VKEY FILE", file=sys.stderr)
-        return 2
+    usage = argparse.ArgumentParser(description="Verify a gitgate audit log.")
+    usage.add_argument("--witness", action="append", default=[], metavar="VKEY")
+    usage.add_argument("--since", metavar="FILE")
+    usage.add_argument("--receipt", action="store_true")
+    usage.add_argument("vkey")
+    usage.add_argument("where", metavar="DIRECTORY|FILE")
+    o = usage.parse_args(argv[1:])
     try:
-        size, root = verify(argv[2], argv[1])
-    except LogError as e:
+        if o.receipt:
+            with open(o.where, "rb") as f:
+                text = f.read()
+            index, entry = verify_receipt(text, o.vkey)
+            check_witnesses(text.partition(b"\n\n")[2], o.witness)
+            print(index, entry.decode("ascii"))
+            return 0
+        since = None
+        if o.since is not None:
+            with open(o.since, "rb") as f:
+                since = f.read()
+        print(*verify(o.where, o.vkey, o.witness, since))
+    except (LogError, UnicodeDecodeError) as e:
         print(e, file=sys.stderr)
         return 1
-    print(size, root)
     return 0
 
 

@@ -29,33 +29,6 @@ def ed25519_sign(seed, message):
     return public, big_r + ((r + k * a) % t.ORDER).to_bytes(32, "little")
 
 
-def consistent(old, old_root, size, root, proof):
-    """RFC 9162 section 2.1.4.2."""
-    if old == 0:
-        return not proof
-    if old == size:
-        return not proof and old_root == root
-    if old & (old - 1) == 0:
-        proof = [old_root] + proof
-    if not proof:
-        return False
-    fn, sn = old - 1, size - 1
-    while fn & 1:
-        fn, sn = fn >> 1, sn >> 1
-    fr = sr = proof[0]
-    for c in proof[1:]:
-        if sn == 0:
-            return False
-        if fn & 1 or fn == sn:
-            fr, sr = t.node_hash(c, fr), t.node_hash(c, sr)
-            while not fn & 1 and fn != 0:
-                fn, sn = fn >> 1, sn >> 1
-        else:
-            sr = t.node_hash(sr, c)
-        fn, sn = fn >> 1, sn >> 1
-    return sn == 0 and fr == old_root and sr == root
-
-
 class Witness:
     def __init__(self, logs=(), name="example.com/witness", seed=b"w" * 32, port=0):
         self.name, self.seed = name, seed
@@ -118,7 +91,7 @@ class Witness:
             return 400, b"old is too large\n", plain
         if old != known:
             return 409, b"%d\n" % known, "text/x.tlog.size"
-        if not consistent(old, known_root, size, root, proof):
+        if not t.consistent(old, known_root, size, root, proof):
             return 422, b"not consistent\n", plain
         self.seen[origin] = (size, root)
         return 200, self.cosign(text), plain
@@ -132,16 +105,4 @@ class Witness:
 
 def check_cosignature(note, vkey):
     """The time at which the witness with this key signed the checkpoint; None."""
-    name, hex_id, key = vkey.split("+", 2)
-    public = base64.b64decode(key)[1:]
-    text, _, tail = note.rpartition("\n\n")
-    for line in tail.split("\n")[:-1]:
-        _, who, sig = line.split(" ")
-        raw = base64.b64decode(sig, validate=True)
-        if who != name or raw[:4].hex() != hex_id:
-            continue
-        when = int.from_bytes(raw[4:12], "big")
-        message = f"cosignature/v1\ntime {when}\n{text}\n".encode()
-        assert t.ed25519_verify(public, message, raw[12:])
-        return when
-    return None
+    return t.cosigned_at(note.encode(), vkey)
