@@ -624,7 +624,7 @@ hold_entry_is_true(const json_t *entry, const struct stored_hold *h)
 
 	if (json_is_true(json_object_get(entry, "void")))
 		return false;
-	if (strcmp(type, "hold.opened") == 0)
+	if (strcmp(type, "hold.opened") == 0 || strcmp(type, "hold.seen") == 0)
 		return true; /* it is there */
 	if (strcmp(type, "hold.closed") == 0)
 		return strcmp(hold_state_name(h->state),

@@ -378,6 +378,7 @@ hold_page(struct web_call *c)
 	title = path_f("%s: %s", hold_state_name(h.state), h.repository);
 	page_begin(c, &b, title, "Holds");
 	hold_body(c, &b, &h, &p);
+	hold_note_seen(c, &h);
 	page_reply(c, 200, &b);
 }
 

@@ -229,6 +229,10 @@ event_words(struct buf *b, const json_t *e)
 		rules(b, e);
 	} else if (strcmp(type, "hold.opened") == 0) {
 		html_lit(b, "held for approval");
+	} else if (strcmp(type, "hold.seen") == 0) {
+		html_lit(b, "first seen by <strong>");
+		html_texts(b, json_get(e, "reviewer"));
+		html_lit(b, "</strong>");
 	} else if (strcmp(type, "hold.review") == 0) {
 		reviewed(b, e);
 	} else if (strcmp(type, "hold.closed") == 0) {

@@ -1,4 +1,5 @@
 /* What happened to a push and when, from its record and its hold. */
+#include "base/clock.h"
 #include "web/web_priv.h"
 
 #include <stdlib.h>
@@ -78,6 +79,27 @@ add_keep(void *ctx, const struct stored_keep *k)
 	return 0;
 }
 
+/* At most so many who looked; a push has few reviewers. */
+#define SEEN_MOST 100
+
+static int
+add_seen(void *ctx, uint64_t index, const char *text)
+{
+	struct moments *m = ctx;
+	json_t *e = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	int64_t ms = 0;
+	json_t *o;
+
+	(void)index;
+	if (clock_parse(view_str(json_get(e, "time")), &ms, NULL) == 0) {
+		o = add(m, ms, "seen");
+		json_object_set_new(o, "who",
+		    json_text(json_get(e, "reviewer")));
+	}
+	json_decref(e);
+	return 0;
+}
+
 static int
 by_time(const void *a, const void *b)
 {
@@ -93,14 +115,22 @@ json_timeline(const struct web_call *c, const struct stored_push *p)
 {
 	GG_AUTO_RELEASE(stored_hold) h = { 0 };
 	struct moments m = { 0 };
+	struct audit_query seen = { .type = "hold.seen",
+		.push = p->id,
+		.limit = SEEN_MOST,
+		.oldest_first = true };
 	json_t *list = json_array(), *o;
 	const char *said = json_get(p->outcome, "message");
+	uint64_t next;
 
 	(void)add(&m, p->created_ms, "begun");
 	add_timings(&m, p->request);
 	(void)add(&m, p->decided_ms, "decided");
-	if (store_hold_of_push(c->ops->store, p->id, &h, NULL) == 0)
+	if (store_hold_of_push(c->ops->store, p->id, &h, NULL) == 0) {
 		add_hold(&m, &h);
+		(void)!store_audit_query(c->ops->store, &seen, add_seen, &m,
+		    &next, NULL);
+	}
 	add_timings(&m, p->outcome); /* of a held push's forward */
 	o = add(&m, p->done_ms, "done");
 	json_object_set_new(o, "state", json_string(push_state_name(p->state)));

@@ -209,6 +209,8 @@ void saml_metadata_page(struct web_call *c);
 void root_page(struct web_call *c);
 void holds_page(struct web_call *c);
 void hold_page(struct web_call *c);
+/* hold_seen.c: who may decide on it looks at it; the first time is logged. */
+void hold_note_seen(const struct web_call *c, const struct stored_hold *h);
 void hold_act(struct web_call *c);
 void hold_file(struct web_call *c);
 void hold_image(struct web_call *c);

@@ -1,11 +1,15 @@
 """Somebody tries to make the log, or what is shown of it, say something else."""
 
+import concurrent.futures
 import json
 import sqlite3
 import subprocess
 
 import pytest
 from gate import PROTECT_MAIN, hold_id, until
+from websession import Browserless
+
+PASSWORD = "correct horse battery"
 
 NO_KEYS = {"name": "no-keys", "when": {"paths": ["keys/**"]}, "then": "deny", "message": "Keys do not belong here."}
 
@@ -142,3 +146,36 @@ def test_checkout_says_why_there_is_nothing(watched, tmp_path):
     until("it is removed", lambda: not (g.state / "pushes" / denied).exists(), log=g.log)
     p = g.cli("pushes", "checkout", denied, tmp_path / "out", check=False)
     assert p.returncode == 1 and "was removed (retention)" in p.stderr
+
+
+def test_when_a_reviewer_first_looked(watched):
+    """Once for each who may decide, while it may be decided; nobody else's
+    look is told, nor a program's."""
+    g = watched
+    for name, groups in (("bea", ["maintainers"]), ("carl", ["maintainers"]), ("dan", ["agents"])):
+        g.user(name, PASSWORD, *groups)
+    g.work.run("checkout", "-q", "main")
+    g.work.commit({"a": "1\n"})
+    hold = hold_id(g.work.push("main", ok=False))
+    push = push_id(g, g.bot)
+    bea, carl, dan = (Browserless(g, name, PASSWORD) for name in ("bea", "carl", "dan"))
+    page = f"/-/holds/{hold}"
+    g.hold(hold, g.ann)  # by the API
+    for b in (bea, dan, bea):
+        assert b.get(page).status == 200
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        assert {a.status for a in pool.map(lambda _: carl.get(page), range(4))} == {200}
+    line = lambda: g.api("GET", f"/pushes/{push}", g.bot).json["timeline"]
+    seen = lambda: [m["who"] for m in line() if m["event"] == "seen"]
+    assert seen() == ["bea", "carl"]
+    assert g.review(hold, g.ann).status == 200
+    g.wait_hold(hold, g.ann, "forwarded")
+    g.user("emil", PASSWORD, "maintainers")
+    late = Browserless(g, "emil", PASSWORD)
+    assert late.get(page).status == 200  # it is decided: nobody looks at what is asked
+    assert seen() == ["bea", "carl"]
+    order = [m["event"] for m in line() if m["event"] in ("held", "seen", "approved", "answered")]
+    assert order == ["held", "seen", "seen", "approved", "answered"]
+    entries = g.audit(g.olga, type="hold.seen")
+    assert [(e["reviewer"], e["hold"], e["push"]) for e in entries] == [("bea", hold, push), ("carl", hold, push)]
+    assert late.get(f"/-/pushes/{push}").text.count("first seen by") == 2
