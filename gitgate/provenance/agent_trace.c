@@ -269,7 +269,7 @@ take_record(struct reading *r, const struct document *d, const json_t *j)
 	size_t i;
 
 	if (t.wrong != NULL ||
-	    (t.record = record_add(r, d, "agent-trace")) == NULL)
+	    (t.record = reading_add(r, d, "agent-trace")) == NULL)
 		return t.wrong;
 	put_key(&t, j);
 	if (!put_text(t.record, "tool",
@@ -375,7 +375,7 @@ read_agent_trace(struct reading *r, const struct document *d)
 		take_text(r, d, view_of(d->text, d->n), 1, &f);
 	if (f.n == 0 && (json_array_size(r->out) > before || !d->cut))
 		return;
-	if ((record = record_add(r, d, "agent-trace")) == NULL)
+	if ((record = reading_add(r, d, "agent-trace")) == NULL)
 		return;
 	if (f.n == 0)
 		record_unreadable(record, "the file is too large");

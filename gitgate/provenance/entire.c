@@ -171,7 +171,7 @@ take_document(json_t *record, const struct document *d)
 void
 read_entire(struct reading *r, const struct document *d, size_t n)
 {
-	json_t *record = record_add(r, d, "entire");
+	json_t *record = reading_add(r, d, "entire");
 	char key[64];
 
 	if (record == NULL)

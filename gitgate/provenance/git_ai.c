@@ -266,7 +266,7 @@ take_lines(struct note *n, struct view lines)
 void
 read_git_ai(struct reading *r, const struct document *d)
 {
-	struct note n = { .r = r, .record = record_add(r, d, "git-ai") };
+	struct note n = { .r = r, .record = reading_add(r, d, "git-ai") };
 	struct view before, behind;
 	bool whole;
 

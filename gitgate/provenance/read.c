@@ -18,7 +18,7 @@ record_cut(json_t *record)
 }
 
 json_t *
-record_add(struct reading *r, const struct document *d, const char *source)
+reading_add(struct reading *r, const struct document *d, const char *source)
 {
 	size_t n = json_array_size(r->out);
 	json_t *record;

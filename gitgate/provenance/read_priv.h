@@ -14,7 +14,7 @@ struct reading {
 
 /* Add a record; borrowed. NULL where there are enough (the last one says so). */
 json_t *
-record_add(struct reading *r, const struct document *d, const char *source);
+reading_add(struct reading *r, const struct document *d, const char *source);
 /* "commit:" and the id, in lower case. False when it is none. */
 bool record_key_commit(json_t *record, struct view hex);
 void record_cut(json_t *record);
