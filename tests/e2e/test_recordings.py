@@ -181,6 +181,8 @@ def test_refused_before_policy_has_nothing_to_replay(make_gate):
     (work.path / "r").write_bytes(b"".join(hashlib.sha256(bytes([i])).digest() for i in range(200)))
     work.commit()
     work.push("big", ok=False)
+    # the client may have its answer before the record is there
+    until("it is recorded", lambda: g.api("GET", "/pushes", bot).json["pushes"])
     p = g.cli("pushes", "replay", push_id(g, bot), check=False)
     assert p.returncode == 1 and p.stdout == ""
 
