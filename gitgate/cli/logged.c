@@ -82,7 +82,7 @@ static int
 take(void *ctx, uint64_t index, const char *copy)
 {
 	struct reading *r = ctx;
-	GG_AUTO_RELEASE(buf) text = BUF_INIT(AUDIT_ENTRY_MAX_BYTES);
+	GG_AUTO_RELEASE(buf) text = BUF_INIT(AUDIT_OPENED_MAX_BYTES);
 	json_t *e;
 	int rc = auditlog_read_dir(r->dir, index, &text, r->err);
 

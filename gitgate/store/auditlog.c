@@ -20,7 +20,7 @@
 #define TRIAL_COUNT INT64_MAX
 
 void
-record_add(struct buf *b, struct view entry)
+log_record_add(struct buf *b, struct view entry)
 {
 	if (entry.n > TILE_ENTRY_MAX_BYTES)
 		gg_die("audit entry of %zu bytes", entry.n);
@@ -223,7 +223,7 @@ try_entry(json_t *e, struct buf *openings, size_t *bytes, struct gg_error *err)
 	if (rc != 0 || (rc = private_seal(e, &opening, err)) != 0 ||
 	    (rc = entry_encode(e, &out, err)) != 0)
 		return rc;
-	record_add(openings, buf_view(&opening));
+	log_record_add(openings, buf_view(&opening));
 	*bytes += out.n + 2;
 	return buf_check(openings, err);
 }
@@ -248,8 +248,8 @@ queue_entry(struct auditlog *l, json_t *e, struct view opening,
 		rc = prev_map_set(&l->prev, &pair, l->queued, err);
 	if (rc != 0)
 		return rc;
-	record_add(&l->queue, buf_view(&line));
-	record_add(&l->queue_open, opening);
+	log_record_add(&l->queue, buf_view(&line));
+	log_record_add(&l->queue_open, opening);
 	if ((rc = buf_check(&l->queue, err)) != 0 ||
 	    (rc = buf_check(&l->queue_open, err)) != 0)
 		return rc;

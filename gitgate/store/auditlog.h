@@ -115,8 +115,8 @@ typedef tile_source auditlog_fetch;
 GG_MUST_USE int auditlog_verify(auditlog_fetch fetch, void *ctx,
     const char *vkey, uint64_t *size, char root_b64[45], struct gg_error *err);
 /*
- * One entry's bytes from the files of a log that may be in use, as they are:
- * nothing is verified. GG_E_NOTFOUND: it is not in the tiles (yet).
+ * One entry, opened, from the files of a log that may be in use: that it is in
+ * the tree is not verified. GG_E_NOTFOUND: it is not in the tiles (yet).
  */
 GG_MUST_USE int auditlog_read_dir(const char *dir, uint64_t index,
     struct buf *out, struct gg_error *err);

@@ -166,7 +166,7 @@ struct auditlog {
 };
 
 /* Add one record (u16 length, bytes). */
-void record_add(struct buf *b, struct view entry);
+void log_record_add(struct buf *b, struct view entry);
 /* The records behind the first n; nothing where there are fewer. */
 struct view records_from(struct view records, uint64_t n);
 /* Close the log for writing; keeps the first reason. mu is held. */

@@ -165,7 +165,7 @@ log_private_load(struct auditlog *l, uint64_t size, struct gg_error *err)
 		 * there are more where a crash came before the checkpoint. */
 		if (tile_next_entry(&rest, &one, NULL) != 1)
 			one = (struct view){ 0 };
-		record_add(&l->tail_open, one);
+		log_record_add(&l->tail_open, one);
 	}
 	return buf_check(&l->tail_open, err);
 }

@@ -50,15 +50,17 @@ read_tail(struct auditlog *l, uint64_t index, struct buf *entry,
 	return rc;
 }
 
+/* From a bundle of that many entries. */
 static int
-read_file(struct auditlog *l, uint64_t index, struct buf *out,
+read_file(const char *dir, uint64_t index, unsigned width, struct buf *out,
     struct gg_error *err)
 {
 	GG_AUTO_RELEASE(buf) b = BUF_INIT(TILE_BUNDLE_MAX_BYTES + 1);
 	struct tile t = {
-		.is_bundle = true, .n = index / TILE_WIDTH, .width = TILE_WIDTH
+		.is_bundle = true, .n = index / TILE_WIDTH, .width = width
 	};
-	int rc = tile_fetch(auditlog_fetch_dir, l->dir, &t, &b, err);
+	int rc = tile_fetch(auditlog_fetch_dir, (void *)(uintptr_t)dir, &t, &b,
+	    err);
 
 	if (rc != 0)
 		return rc;
@@ -66,12 +68,12 @@ read_file(struct auditlog *l, uint64_t index, struct buf *out,
 }
 
 static int
-read_private(struct auditlog *l, uint64_t index, struct buf *out,
+read_private(const char *dir, uint64_t index, struct buf *out,
     struct gg_error *err)
 {
 	GG_AUTO_RELEASE(buf) b = BUF_INIT(PRIVATE_BUNDLE_MAX_BYTES);
 	struct view rest, one;
-	int rc = private_bundle_read(l->dir, index / TILE_WIDTH, &b, err);
+	int rc = private_bundle_read(dir, index / TILE_WIDTH, &b, err);
 
 	if (rc != 0)
 		return rc;
@@ -88,7 +90,9 @@ auditlog_read(struct auditlog *l, uint64_t index, struct buf *out,
 	bool found;
 	int rc = read_tail(l, index, out, NULL, &found, err);
 
-	return rc != 0 || found ? rc : read_file(l, index, out, err);
+	return rc != 0 || found ?
+	    rc :
+	    read_file(l->dir, index, TILE_WIDTH, out, err);
 }
 
 int
@@ -98,7 +102,7 @@ auditlog_read_opening(struct auditlog *l, uint64_t index, struct buf *out,
 	bool found;
 	int rc = read_tail(l, index, NULL, out, &found, err);
 
-	return rc != 0 || found ? rc : read_private(l, index, out, err);
+	return rc != 0 || found ? rc : read_private(l->dir, index, out, err);
 }
 
 int
@@ -110,9 +114,53 @@ auditlog_read_opened(struct auditlog *l, uint64_t index, struct buf *out,
 	bool found;
 	int rc = read_tail(l, index, &entry, &opening, &found, err);
 
-	if (rc == 0 && !found && (rc = read_file(l, index, &entry, err)) == 0)
-		rc = read_private(l, index, &opening, err);
+	if (rc == 0 && !found &&
+	    (rc = read_file(l->dir, index, TILE_WIDTH, &entry, err)) == 0)
+		rc = read_private(l->dir, index, &opening, err);
 	if (rc != 0)
+		return rc;
+	rc = private_open_text(buf_view(&entry), buf_view(&opening), out, err);
+	return rc == 0 ?
+	    0 :
+	    gg_wrap(err, rc, "entry %llu", (unsigned long long)index);
+}
+
+static int
+published_size(const char *dir, uint64_t *size, struct gg_error *err)
+{
+	GG_AUTO_RELEASE(buf) b = BUF_INIT(NOTE_MAX_BYTES);
+	struct checkpoint c;
+	struct note n;
+	int rc;
+
+	rc = auditlog_fetch_dir((void *)(uintptr_t)dir, LOG_CHECKPOINT, &b,
+	    err);
+	if (rc != 0 || (rc = note_parse(buf_view(&b), &n, err)) != 0 ||
+	    (rc = checkpoint_parse(n.text, &c, err)) != 0)
+		return gg_wrap(err, rc, "%s/" LOG_CHECKPOINT, dir);
+	*size = c.size;
+	return 0;
+}
+
+int
+auditlog_read_dir(const char *dir, uint64_t index, struct buf *out,
+    struct gg_error *err)
+{
+	GG_AUTO_RELEASE(buf) entry = BUF_INIT(AUDIT_ENTRY_MAX_BYTES);
+	GG_AUTO_RELEASE(buf) opening = BUF_INIT(PRIVATE_OPENING_MAX_BYTES);
+	unsigned width = TILE_WIDTH;
+	uint64_t size;
+	int rc;
+
+	if ((rc = published_size(dir, &size, err)) != 0)
+		return rc;
+	if (index >= size)
+		return gg_fail(err, GG_E_NOTFOUND,
+		    "entry %llu is not published", (unsigned long long)index);
+	if (index / TILE_WIDTH == size / TILE_WIDTH)
+		width = (unsigned)(size % TILE_WIDTH);
+	if ((rc = read_file(dir, index, width, &entry, err)) != 0 ||
+	    (rc = read_private(dir, index, &opening, err)) != 0)
 		return rc;
 	rc = private_open_text(buf_view(&entry), buf_view(&opening), out, err);
 	return rc == 0 ?

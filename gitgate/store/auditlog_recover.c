@@ -203,8 +203,8 @@ take_replayed(void *ctx, uint64_t index, struct view entry, struct view opening,
 
 	if ((rc = note_entry(l, index, entry, err)) != 0)
 		return rc;
-	record_add(&l->tail, entry);
-	record_add(&l->tail_open, opening);
+	log_record_add(&l->tail, entry);
+	log_record_add(&l->tail_open, opening);
 	l->durable = index + 1;
 	rc = buf_check(&l->tail, err);
 	return rc != 0 ? rc : buf_check(&l->tail_open, err);

@@ -170,7 +170,7 @@ add_entry(struct tree *t, struct view entry, struct gg_error *err)
 	struct merkle_hash h;
 	int rc;
 
-	record_add(&t->tail, entry);
+	log_record_add(&t->tail, entry);
 	if ((rc = buf_check(&t->tail, err)) != 0)
 		return rc;
 	merkle_leaf(entry, &h);

@@ -242,18 +242,18 @@ journal_replaced(void **state)
 
 	assert_int_equal(dir_make(p->log, 0700, NULL), 0);
 	assert_int_equal(journal_open(&j, p->log, NULL), 0);
-	record_add(&none, view_str(""));
-	record_add(&some, view_str("hidden"));
-	record_add(&old, view_str("six"));
+	log_record_add(&none, view_str(""));
+	log_record_add(&some, view_str("hidden"));
+	log_record_add(&old, view_str("six"));
 	assert_int_equal(journal_append(&j, 6, 1, buf_view(&old),
 			     buf_view(&none), NULL),
 	    0);
-	record_add(&end, view_str("seven"));
+	log_record_add(&end, view_str("seven"));
 	assert_int_equal(journal_replace(&j, 7, 1, buf_view(&end),
 			     buf_view(&none), NULL),
 	    0);
 	buf_clear(&end);
-	record_add(&end, view_str("eight"));
+	log_record_add(&end, view_str("eight"));
 	assert_int_equal(journal_append(&j, 8, 1, buf_view(&end),
 			     buf_view(&some), NULL),
 	    0);
