@@ -11,18 +11,24 @@
 #define AUDIT_RULES_MAX    50
 #define AUDIT_TEXT_MAX     1000
 #define AUDIT_WORDS_MAX    4200
-#define AUDIT_CLAIMED_MAX  5000
+#define AUDIT_CLAIMED_MAX  3000
 #define AUDIT_VERIFIED_MAX 1500
+
+json_t *
+audit_text_view(struct view v, size_t max)
+{
+	GG_AUTO_RELEASE(buf) clean = BUF_INIT(max + 1);
+
+	utf8_replace(&clean, v, max);
+	if (buf_check(&clean, NULL) != 0)
+		gg_die("no memory for a log entry");
+	return json_stringn(buf_str(&clean), clean.n);
+}
 
 json_t *
 audit_text_cut(const char *s, size_t max)
 {
-	GG_AUTO_RELEASE(buf) clean = BUF_INIT(max + 1);
-
-	utf8_replace(&clean, view_str(s), max);
-	if (buf_check(&clean, NULL) != 0)
-		gg_die("no memory for a log entry");
-	return json_stringn(buf_str(&clean), clean.n);
+	return audit_text_view(view_str(s), max);
 }
 
 json_t *
@@ -135,19 +141,35 @@ rules_of(const struct ref_decision *r)
 	return a;
 }
 
-/* By what it was judged, and what the pusher claims of it. */
-static void
-add_record(json_t *e, const struct stored_push *p)
+/* The push's options, and what its commits for this ref claim (bounded by
+ * gate_provenance.c). Everything personal about it is in here. */
+static json_t *
+claimed_of(const struct stored_push *p, const char *refname)
 {
-	json_t *claimed = json_object_get(p->request, "claimed");
+	json_t *commits = json_object_get(json_object_get(p->request,
+					      "commit_claims"),
+	    refname);
+	json_t *all = some_of(json_object_get(p->request, "claimed"),
+	    AUDIT_CLAIMED_MAX);
+
+	if (commits != NULL)
+		(void)json_object_set(all, "commits", commits);
+	return all;
+}
+
+/* By what it was judged, and what is claimed of it. */
+static void
+add_record(json_t *e, const struct stored_push *p, const char *refname)
+{
+	json_t *claimed = claimed_of(p, refname);
 
 	(void)json_object_set_new(e, "policy", audit_text(p->policy_digest));
 	(void)json_object_set_new(e, "report", audit_text(p->report_digest));
 	(void)json_object_set(e, "pack_sha256",
 	    json_object_get(p->request, "pack_sha256"));
 	if (json_object_size(claimed) > 0)
-		(void)json_object_set_new(e, "claimed",
-		    some_of(claimed, AUDIT_CLAIMED_MAX));
+		(void)json_object_set(e, "claimed", claimed);
+	json_decref(claimed);
 }
 
 json_t *
@@ -170,7 +192,7 @@ audit_of_ref(const char *type, const struct stored_push *p,
 	if (r->grants.n > 0)
 		(void)json_object_set_new(e, "grants",
 		    strv_to_json(&r->grants));
-	add_record(e, p);
+	add_record(e, p, r->refname);
 	return e;
 }
 
@@ -199,7 +221,7 @@ audit_of_update(const char *type, const struct stored_push *p,
 			    "paths_total"))));
 	}
 	(void)json_object_set_new(e, "rules", rules);
-	add_record(e, p);
+	add_record(e, p, json_string_value(json_object_get(update, "ref")));
 	return e;
 }
 

@@ -1,4 +1,5 @@
 #include "role/gate_grants.h"
+#include "role/gate_provenance.h"
 
 #include "base/clock.h"
 #include "base/failpoint.h"
@@ -206,6 +207,7 @@ evaluate(struct push *p, struct gg_error *err)
 	p->rec.policy_digest = path_f("%s", p->decision->policy_digest);
 	if (p->rec.updates == NULL)
 		return gg_fail(err, GG_E_NOMEM, "decision");
+	push_sum_up_claims(p);
 	return trace_keep(&keeper, p->dir, p->rec.policy_digest, p->rec.request,
 	    err);
 }
@@ -369,6 +371,11 @@ push_decide(struct push *p)
 	}
 	if (p->dry_run) {
 		push_say_verdict(p);
+		return;
+	}
+	if (p->decision->verdict != VERDICT_DENY &&
+	    push_keep_provenance(p, &err) != 0) {
+		push_refuse(p, PUSH_INVALID, "", &err);
 		return;
 	}
 	switch (p->decision->verdict) {

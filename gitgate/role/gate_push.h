@@ -237,6 +237,7 @@ void recover(struct gate *g, bool at_start);
 /* Text from anywhere as JSON, never NULL: bytes that are no UTF-8 are replaced,
  * the rest behind max bytes is cut. New references. */
 json_t *audit_text_cut(const char *s, size_t max);
+json_t *audit_text_view(struct view v, size_t max);
 json_t *audit_text(const char *s);  /* names and the like */
 json_t *audit_words(const char *s); /* what a person or upstream said */
 /* Entry of a type with the fields of a push; new reference. */

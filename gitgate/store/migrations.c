@@ -333,6 +333,17 @@ static const char *const steps[] = {
 	" WHERE released_ms = 0;"
 	"CREATE INDEX push_keep_repository ON push_keep (repository)"
 	" WHERE released_ms = 0;",
+
+	/* 13: what pushes claim of how commits were made */
+	"CREATE TABLE provenance ("
+	" push_id TEXT NOT NULL REFERENCES push (id) ON DELETE CASCADE,"
+	" number BIGINT NOT NULL,"
+	" repository TEXT NOT NULL,"
+	" key TEXT NOT NULL,"
+	" source TEXT NOT NULL,"
+	" record TEXT NOT NULL,"
+	" PRIMARY KEY (push_id, number));"
+	"CREATE INDEX provenance_key ON provenance (repository, key, push_id);",
 };
 
 /* One step, or 1 when there is nothing left to do. The lock makes two

@@ -46,10 +46,15 @@ store_recording_gone(struct store *s, const struct strv *ids, int64_t now_ms,
 
 	if ((rc = tx_begin(s, DB_DURABLE, &t, err)) != 0)
 		return rc;
-	for (size_t i = 0; i < ids->n && rc == 0; i++)
+	for (size_t i = 0; i < ids->n && rc == 0; i++) {
 		rc = tx_run(&t, NULL, err,
 		    "UPDATE push SET purged_ms = $1 WHERE id = $2",
 		    arg_i(now_ms), arg_s(ids->v[i]));
+		if (rc == 0) /* what was read out of it */
+			rc = tx_run(&t, NULL, err,
+			    "DELETE FROM provenance WHERE push_id = $1",
+			    arg_s(ids->v[i]));
+	}
 	return rc != 0 ? rc : tx_commit(&t, err);
 }
 

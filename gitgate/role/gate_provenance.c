@@ -1,0 +1,220 @@
+#include "role/gate_provenance.h"
+
+#include "base/text.h"
+#include "model/provenance.h"
+#include "provenance/read.h"
+#include "store/provenance.h"
+
+#include <string.h>
+
+/* Commits of a push whose messages are looked at, refs that are summed up,
+ * values of a kind that are named, and bytes of one: an entry of the log has
+ * little room. */
+#define COMMITS_SUMMED 20000
+#define REFS_SUMMED    200
+#define VALUES_NAMED   5
+#define VALUE_BYTES    80
+#define SUBJECT_BYTES  200
+/* Commits of a push that are found by the checkpoint that they name. */
+#define TRAILERS_KEPT 1000
+
+/* -- for the log -- */
+
+struct sum {
+	size_t with, seen, all;
+	json_t *values; /* {"tools": [...], ...} */
+};
+
+static const char *
+plural_of(enum claim_kind k)
+{
+	switch (k) {
+	case CLAIM_TOOL:
+		return "tools";
+	case CLAIM_MODEL:
+		return "models";
+	case CLAIM_SESSION:
+		return "sessions";
+	case CLAIM_CHECKPOINT:
+		return "checkpoints";
+	case CLAIM_LINK:
+	case CLAIM_HUMAN:
+	case CLAIM_FLAG:
+	case CLAIM_SHARE:
+		break;
+	}
+	return NULL;
+}
+
+static bool
+has_text(const json_t *list, const char *s)
+{
+	const json_t *x;
+	size_t i;
+
+	json_array_foreach(list, i, x)
+	{
+		if (strcmp(json_string_value(x), s) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+sum_claim(struct sum *s, const struct claim *c)
+{
+	const char *name = plural_of(c->kind);
+	json_t *list, *value;
+
+	if (name == NULL)
+		return;
+	if ((list = json_object_get(s->values, name)) == NULL) {
+		list = json_array();
+		(void)json_object_set_new(s->values, name, list);
+	}
+	value = audit_text_cut(c->value, VALUE_BYTES);
+	if (json_array_size(list) < VALUES_NAMED &&
+	    !has_text(list, json_string_value(value)))
+		(void)json_array_append(list, value);
+	json_decref(value);
+}
+
+static void
+sum_commit(struct sum *s, const struct commit_info *ci)
+{
+	GG_AUTO_RELEASE(claims) c = { .n = 0 };
+
+	claims_of_message(&c, view_str(ci->message));
+	s->seen++;
+	s->with += c.n > 0;
+	for (size_t i = 0; i < c.n; i++)
+		sum_claim(s, &c.v[i]);
+}
+
+/* What rules looked at most of: scopes differ only in what they leave out. */
+static const struct commit_list *
+longest_list(const struct change_report *r, const struct update_report *u)
+{
+	const struct commit_list *l = NULL;
+
+	for (size_t i = 0; i < r->n_scopes; i++)
+		if (l == NULL || u->scopes[i].n > l->n)
+			l = &u->scopes[i];
+	return l;
+}
+
+static json_t *
+sum_up(const struct change_report *r, const struct update_report *u,
+    size_t *budget)
+{
+	const struct commit_list *l = longest_list(r, u);
+	struct sum s = { .all = l != NULL ? l->n : 0 };
+
+	if (s.all == 0 || *budget == 0)
+		return NULL;
+	s.values = json_object();
+	for (size_t i = 0; i<l->n && * budget> 0; i++, --*budget)
+		sum_commit(&s, &r->commits[l->v[i]]);
+	(void)json_object_set_new(s.values, "with",
+	    json_integer((json_int_t)s.with));
+	(void)json_object_set_new(s.values, "without",
+	    json_integer((json_int_t)(s.seen - s.with)));
+	if (s.seen < s.all)
+		(void)json_object_set_new(s.values, "not_read",
+		    json_integer((json_int_t)(s.all - s.seen)));
+	return s.values;
+}
+
+void
+push_sum_up_claims(struct push *p)
+{
+	size_t budget = COMMITS_SUMMED;
+	json_t *all = json_object(), *o;
+
+	for (size_t i = 0;
+	     i < p->updates.n && json_object_size(all) < REFS_SUMMED; i++) {
+		o = sum_up(p->report, &p->report->updates[i], &budget);
+		if (o != NULL &&
+		    json_object_set_new(all, p->updates.v[i].refname, o) != 0)
+			break;
+	}
+	if (json_object_size(all) > 0)
+		(void)json_object_set(p->rec.request, "commit_claims", all);
+	json_decref(all);
+}
+
+/* -- for the pages -- */
+
+/* A commit that names a checkpoint is found by the checkpoint, too. */
+static void
+add_trailer(json_t *all, const struct commit_info *ci, const char *id)
+{
+	struct view rest = view_str(ci->message), subject;
+	char hex[OID_HEX + 1];
+	char key[PROVENANCE_KEY_MAX + 1];
+
+	(void)snprintf(key, sizeof(key), "checkpoint:%.*s", 100, id);
+	oid_format(&ci->oid, hex);
+	if (!view_cut(&rest, '\n', &subject))
+		subject = rest;
+	(void)json_array_append_new(all,
+	    json_pack("{s:s, s:o, s:s, s:o}", "source", "trailer", "key",
+		audit_text(key), "commit", hex, "subject",
+		audit_text_view(subject, SUBJECT_BYTES)));
+}
+
+static void
+add_trailers(json_t *all, const struct change_report *r)
+{
+	size_t most = json_array_size(all) + TRAILERS_KEPT;
+
+	for (size_t i = 0; i < r->n_commits && i < COMMITS_SUMMED; i++) {
+		GG_AUTO_RELEASE(claims) c = { .n = 0 };
+
+		claims_of_message(&c, view_str(r->commits[i].message));
+		for (size_t k = 0; k < c.n && json_array_size(all) < most; k++)
+			if (c.v[k].kind == CLAIM_CHECKPOINT)
+				add_trailer(all, &r->commits[i], c.v[k].value);
+	}
+}
+
+static json_t *
+within_limit(const json_t *all, uint64_t most)
+{
+	json_t *kept = json_array(), *r;
+	uint64_t bytes = 0;
+	size_t i;
+
+	json_array_foreach(all, i, r)
+	{
+		bytes += json_dumpb(r, NULL, 0, JSON_COMPACT);
+		if (bytes > most)
+			break;
+		(void)json_array_append(kept, r);
+	}
+	return kept;
+}
+
+int
+push_keep_provenance(struct push *p, struct gg_error *err)
+{
+	json_t *all = NULL, *kept;
+	int rc = provenance_read(p->report, &all, err);
+
+	if (rc != 0)
+		return rc;
+	add_trailers(all, p->report);
+	if (json_array_size(all) == 0) {
+		json_decref(all);
+		return 0;
+	}
+	kept = within_limit(all, p->who.snap->config->limits.provenance_kept);
+	(void)json_object_set_new(p->rec.request, "provenance",
+	    json_pack("{s:I, s:I}", "records", (json_int_t)json_array_size(all),
+		"kept", (json_int_t)json_array_size(kept)));
+	rc = store_provenance_put(p->gate->store, p->rec.repository, p->rec.id,
+	    kept, err);
+	json_decref(kept);
+	json_decref(all);
+	return rc;
+}
