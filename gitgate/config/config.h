@@ -108,6 +108,9 @@ struct issuer {
 	/* Repositories of the gate that its tokens may touch, as templates
 	 * ("{repository}"); empty: what policy says. */
 	struct strv repositories;
+	/* Claims of its tokens that name a session or a run; empty: the usual
+	 * ones (policy/provenance.h). */
+	struct strv session_claims;
 	int line;
 };
 

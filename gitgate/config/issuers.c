@@ -1,8 +1,9 @@
 /* `identity: issuers:`: who may mint ID tokens for machines. */
 #include "config/issuer_profile.h"
 
-#define MAX_LIFETIME_MS ((int64_t)24 * 3600 * 1000)
-#define ISSUERS_MAX     64
+#define MAX_LIFETIME_MS    ((int64_t)24 * 3600 * 1000)
+#define ISSUERS_MAX        64
+#define SESSION_CLAIMS_MAX 16
 
 /* A text, or a list of them. */
 static int
@@ -127,6 +128,28 @@ take_mapping(const struct loading *l, const struct yaml_node *at,
 	return take_repositories(l, at, x, err);
 }
 
+/* None at all would make every session unproven: then it is left out. */
+static int
+take_session_claims(const struct loading *l, const struct yaml_node *at,
+    struct issuer *x, struct gg_error *err)
+{
+	const struct yaml_node *list = yaml_get(at, "session-claims");
+	struct strv *v = &x->session_claims;
+	int rc = take_texts(l, at, "session-claims", v, err);
+
+	if (rc < 0 || list == NULL)
+		return rc;
+	if (v->n < 1 || v->n > SESSION_CLAIMS_MAX)
+		return yaml_fail(l->tree, list, err,
+		    "session-claims has 1 to %d names of claims",
+		    SESSION_CLAIMS_MAX);
+	for (size_t i = 0; i < v->n; i++)
+		if (v->v[i][0] == '\0' || strlen(v->v[i]) > 128)
+			return yaml_fail(l->tree, list, err,
+			    "the name of a claim has 1 to 128 bytes");
+	return 0;
+}
+
 /* It stands in logs, in names of principals and between roles. */
 static bool
 name_is_valid(const char *s)
@@ -143,7 +166,7 @@ take_issuer(const struct loading *l, const struct yaml_node *at,
 	static const char *const keys[] = { "name", "profile", "issuer",
 		"audience", "jwks-uri", "jwks-file", "ca-file", "algorithms",
 		"max-lifetime", "principal", "owner", "require", "groups",
-		"repositories", NULL };
+		"repositories", "session-claims", NULL };
 	int rc;
 
 	x->line = at->line;
@@ -159,6 +182,7 @@ take_issuer(const struct loading *l, const struct yaml_node *at,
 	    (rc = take_texts(l, at, "algorithms", &x->algorithms, err)) < 0 ||
 	    (rc = take_lifetime(l, at, x, err)) < 0 ||
 	    (rc = take_mapping(l, at, x, err)) < 0 ||
+	    (rc = take_session_claims(l, at, x, err)) < 0 ||
 	    (rc = issuer_fill_in(x, l->conf->public_url, err)) < 0)
 		return rc;
 	return issuer_check(l, at, x, &l->conf->warnings, err);

@@ -70,6 +70,7 @@ issuer_release(struct issuer *x)
 	claim_rules_free(x->require, x->n_require);
 	group_rules_free(x->groups, x->n_groups);
 	strv_release(&x->repositories);
+	strv_release(&x->session_claims);
 	*x = (struct issuer){ 0 };
 }
 

@@ -343,6 +343,8 @@ verified(const struct issuer *issuer, const json_t *claims)
 	for (const char *const *c = shown(issuer->profile); *c != NULL; c++)
 		show(*c, &s);
 	show_rules(&s, issuer->require, issuer->n_require);
+	for (size_t i = 0; i < issuer->session_claims.n; i++)
+		show(issuer->session_claims.v[i], &s);
 	for (size_t i = 0; i < issuer->n_groups; i++)
 		show_rules(&s, issuer->groups[i].when,
 		    issuer->groups[i].n_when);
@@ -429,9 +431,12 @@ fill(const struct issuer *issuer, const json_t *claims, struct principal *p,
 	p->issuer = strdup(issuer->name);
 	p->subject = strdup(json_string_value(json_object_get(claims, "sub")));
 	p->verified = verified(issuer, claims);
+	strv_copy(&p->session_claims, &issuer->session_claims);
 	if (p->credential_id == NULL || p->issuer == NULL ||
 	    p->subject == NULL || p->verified == NULL)
 		return gg_fail(err, GG_E_NOMEM, "principal");
+	if ((rc = strv_check(&p->session_claims, err)) < 0)
+		return rc;
 	return strv_check(&p->aliases, err);
 }
 

@@ -76,6 +76,7 @@ principal_release(struct principal *p)
 	free(p->verified);
 	strv_release(&p->groups);
 	strv_release(&p->aliases);
+	strv_release(&p->session_claims);
 	*p = (struct principal){ 0 };
 }
 
@@ -104,7 +105,9 @@ principal_copy(struct principal *to, const struct principal *from)
 	to->verified = copy_of(from->verified);
 	strv_copy(&to->groups, &from->groups);
 	strv_copy(&to->aliases, &from->aliases);
-	if (to->groups.failed != 0 || to->aliases.failed != 0)
+	strv_copy(&to->session_claims, &from->session_claims);
+	if (to->groups.failed != 0 || to->aliases.failed != 0 ||
+	    to->session_claims.failed != 0)
 		gg_die("no memory for a principal");
 }
 

@@ -63,6 +63,9 @@ struct principal {
 	/* What the credential itself proved, as a JSON object with text values
 	 * ("repository", "ref", "run_id", "session", ...); NULL: nothing. */
 	char *verified;
+	/* Which of those name a session or a run, where the issuer's entry says
+	 * it (`session-claims`); empty: the usual ones. */
+	struct strv session_claims;
 };
 
 void principal_release(struct principal *p);

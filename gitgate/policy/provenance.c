@@ -7,22 +7,33 @@
 
 #include <string.h>
 
-bool
-session_is_proven(const json_t *verified, const char *session)
+static bool
+names_it(const json_t *verified, const char *claim, const char *session)
 {
-	static const char *const names[] = { "session", "session_id",
+	const char *s = json_string_value(json_object_get(verified, claim));
+
+	return s != NULL && strcmp(s, session) == 0;
+}
+
+bool
+session_is_proven(const json_t *verified, const struct strv *names,
+    const char *session)
+{
+	static const char *const usual[] = { "session", "session_id",
 		"agent_session", "agent_session_id", "run_id", "pipeline_id",
 		"job_id" };
 
 	if (session == NULL || *session == '\0')
 		return false;
-	for (size_t i = 0; i < GG_COUNT(names); i++) {
-		const char *s = json_string_value(json_object_get(verified,
-		    names[i]));
-
-		if (s != NULL && strcmp(s, session) == 0)
-			return true;
+	if (names != NULL && names->n > 0) {
+		for (size_t i = 0; i < names->n; i++)
+			if (names_it(verified, names->v[i], session))
+				return true;
+		return false;
 	}
+	for (size_t i = 0; i < GG_COUNT(usual); i++)
+		if (names_it(verified, usual[i], session))
+			return true;
 	return false;
 }
 
@@ -33,7 +44,8 @@ is_proven(struct judging *j, const char *session)
 
 	if (j->proven == NULL && text != NULL)
 		j->proven = json_loads(text, 0, NULL);
-	return session_is_proven(j->proven, session);
+	return session_is_proven(j->proven, &j->in->principal->session_claims,
+	    session);
 }
 
 static const char *

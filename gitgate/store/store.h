@@ -227,8 +227,8 @@ struct stored_push {
 	char *principal;
 	struct strv groups; /* the principal's at that time */
 	/* What else is known of the principal: NULL, or principal_json()'s
-	 * {"owner", "aliases", "issuer", "subject", "verified"}, each only
-	 * where there is one. */
+	 * {"owner", "aliases", "issuer", "subject", "verified",
+	 * "session_claims"}, each only where there is one. */
 	json_t *identity;
 	char *auth_method, *credential_id;
 	char *client_addr, *client_agent;
@@ -314,7 +314,8 @@ GG_MUST_USE int store_cut_begin(struct store *s, const json_t *cut, bool *kept,
 GG_MUST_USE int
 store_cut_get(struct store *s, json_t **cut, struct gg_error *err);
 GG_MUST_USE int store_cut_end(struct store *s, struct gg_error *err);
-/* Their recordings are gone. */
+/* Their recordings are gone, and with them the provenance records that they
+ * brought. */
 GG_MUST_USE int store_recording_gone(struct store *s, const struct strv *ids,
     int64_t now_ms, struct gg_error *err);
 /* Is there a row of this push, and since when is its recording gone (0: it is

@@ -1,6 +1,7 @@
 /* The JSON API (DESIGN section 14); errors as RFC 9457 says. */
 #include "base/log.h"
-#include "web/web_priv.h"
+#include "web/diff_view.h"
+#include "web/provenance.h"
 
 #include <stdlib.h>
 #include <strings.h>
@@ -162,6 +163,17 @@ api_audit(struct web_call *c)
 	api_failure(c, rc, &err);
 }
 
+/* What is claimed of its commits, in "provenance". */
+static void
+add_claims(struct web_call *c, const struct stored_push *p, json_t *o)
+{
+	GG_AUTO_RELEASE(change) ch = { 0 };
+
+	change_load_report(c, p->id, &ch);
+	json_object_set_new(o, "provenance",
+	    json_of_provenance(c, p, ch.report));
+}
+
 static void
 reply_hold(struct web_call *c)
 {
@@ -170,11 +182,16 @@ reply_hold(struct web_call *c)
 	struct gg_error err = { 0 };
 	int rc = load_hold(c, &h, &p, &err);
 
-	if (rc != 0)
+	json_t *o;
+
+	if (rc != 0) {
 		api_failure(c, rc, &err);
-	else
-		api_reply(c, 200,
-		    json_of_hold(c, &h, p.id != NULL ? &p : NULL));
+		return;
+	}
+	o = json_of_hold(c, &h, p.id != NULL ? &p : NULL);
+	if (p.id != NULL)
+		add_claims(c, &p, o);
+	api_reply(c, 200, o);
 }
 
 void
@@ -189,6 +206,7 @@ reply_push(struct web_call *c, const struct stored_push *p, const char *hold)
 	json_t *o = json_of_push(c, p, hold);
 
 	json_object_set_new(o, "timeline", json_timeline(c, p));
+	add_claims(c, p, o);
 	api_reply(c, 200, o);
 }
 

@@ -1,9 +1,8 @@
 /* Who pushed what, and why it was judged so. */
 #include "base/fd.h"
-#include "model/provenance.h"
 #include "model/report.h"
-#include "policy/provenance.h"
 #include "web/diff_view.h"
+#include "web/provenance.h"
 
 #include <stdlib.h>
 
@@ -69,13 +68,10 @@ json_fact(struct buf *b, const char *name, const json_t *value)
 }
 
 static void
-claims(struct buf *b, const json_t *record)
+claims(struct buf *b, const struct stored_push *p, const json_t *record)
 {
 	/* jansson's iterators want a pointer to what they do not change */
 	json_t *o = json_deep_copy(json_object_get(record, "claimed")), *value;
-	const json_t *proven = json_object_get(json_object_get(record,
-						   "verified"),
-	    "claims");
 	const char *key;
 
 	if (json_object_size(o) > 0) {
@@ -83,8 +79,7 @@ claims(struct buf *b, const json_t *record)
 		    "<div class=\"claims\"><p><span class=\"badge claimed\">"
 		    "claimed</span> by the pusher; proves nothing</p><dl>");
 		json_object_foreach(o, key, value) json_fact(b, key, value);
-		if (session_is_proven(proven,
-			json_string_value(json_object_get(o, "agent.session"))))
+		if (identity_proves(p->identity, json_get(o, "agent.session")))
 			html_lit(b,
 			    "<dt>the session</dt><dd><span class=\"badge "
 			    "verified\">verified</span> the credential names "
@@ -145,7 +140,7 @@ view_facts(struct buf *b, const struct stored_push *p, const json_t *record)
 		cut_text(b, p->client_agent, VALUE_SHOWN);
 		html_lit(b, "</p>");
 	}
-	claims(b, record);
+	claims(b, p, record);
 	html_lit(b, "</section>");
 }
 
@@ -330,37 +325,9 @@ commit_row(struct buf *b, const struct commit_info *ci, struct view subject,
 	html_lit(b, "<span class=\"badge claimed\">claimed</span></div>");
 }
 
-/* What the message says of its making. */
-static void
-commit_claims(struct buf *b, const struct commit_info *ci,
-    const json_t *verified)
-{
-	GG_AUTO_RELEASE(claims) c = { .n = 0 };
-
-	claims_of_message(&c, view_str(ci->message));
-	if (c.n == 0)
-		return;
-	html_lit(b,
-	    "<div class=\"claims\"><p><span class=\"badge claimed\">claimed"
-	    "</span> by the commit message</p><dl>");
-	for (size_t i = 0; i < c.n; i++) {
-		fact(b, claim_kind_name(c.v[i].kind), c.v[i].value);
-		if (c.v[i].kind == CLAIM_SESSION &&
-		    session_is_proven(verified, c.v[i].value))
-			html_lit(b,
-			    "<dd><span class=\"badge verified\">verified"
-			    "</span> the credential of the push names it, "
-			    "too</dd>");
-	}
-	html_lit(b, "</dl>");
-	if (c.cut)
-		html_lit(b, "<p class=\"cut\">There is more.</p>");
-	html_lit(b, "</div>");
-}
-
 static void
 commit_item(struct buf *b, const struct commit_info *ci,
-    const struct diff_wish *w, const json_t *verified)
+    const struct change *ch)
 {
 	struct view message = view_str(ci->message), subject;
 
@@ -369,8 +336,9 @@ commit_item(struct buf *b, const struct commit_info *ci,
 		message = view_of(NULL, 0);
 	}
 	html_lit(b, "<li>");
-	commit_row(b, ci, subject, w);
-	commit_claims(b, ci, verified);
+	commit_row(b, ci, subject, &ch->wish);
+	view_commit_provenance(b, ch->provenance,
+	    provenance_of_commit(ch->provenance, &ci->oid));
 	while (message.n > 0 && message.p[0] == '\n')
 		view_skip(&message, 1);
 	while (message.n > 0 && message.p[message.n - 1] == '\n')
@@ -399,11 +367,8 @@ too_large_notes(struct buf *b, const struct change_report *r)
 }
 
 void
-view_commits(struct buf *b, const struct change *ch, const json_t *record)
+view_commits(struct buf *b, const struct change *ch)
 {
-	const json_t *verified = json_object_get(json_object_get(record,
-						     "verified"),
-	    "claims");
 	const struct change_report *r = ch->report;
 	size_t i, start = b->n;
 
@@ -428,7 +393,7 @@ view_commits(struct buf *b, const struct change *ch, const json_t *record)
 	for (i = 0;
 	     i < r->n_commits && i < COMMITS_SHOWN && b->n - start < PART_BYTES;
 	     i++)
-		commit_item(b, &r->commits[i], &ch->wish, verified);
+		commit_item(b, &r->commits[i], ch);
 	if (r->n_commits > 0)
 		html_lit(b, "</ol>");
 	if (i < r->n_commits)
@@ -442,10 +407,13 @@ change_release(struct change *ch)
 	change_report_free(ch->report);
 	diff_index_release(&ch->x);
 	buf_release(&ch->raw);
+	line_claims_release(&ch->lines);
+	json_decref(ch->provenance);
 }
 
-static void
-load_report(const struct web_call *c, const char *push, struct change *out)
+void
+change_load_report(const struct web_call *c, const char *push,
+    struct change *out)
 {
 	GG_AUTO_MEM char *path = path_f("%s/pushes/%s/report",
 	    c->cfg->state_dir, push);
@@ -465,11 +433,20 @@ change_load(const struct web_call *c, const char *push, const json_t *updates,
 
 	diff_wish_read(c, &out->wish);
 	out->wish.hold = hold;
-	load_report(c, push, out);
+	change_load_report(c, push, out);
 	out->raw = BUF_INIT((size_t)c->cfg->limits.diff_bytes * 2 + 1048576);
 	out->has_diff = file_read(path, &out->raw, NULL) == 0;
 	if (out->has_diff)
 		diff_index_read(&out->x, buf_view(&out->raw), updates);
+}
+
+void
+change_join(const struct web_call *c, const struct stored_push *p,
+    struct change *ch)
+{
+	ch->provenance = json_of_provenance(c, p, ch->report);
+	line_claims_read(&ch->lines, ch->provenance, ch->report);
+	ch->wish.claims = &ch->lines;
 }
 
 /* From the end on its quarantine may be gone at any moment. */

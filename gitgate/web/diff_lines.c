@@ -80,6 +80,16 @@ number(struct buf *b, bool shown, uint64_t n)
 	html_lit(b, "</td>");
 }
 
+/* Of the new side, with who is said to have made the line. */
+static void
+new_number(struct rows *r, uint64_t n)
+{
+	html_lit(r->b, "<td class=\"n\">");
+	view_line_mark(r->b, &r->l->claims, n);
+	html_u64(r->b, n);
+	html_lit(r->b, "</td>");
+}
+
 static void
 line_cell(struct buf *b, const char *look, char sign, struct view line,
     const struct word_spans *s, bool no_newline)
@@ -171,7 +181,7 @@ unified_rows(struct rows *r)
 		spans_for(r, r->add.partner[k], (int)k, &a, &b);
 		html_lit(r->b, "<tr class=\"add\">");
 		number(r->b, false, 0);
-		number(r->b, true, r->add.line++);
+		new_number(r, r->add.line++);
 		line_cell(r->b, "", '+', r->add.text[k], &b,
 		    r->add.no_newline[k]);
 		html_lit(r->b, "</tr>\n");
@@ -182,7 +192,10 @@ static void
 half_row(struct rows *r, struct side *s, bool there, size_t i, const char *look,
     char sign, const struct word_spans *spans)
 {
-	number(r->b, there, s->line);
+	if (there && s == &r->add)
+		new_number(r, s->line);
+	else
+		number(r->b, there, s->line);
 	if (!there) {
 		html_lit(r->b, "<td class=\"none\"></td>");
 		return;
@@ -256,7 +269,7 @@ context_row(struct rows *r, struct view line)
 	number(r->b, true, r->del.line++);
 	if (r->l->split)
 		line_cell(r->b, "", ' ', line, NULL, false);
-	number(r->b, true, r->add.line++);
+	new_number(r, r->add.line++);
 	line_cell(r->b, "", ' ', line, NULL, false);
 	html_lit(r->b, "</tr>\n");
 }

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "web/diff_index.h"
+#include "web/line_claims.h"
 
 struct diff_lines {
 	bool split;
@@ -15,6 +16,7 @@ struct diff_lines {
 	uint64_t lines_left;
 	size_t bytes_max;    /* of the buffer: no new line begins behind it */
 	uint64_t words_left; /* word_diff()'s budget */
+	struct file_claims claims; /* of the file's new side */
 };
 
 /*

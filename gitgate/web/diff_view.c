@@ -320,8 +320,11 @@ show_file(struct buf *b, struct chosen *k, size_t at, uint64_t *line)
 	const struct diff_entry *e = k->v[at];
 	uint64_t shown = e->n_records;
 
+	k->lines.claims = line_claims_of(k->w->claims, e->f.new_path,
+	    e->f.new_oid);
 	file_head(b, e, at);
 	file_words(b, e);
+	view_file_claims(b, &k->lines.claims);
 	if (e->renamed_from == NULL)
 		shown = diff_lines_show(b, &k->lines, e, *line);
 	view_file_more(b, k->w, e);
@@ -587,6 +590,7 @@ view_diff(struct buf *b, const struct diff_index *x, const struct diff_wish *w)
 	if (k.n_sections == 0 && w->commit[0] != '\0')
 		commit_not_recorded(b, w);
 	file_list(b, &k);
+	view_marks_legend(b, w->claims);
 	show_files(b, &k);
 }
 

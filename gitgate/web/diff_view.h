@@ -4,6 +4,7 @@
 
 #include "model/report.h"
 #include "web/diff_index.h"
+#include "web/line_claims.h"
 #include "web/web_priv.h"
 
 /* What of the diff is asked for, and how. */
@@ -19,6 +20,8 @@ struct diff_wish {
 	bool on_demand;
 	const char *ref;
 	uint64_t skip;
+	/* Who is said to have made which lines, or NULL. */
+	const struct line_claims *claims;
 };
 /* From the query; what is malformed there is as if it were not. */
 void diff_wish_read(const struct web_call *c, struct diff_wish *w);
@@ -30,14 +33,21 @@ struct change {
 	bool has_diff;
 	struct buf raw; /* of the diff; x looks into it */
 	struct diff_index x;
+	json_t *provenance; /* json_of_provenance(), or NULL */
+	struct line_claims lines;
 };
 void change_release(struct change *ch);
 GG_DEFINE_AUTO_RELEASE(change);
 /* Whatever of it cannot be read is missing. hold: see struct diff_wish. */
 void change_load(const struct web_call *c, const char *push,
     const json_t *updates, const char *hold, struct change *out);
-/* record: as for view_facts(). */
-void view_commits(struct buf *b, const struct change *ch, const json_t *record);
+/* Only the report. */
+void change_load_report(const struct web_call *c, const char *push,
+    struct change *out);
+/* Put what is claimed of its making beside it. */
+void change_join(const struct web_call *c, const struct stored_push *p,
+    struct change *ch);
+void view_commits(struct buf *b, const struct change *ch);
 /* changes_api.c: its sections as JSON; a new reference. */
 json_t *json_of_diff(const struct diff_index *x);
 /* Its diff, or that there is none. */

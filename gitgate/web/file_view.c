@@ -154,6 +154,7 @@ ask_load(const struct web_call *c, struct asked *a, struct gg_error *err)
 		    "this hold has ended: only what was recorded can be "
 		    "shown");
 	change_load(c, a->h.push_id, a->h.updates, c->id, &a->ch);
+	change_join(c, &a->p, &a->ch);
 	return 0;
 }
 
@@ -229,7 +230,7 @@ ask_blob(struct web_call *c, struct asked *a, char **path, struct gg_error *err)
 /* ---- a whole file ---- */
 
 static void
-file_lines(struct buf *b, struct view text)
+file_lines(struct buf *b, struct file_claims *claims, struct view text)
 {
 	size_t start = b->n;
 	uint64_t n = 0;
@@ -244,10 +245,11 @@ file_lines(struct buf *b, struct view text)
 			line = text;
 			text.n = 0;
 		}
-		buf_addf(b,
-		    "<tr id=\"L%llu\"><td class=\"n one\">%llu</td><td "
-		    "class=\"line\">",
-		    (unsigned long long)n + 1, (unsigned long long)n + 1);
+		buf_addf(b, "<tr id=\"L%llu\"><td class=\"n one\">",
+		    (unsigned long long)n + 1);
+		view_line_mark(b, claims, n + 1);
+		html_u64(b, n + 1);
+		html_lit(b, "</td><td class=\"line\">");
 		diff_line_text(b, line, true);
 		html_lit(b, "</td></tr>\n");
 		n++;
@@ -258,6 +260,19 @@ file_lines(struct buf *b, struct view text)
 	html_lit(b, "<p class=\"cut\" role=\"note\">not shown: ");
 	html_u64(b, text.n);
 	html_lit(b, " bytes behind this</p>");
+}
+
+static void
+whole_file(struct buf *b, const struct asked *a, const char *path,
+    const char *oid)
+{
+	struct file_claims claims = line_claims_of(&a->ch.lines, view_str(path),
+	    view_str(oid));
+
+	if (claims.n > 0)
+		view_marks_legend(b, &a->ch.lines);
+	view_file_claims(b, &claims);
+	file_lines(b, &claims, buf_view(&a->out));
 }
 
 static void
@@ -296,7 +311,7 @@ hold_file(struct web_call *c)
 		    "<p class=\"cut\">Binary: its bytes are not shown as "
 		    "text.</p>");
 	else
-		file_lines(&b, buf_view(&a.out));
+		whole_file(&b, &a, path, http_query(c->rq, "oid"));
 	page_reply(c, 200, &b);
 }
 

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "web/diff_view.h"
+#include "web/provenance.h"
 
 #include <stdlib.h>
 
@@ -337,6 +338,8 @@ hold_body(struct web_call *c, struct buf *b, const struct stored_hold *h,
 	if (whole)
 		change_load(c, h->push_id, h->updates,
 		    hold_has_objects(h) ? c->id : NULL, &ch);
+	if (whole && p->id != NULL)
+		change_join(c, p, &ch);
 	show_head(c, b, h, &ch);
 	if (whole) {
 		html_lit(b, "<div class=\"grid\"><div>");
@@ -348,7 +351,8 @@ hold_body(struct web_call *c, struct buf *b, const struct stored_hold *h,
 		if (p->id != NULL)
 			view_facts(b, p, o);
 		html_lit(b, "</div><div>");
-		view_commits(b, &ch, o);
+		view_commits(b, &ch);
+		view_brought(b, ch.provenance);
 		html_lit(b, "</div></div>");
 		if (!hold_has_objects(h))
 			html_lit(b,

@@ -1,6 +1,7 @@
 /* Recorded pushes, whatever became of them. */
 #include "base/fd.h"
 #include "web/diff_view.h"
+#include "web/provenance.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -409,7 +410,9 @@ push_page(struct web_call *c)
 	view_receipts(c, &b);
 	html_lit(&b, "</div><div>");
 	change_load(c, p.id, p.updates, NULL, &ch);
-	view_commits(&b, &ch, o);
+	change_join(c, &p, &ch);
+	view_commits(&b, &ch);
+	view_brought(&b, ch.provenance);
 	html_lit(&b, "</div></div>");
 	view_change(&b, &ch);
 	json_decref(o);

@@ -83,6 +83,7 @@ HOLD_STATES = "pending approved forwarded failed stale rejected expired withdraw
 HOLD = exactly(
     {**COMMON, "state": {"enum": HOLD_STATES}, "expires": TIME, "push": ULID, "needs": list_of(NEED)},
     closed=or_null(TIME),
+    provenance={"type": "object"},
 )
 PUSH_STATES = "receiving denied invalid held forwarding forwarded failed aborted".split()
 PUSH = exactly(
@@ -277,7 +278,8 @@ def test_pushes(p):
     one = p.g.api("GET", "/pushes/" + denied["id"], p.ann)
     moment = exactly({"time": TIME, "event": TEXT}, who=TEXT, hold=ULID, state=TEXT, message=TEXT)
     assert check(one.json.get("timeline"), list_of(moment))
-    assert check({k: v for k, v in one.json.items() if k != "timeline"}, PUSH) == denied
+    assert check({k: v for k, v in one.json.items() if k not in ("timeline", "provenance")}, PUSH) == denied
+    assert one.json["provenance"] == {"commits": [], "records": [], "brought": [], "brought_all": 0, "complete": True}
     (landed,) = pushes(repository="demo/app", ref="refs/heads/feature")
     assert landed["state"] == "forwarded" and landed["claimed"] == {"agent.session": "s1"}
     assert landed["updates"][0]["new"] == p.feature and landed["outcome"]["refs"][0]["status"] == "ok"
@@ -304,6 +306,7 @@ def test_pushes_on_the_command_line(p, tmp_path):
     assert denied["id"] in [x["id"] for x in listed["pushes"]]
     shown = json.loads(p.g.remote_cli(p.ann, "pushes", "show", denied["id"], "--json").stdout)
     assert [m["event"] for m in shown.pop("timeline")][-1] == "done"
+    assert shown.pop("provenance")["complete"]
     assert shown == denied
     assert "refs/heads/denied" in p.g.remote_cli(p.ann, "pushes", "show", denied["id"]).stdout
     assert p.g.remote_cli(p.zoe, "pushes", "show", denied["id"], check=False).returncode == 1
