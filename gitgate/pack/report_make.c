@@ -1,6 +1,7 @@
 /* The change report: one entry per update, one per commit. */
 #include "base/clock.h"
 #include "base/fd.h"
+#include "pack/documents.h"
 #include "pack/extras.h"
 #include "pack/inspect_state.h"
 #include "pack/obj_check.h"
@@ -436,7 +437,8 @@ inspection_report(struct inspection *in, struct change_report **out,
 		gg_die("inspection_report out of order");
 	if ((rc = inspection_open_objects(in, err)) != 0 ||
 	    (rc = check(in, err)) != 0 || (rc = make_report(in, err)) != 0 ||
-	    (rc = secrets_scan(in, err)) != 0)
+	    (rc = secrets_scan(in, err)) != 0 ||
+	    (rc = documents_collect(in, err)) != 0)
 		/* what is missing is missing from the push */
 		return rc == GG_E_NOTFOUND ?
 		    gg_wrap(err, GG_E_PEER, "incomplete push") :

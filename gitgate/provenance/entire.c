@@ -87,14 +87,20 @@ read_metadata(json_t *record, const struct document *d)
 }
 
 static void
-take_session(json_t *record, json_t *session, const struct document *d)
+take_agent(json_t *record, json_t *session, const json_t *j)
 {
-	json_t *j = read_metadata(record, d);
-
 	if (!put_text(session, "tool", json_object_get(j, "agent")) ||
 	    !put_text(session, "model", json_object_get(j, "model")) ||
 	    !put_text(session, "session", json_object_get(j, "session_id")))
 		record_cut(record);
+}
+
+static void
+take_session(json_t *record, json_t *session, const struct document *d)
+{
+	json_t *j = read_metadata(record, d);
+
+	take_agent(record, session, j);
 	json_decref(j);
 }
 
@@ -133,6 +139,9 @@ take_root(json_t *record, const struct document *d)
 	if (!put_text(record, "strategy", json_object_get(j, "strategy")) ||
 	    !put_text(record, "branch", json_object_get(j, "branch")))
 		record_cut(record);
+	/* an older one, which is its one session too */
+	if (json_is_string(json_object_get(j, "session_id")))
+		take_agent(record, session_of(record, ""), j);
 	if (json_is_array(json_object_get(j, "files_touched")))
 		put_files(record, json_object_get(j, "files_touched"));
 	json_decref(j);

@@ -171,6 +171,15 @@ class Work:
         self.git("clone", "-q", "--bare", ".", str(self.mirror))
         return self.git("rev-parse", "HEAD")
 
+    def push_all(self, updates, *extra, **kw):
+        """Many refs at once, of objects that upstream lacks."""
+        revs = "".join("%s\n" % u[1] for u in updates)
+        out = subprocess.run(["git", "pack-objects", "--stdout", "-q",
+                              "--revs"], cwd=self.dir, env=ENV,
+                             input=revs.encode(), check=True,
+                             capture_output=True).stdout
+        return inspect(self.tmp, self.mirror, updates, out, *extra, **kw)
+
     def push(self, old, new, *extra, ref="refs/heads/main", objects=None,
              **kw):
         """objects: exactly these in the pack, instead of what git thinks

@@ -245,6 +245,28 @@ print_report(const struct change_report *r)
 	}
 }
 
+static void
+print_documents(const struct change_report *r)
+{
+	static const char *const kinds[] = { "note", "trace", "checkpoint",
+		"session", "prompt", "transcript" };
+
+	for (size_t i = 0; i < r->n_documents; i++) {
+		const struct document *d = &r->documents[i];
+
+		printf("document %s %u %d %s %s %" PRIu64 " %s%s ",
+		    kinds[d->kind], d->update, (int32_t)d->commit, d->key,
+		    *d->part != '\0' ? d->part : "-", d->bytes,
+		    d->cut ? "cut" : "whole", d->masked ? ",masked" : "");
+		print_escaped(d->text);
+		printf("\n");
+	}
+	if (r->documents_all > 0 || r->documents_incomplete != NULL)
+		printf("documents %" PRIu64 " %s\n", r->documents_all,
+		    r->documents_incomplete != NULL ? r->documents_incomplete :
+						      "-");
+}
+
 static int
 feed_file(struct inspection *in, const char *path, size_t piece,
     struct gg_error *err)
@@ -292,6 +314,7 @@ inspect_all(struct input *i, const char *pack, const char *diff,
 	if (rc != 0 || (rc = inspection_report(in, &report, err)) != 0)
 		return rc;
 	print_report(report);
+	print_documents(report);
 	return diff != NULL ? write_diff(in, diff, err) : 0;
 }
 
