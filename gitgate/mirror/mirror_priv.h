@@ -46,10 +46,6 @@ struct mirror {
 	struct child child;
 };
 
-/* What HEAD holds while upstream's is unknown. No refname may begin with a
- * dot: nobody can push it, and git shows no HEAD. */
-#define MIRROR_HEAD_UNKNOWN "ref: refs/heads/.invalid"
-
 /* libgit2's last complaint as ours. */
 int mirror_git_fail(struct gg_error *err, enum gg_code code, const char *what);
 /* As uploadpack.hideRefs has it: what lies below a name is hidden too. */

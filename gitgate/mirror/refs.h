@@ -41,4 +41,8 @@ GG_MUST_USE int
 packed_refs_parse(struct view text, struct ref_list *out, struct gg_error *err);
 void packed_refs_format(const struct ref_list *l, struct buf *out);
 
+/* What HEAD holds while upstream's is unknown. No refname may begin with a
+ * dot: nobody can push it, and git shows no HEAD. */
+#define MIRROR_HEAD_UNKNOWN "ref: refs/heads/.invalid"
+
 #endif

@@ -20,10 +20,15 @@
 /* So many of one refresh are told one by one; the rest is counted. */
 #define ONE_BY_ONE_MAX 1000
 #define REFS_MAX_BYTES ((size_t)512 << 20)
+#define HEAD_MAX_BYTES 70000
 /* How long before what is known was read a push of ours may have ended and
- * not be in it: clocks step, and a mirror follows some time later. */
+ * not be in it: clocks step, upstream's replicas lag, and a mirror follows some
+ * time later. */
 #define SLACK_MS      ((int64_t)60 * 1000)
 #define SLACK_DISK_MS ((int64_t)15 * 60 * 1000)
+/* So much later than another one a push of ours must have ended to have come
+ * after it for certain: the end of one is noted some time behind it. */
+#define AFTER_MS ((int64_t)1000)
 /* A chain of pushes of ours that lies between two refreshes. */
 #define CHAIN_MAX 1000
 
@@ -32,6 +37,7 @@
 struct known {
 	struct ref_list refs; /* those that are watched */
 	int64_t since_ms;     /* when they were read */
+	char *head;           /* HEAD's target; NULL: it told nothing */
 	bool from_disk;
 };
 
@@ -39,6 +45,7 @@ static void
 known_release(struct known *k)
 {
 	ref_list_release(&k->refs);
+	free(k->head);
 }
 GG_DEFINE_AUTO_RELEASE(known);
 
@@ -122,6 +129,24 @@ watched_of(const struct advert *a, const struct repo_ref *repo,
 	return rc;
 }
 
+/* As the mirror has it from upstream. */
+static char *
+head_on_disk(const char *mirror)
+{
+	GG_AUTO_MEM char *path = path_f("%s/HEAD", mirror);
+	GG_AUTO_RELEASE(buf) text = BUF_INIT(HEAD_MAX_BYTES);
+	struct view v, line;
+
+	if (file_read(path, &text, NULL) != 0)
+		return NULL;
+	v = buf_view(&text);
+	if (!view_cut(&v, '\n', &line) || !view_has_prefix(line, "ref: ") ||
+	    view_eq_str(line, MIRROR_HEAD_UNKNOWN))
+		return NULL;
+	view_skip(&line, strlen("ref: "));
+	return view_dup(line);
+}
+
 /* GG_E_NOTFOUND: this upstream, and these refs of it, were not seen yet. */
 static int
 known_on_disk(struct gate *g, const struct snapshot *snap,
@@ -146,6 +171,7 @@ known_on_disk(struct gate *g, const struct snapshot *snap,
 		return gg_fail(err, GG_E_NOTFOUND, "a mirror to begin with");
 	drop_unwatched(&out->refs, repo);
 	out->from_disk = true;
+	out->head = head_on_disk(mirror);
 	out->since_ms = (int64_t)st.st_mtim.tv_sec * 1000;
 	return 0;
 }
@@ -163,6 +189,8 @@ find_known(struct gate *g, const struct snapshot *snap,
 	if (strcmp(digest, st->known_place) != 0)
 		return gg_fail(err, GG_E_NOTFOUND, "another upstream");
 	out->since_ms = st->known_ms;
+	if (st->known->advert->head_target != NULL)
+		out->head = path_f("%s", st->known->advert->head_target);
 	return watched_of(st->known->advert, repo, &out->refs, err);
 }
 
@@ -175,7 +203,7 @@ struct move {
 };
 
 struct own {
-	struct move *v; /* by name */
+	struct move *v; /* by name, and in the order of their ends */
 	size_t n, alloc;
 };
 
@@ -209,12 +237,22 @@ add_move(void *ctx, const char *ref, const char *old, const char *new,
 	return 0;
 }
 
+/* What is under way ends last. */
+static int64_t
+end_of(const struct move *m)
+{
+	return m->done_ms != 0 ? m->done_ms : INT64_MAX;
+}
+
 static int
 cmp_moves(const void *a, const void *b)
 {
 	const struct move *x = a, *y = b;
+	int cmp = strcmp(x->u.refname, y->u.refname);
 
-	return strcmp(x->u.refname, y->u.refname);
+	if (cmp != 0)
+		return cmp;
+	return end_of(x) < end_of(y) ? -1 : end_of(x) > end_of(y);
 }
 
 static int
@@ -229,9 +267,9 @@ own_read(struct gate *g, const struct repo_ref *repo, int64_t since_ms,
 	return rc;
 }
 
-/* The first of a ref's moves. */
-static size_t
-own_first(const struct own *o, const char *ref)
+/* A ref's moves: *n of them, from the returned place on. */
+static struct move *
+own_of(const struct own *o, const char *ref, size_t *n)
 {
 	size_t lo = 0, hi = o->n;
 
@@ -243,64 +281,102 @@ own_first(const struct own *o, const char *ref)
 		else
 			hi = mid;
 	}
-	return lo;
+	for (*n = 0; lo + *n < o->n; ++*n)
+		if (strcmp(o->v[lo + *n].u.refname, ref) != 0)
+			break;
+	return o->v + lo;
 }
 
-/* A move of ours that led to *to: its old value. */
+/* The last move of ours that led to *to: its old value. *end: the latest end
+ * of those that were taken. */
 static bool
-step_back(struct own *o, size_t first, const char *ref, struct oid *to)
+step_back(struct move *v, size_t n, struct oid *to, int64_t *end)
 {
-	for (size_t i = first; i < o->n && strcmp(o->v[i].u.refname, ref) == 0;
-	     i++) {
-		struct move *m = &o->v[i];
-
-		if (m->used || !oid_eq(&m->u.new_oid, to))
+	while (n-- > 0) {
+		if (v[n].used || !oid_eq(&v[n].u.new_oid, to))
 			continue;
-		m->used = true;
-		*to = m->u.old_oid;
+		v[n].used = true;
+		if (end_of(&v[n]) > *end)
+			*end = end_of(&v[n]);
+		*to = v[n].u.old_oid;
 		return true;
 	}
 	return false;
 }
 
-/* One that upstream took since: its new value. */
+/* The first one that upstream took since: its new value. */
 static bool
-step_on(struct own *o, size_t first, const char *ref, int64_t since_ms,
-    struct oid *from)
+step_on(struct move *v, size_t n, int64_t since_ms, struct oid *from)
 {
-	for (size_t i = first; i < o->n && strcmp(o->v[i].u.refname, ref) == 0;
-	     i++) {
-		struct move *m = &o->v[i];
-
-		if (m->used || m->done_ms < since_ms ||
-		    !oid_eq(&m->u.old_oid, from))
+	for (size_t i = 0; i < n; i++) {
+		if (v[i].used || v[i].done_ms < since_ms || v[i].done_ms == 0 ||
+		    !oid_eq(&v[i].u.old_oid, from))
 			continue;
-		m->used = true;
-		*from = m->u.new_oid;
+		v[i].used = true;
+		*from = v[i].u.new_oid;
 		return true;
 	}
 	return false;
 }
+
+/* Has a push of ours moved the ref away from there again, behind all that
+ * led there? Then something has put it back. */
+static bool
+was_left(const struct move *v, size_t n, const struct oid *now, int64_t end,
+    int64_t asked_ms)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!v[i].used && v[i].done_ms != 0 &&
+		    v[i].done_ms < asked_ms && end < INT64_MAX - AFTER_MS &&
+		    v[i].done_ms > end + AFTER_MS &&
+		    oid_eq(&v[i].u.old_oid, now))
+			return true;
+	return false;
+}
+
+/* What ended before the log said that somebody else had given the ref the
+ * value that is known led there no more. */
+static void
+set_apart(struct move *v, size_t n, int64_t told_ms)
+{
+	for (size_t i = 0; i < n; i++)
+		v[i].used = v[i].done_ms != 0 && v[i].done_ms < told_ms;
+}
+
+/* When what is compared was read. */
+struct span {
+	int64_t since_ms, asked_ms;
+	int64_t told_ms; /* what is known was told of then; 0: it was not */
+};
 
 /*
  * Back from what upstream has over pushes of ours: true when that leads to
- * what was known. Else u becomes the step that is nobody's of ours: from what
- * the last of ours made of what was known.
+ * what was known, and no later one led away. Else u becomes the step that is
+ * nobody's of ours: from what the last of ours made of what was known.
  */
 static bool
-is_explained(struct own *o, int64_t since_ms, struct ref_update *u)
+is_explained(const struct own *o, const struct span *span, struct ref_update *u)
 {
-	size_t first = own_first(o, u->refname);
+	size_t n;
+	struct move *v = own_of(o, u->refname, &n);
+	const struct oid now = u->new_oid;
+	int64_t end = 0;
 	int i;
 
+	set_apart(v, n, span->told_ms);
+
 	for (i = 0; i < CHAIN_MAX; i++) {
-		if (!step_back(o, first, u->refname, &u->new_oid))
+		if (!step_back(v, n, &u->new_oid, &end))
 			break;
-		if (oid_eq(&u->old_oid, &u->new_oid))
+		if (!oid_eq(&u->old_oid, &u->new_oid))
+			continue;
+		if (!was_left(v, n, &now, end, span->asked_ms))
 			return true;
+		set_apart(v, n, span->told_ms);
+		u->new_oid = now;
+		break;
 	}
-	while (i++ < CHAIN_MAX &&
-	    step_on(o, first, u->refname, since_ms, &u->old_oid))
+	while (i++ < CHAIN_MAX && step_on(v, n, span->since_ms, &u->old_oid))
 		continue;
 	return false;
 }
@@ -345,56 +421,87 @@ differences(const struct ref_list *was, const struct ref_list *is,
 	return rc;
 }
 
-/* After a crash between log and mirror the log has it already. */
+/* The log's last word on who moved a ref. */
 struct last {
-	const struct ref_update *u;
-	bool seen, same;
+	bool seen, ours;
+	struct oid was, is;
+	int64_t time_ms;
 };
 
-static int
-look_at_last(void *ctx, uint64_t index, const char *text)
+static void
+read_last(struct last *l, const json_t *e)
 {
-	struct last *l = ctx;
-	json_t *e = json_loads(text, JSON_ALLOW_NUL, NULL);
 	const char *type = json_string_value(json_object_get(e, "type"));
 	const char *old = json_string_value(json_object_get(e, "old"));
 	const char *new = json_string_value(json_object_get(e, "new"));
-	struct oid a, b;
+	const char *time = json_string_value(json_object_get(e, "time"));
+
+	const char *result = json_string_value(json_object_get(e, "result"));
+
+	if (type == NULL || old == NULL || new == NULL || time == NULL ||
+	    (result != NULL && strcmp(result, "ok") != 0) ||
+	    !oid_parse(view_str(old), &l->was) ||
+	    !oid_parse(view_str(new), &l->is) ||
+	    clock_parse(view_str(time), &l->time_ms, NULL) != 0)
+		return;
+	l->seen = true;
+	l->ours = strcmp(type, OUT_OF_BAND_TYPE) != 0;
+}
+
+static int
+take_last(void *ctx, uint64_t index, const char *text)
+{
+	struct last *l = ctx;
+	json_t *e = json_loads(text, JSON_ALLOW_NUL, NULL);
 
 	(void)index;
-	if (!l->seen && type != NULL &&
-	    (strcmp(type, OUT_OF_BAND_TYPE) == 0 ||
-		strcmp(type, "forward.result") == 0)) {
-		l->seen = true;
-		l->same = strcmp(type, OUT_OF_BAND_TYPE) == 0 && old != NULL &&
-		    new != NULL &&oid_parse(view_str(old), &a) &&
-		    oid_parse(view_str(new), &b) &&
-		    oid_eq(&a, &l->u->old_oid) && oid_eq(&b, &l->u->new_oid);
-	}
+	if (!l->seen)
+		read_last(l, e);
 	json_decref(e);
 	return 0;
 }
 
-static bool
-is_in_log(struct gate *g, const char *repository, const struct ref_update *u)
+/* In doubt nobody has moved it: what is so is told twice rather than never. */
+static struct last
+last_of(struct gate *g, const char *repository, const char *ref)
 {
-	struct audit_query q = {
-		.repository = repository, .ref = u->refname, .limit = 20
-	};
-	struct last l = { .u = u };
+	struct audit_query q = { .repository = repository,
+		.ref = ref,
+		.movements = true,
+		.limit = 20 };
 	struct gg_error err = { 0 };
+	struct last l = { .ours = true };
 	uint64_t next;
 
-	/* In doubt it is told twice. */
-	return store_audit_query(g->store, &q, look_at_last, &l, &next, &err) ==
-	    0 &&
-	    l.same;
+	if (store_audit_query(g->store, &q, take_last, &l, &next, &err) != 0)
+		return (struct last){ .ours = true };
+	return l;
+}
+
+/* Is there something to tell of what is left of a difference? */
+static bool
+is_news(struct gate *g, const struct repo_ref *repo, const struct known *k,
+    const struct own *own, int64_t asked_ms, bool may_ask,
+    struct ref_update *left)
+{
+	struct last last = may_ask ? last_of(g, repo->name, left->refname) :
+				     (struct last){ .ours = true };
+	struct span span = { .since_ms = k->since_ms, .asked_ms = asked_ms };
+
+	if (!last.ours && oid_eq(&last.is, &left->old_oid))
+		span.told_ms = last.time_ms;
+	if (is_explained(own, &span, left))
+		return false;
+	/* After a crash between log and mirror the log has it already. */
+	return !k->from_disk || last.ours ||
+	    !oid_eq(&last.was, &left->old_oid) ||
+	    !oid_eq(&last.is, &left->new_oid);
 }
 
 static int
 keep_unexplained(struct gate *g, const struct repo_ref *repo,
-    const struct known *k, const struct ref_updates *all, struct gone_by *f,
-    struct gg_error *err)
+    const struct known *k, const struct ref_updates *all, int64_t asked_ms,
+    struct gone_by *f, struct gg_error *err)
 {
 	GG_AUTO_RELEASE(own) own = { 0 };
 	int64_t slack = k->from_disk ? SLACK_DISK_MS : SLACK_MS;
@@ -403,12 +510,11 @@ keep_unexplained(struct gate *g, const struct repo_ref *repo,
 	for (size_t i = 0; i < all->n && rc == 0; i++) {
 		struct ref_update left = all->v[i];
 
-		if (is_explained(&own, k->since_ms, &left) ||
-		    (k->from_disk && i < ONE_BY_ONE_MAX &&
-			is_in_log(g, repo->name, &left)))
-			continue;
-		rc = ref_updates_add(&f->moves, &left.old_oid, &left.new_oid,
-		    view_str(left.refname), SIZE_MAX, err);
+		if (is_news(g, repo, k, &own, asked_ms, i < ONE_BY_ONE_MAX,
+			&left))
+			rc = ref_updates_add(&f->moves, &left.old_oid,
+			    &left.new_oid, view_str(left.refname), SIZE_MAX,
+			    err);
 	}
 	return rc;
 }
@@ -517,22 +623,18 @@ tell(struct gate *g, const char *repository, struct gone_by *f,
 
 /* HEAD's target before and now; an unborn or a detached one tells nothing. */
 static void
-compare_heads(const struct repo_state *st, const struct known *k,
-    const struct advert *a, struct gone_by *f)
+compare_heads(const struct known *k, const struct advert *a, struct gone_by *f)
 {
-	const struct advert *was = k->from_disk ? NULL : st->known->advert;
-
-	if (was == NULL || was->head_target == NULL || a->head_target == NULL ||
-	    strcmp(was->head_target, a->head_target) == 0)
+	if (k->head == NULL || a->head_target == NULL ||
+	    strcmp(k->head, a->head_target) == 0)
 		return;
-	f->head_was = was->head_target;
+	f->head_was = k->head;
 	f->head_is = a->head_target;
 }
 
 static int
-compare(struct gate *g, const struct repo_ref *repo,
-    const struct repo_state *st, const struct known *k, const struct advert *a,
-    struct gg_error *err)
+compare(struct gate *g, const struct repo_ref *repo, const struct known *k,
+    const struct advert *a, int64_t asked_ms, struct gg_error *err)
 {
 	GG_AUTO_RELEASE(ref_list) now = { 0 };
 	GG_AUTO_RELEASE(ref_updates) all = { 0 };
@@ -542,9 +644,9 @@ compare(struct gate *g, const struct repo_ref *repo,
 	if ((rc = watched_of(a, repo, &now, err)) != 0 ||
 	    (rc = differences(&k->refs, &now, &all, err)) != 0)
 		return rc;
-	compare_heads(st, k, a, &f);
+	compare_heads(k, a, &f);
 	if (all.n > 0 &&
-	    (rc = keep_unexplained(g, repo, k, &all, &f, err)) != 0)
+	    (rc = keep_unexplained(g, repo, k, &all, asked_ms, &f, err)) != 0)
 		return rc;
 	return tell(g, repo->name, &f, err);
 }
@@ -558,7 +660,7 @@ out_of_band_check(struct gate *g, const struct snapshot *snap,
 	int rc = find_known(g, snap, repo, st, &k, err);
 
 	if (rc == 0)
-		rc = compare(g, repo, st, &k, fresh->advert, err);
+		rc = compare(g, repo, &k, fresh->advert, asked_ms, err);
 	else if (rc == GG_E_NOTFOUND)
 		rc = 0; /* seen for the first time: nothing to compare with */
 	if (rc != 0)

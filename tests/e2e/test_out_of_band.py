@@ -1,11 +1,12 @@
 """Upstream moves without the gate: told once, never wrongly."""
 
 import subprocess
+import time
 
 import pytest
 
 from crash import Place, needs_crash_build
-from gate import PROTECT_MAIN, Git, hold_id, http, ref
+from gate import ACCESS, PROTECT_MAIN, Git, hold_id, http, ref, until
 
 TYPE = "ref.out-of-band"
 
@@ -120,6 +121,84 @@ def test_while_the_gate_was_away(watched):
     g.start()
     look(g)
     assert len(found(g)) == 1
+
+
+def test_what_we_took_away_is_put_back_by_hand(watched):
+    """A push of ours once led to the value: that explains nothing where a later
+    one led away from it, nor where the log has said that a hand was at it."""
+    g = watched
+    work = g.clone(g.bot)
+    work.run("checkout", "-q", "-b", "t")
+    mine = work.commit({"a": "1"})
+    work.push("t", ok=True)
+    made = time.monotonic()
+    until("it is certain which came first", lambda: time.monotonic() > made + 1.2)
+    work.push(":t", ok=True)
+    work.push("t:refs/heads/other", ok=True)  # upstream has its commit
+    assert found(g) == []
+    upstream(g, "update-ref", "refs/heads/t", mine)
+    look(g)
+    assert found(g) == [("create", "refs/heads/t", ZERO, mine)]
+    upstream(g, "update-ref", "-d", "refs/heads/t")
+    look(g)
+    assert found(g)[1:] == [("delete", "refs/heads/t", mine, ZERO)]
+    upstream(g, "update-ref", "refs/heads/t", mine)
+    look(g)
+    assert found(g)[2:] == [("create", "refs/heads/t", ZERO, mine)]
+    # and ours are explained again
+    work.push(":t", ok=True)
+    work.push("t", ok=True)
+    work.push(":t", ok=True)
+    look(g)
+    assert len(found(g)) == 3
+
+
+def test_back_and_forth_by_us_only(watched):
+    """However often, and whenever somebody looks between."""
+    g = watched
+    work = g.clone(g.bot)
+    work.run("checkout", "-q", "-b", "t")
+    work.commit({"a": "1"})
+    for i in range(3):
+        work.push("t", "t:refs/heads/u", ok=True)
+        if i == 1:
+            look(g)
+        work.push(":t", ok=True)
+        work.push("--force", "main:refs/heads/u", ok=True)
+    work.push("t", ok=True)
+    g.stop()
+    g.start()
+    look(g)
+    assert found(g) == []
+
+
+def test_the_default_branch_while_the_gate_was_away(watched):
+    g = watched
+    g.stop()
+    upstream(g, "symbolic-ref", "HEAD", "refs/heads/other")
+    upstream(g, "update-ref", "refs/heads/other", "refs/heads/main")
+    g.start()
+    look(g)
+    assert [x for x in found(g) if x[1] == "HEAD"] == [("default-branch", "HEAD", "refs/heads/main", "refs/heads/other")]
+    g.stop()
+    g.start()
+    look(g)
+    assert len(found(g)) == 2
+
+
+def test_by_hand_to_what_waits_for_approval(watched):
+    """What a held push wants is not ours before it is approved."""
+    g = watched
+    g.policy({"access": ACCESS, "rules": [PROTECT_MAIN]})
+    assert g.reload()
+    work = g.clone(g.bot)
+    was = work.head()
+    now = work.commit({"a": "1"})
+    held = hold_id(work.push("main", ok=False))
+    upstream(g, "fetch", "-q", work.path, f"{now}:refs/heads/main")
+    look(g)
+    assert found(g) == [("move", "refs/heads/main", was, now)]
+    g.wait_hold(held, g.bot, "stale")
 
 
 def test_another_upstream_under_the_same_name(watched, tmp_path):
