@@ -140,6 +140,12 @@ $B/tests/unit/%: tests/unit/%.c $(LIB) | $(FLAGFILE)
 	    -o $@ $< $(LIB) $(PKG_LIBS) -lcmocka
 units: $(UNITS)
 
+# What a benchmark fills a log with.
+$B/tests/bench/fill: tests/bench/fill.c $(LIB) | $(FLAGFILE)
+	@mkdir -p $(@D)
+	$(if $(V),,@echo '  CC $@')
+	$Q$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(LIB) $(PKG_LIBS)
+
 # Fuzz targets: with a driver that replays the corpus (every test run), or
 # with libFuzzer (make fuzz).
 FUZZ_SRCS := $(wildcard tests/fuzz/fuzz_*.c)
@@ -197,7 +203,7 @@ fuzz:
 	$(MAKE) FUZZ=1 CC=clang fuzzers
 	tests/fuzz/run.sh build/fuzz $(FUZZ_SECONDS)
 
-bench: all
+bench: all $B/tests/bench/fill
 	scripts/packages.sh build test
 	/usr/bin/python3 tests/bench/run.py
 	/usr/bin/python3 tests/bench/page.py

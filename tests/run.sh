@@ -57,6 +57,8 @@ echo "unit programs and replays: $(wc -l <"$log/programs")"
 
 suite "store-on-PostgreSQL" tests/lib/with_postgres.sh \
 	"$build/tests/unit/test_store"
+suite "search-on-PostgreSQL" tests/lib/with_postgres.sh \
+	"$build/tests/unit/test_audit_query"
 
 ASAN_OPTIONS=$e2e_asan "$python" -m pytest -q -n "${PYTEST_WORKERS:-3}" --dist loadscope \
 	-p no:cacheprovider ${PYTEST_ARGS:-} tests/e2e ||

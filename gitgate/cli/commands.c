@@ -223,9 +223,9 @@ const struct command cli_commands[] = {
 	    cmd_grant_revoke },
 	{ "audit query", AUDIT_FILTERS " [--limit N] [--cursor C] [--json]",
 	    "Search the audit log, newest first. D "
-	    "is a date, a time, or how long ago (7d);\n--path a path that a "
-	    "rule named, or with a slash at its end a directory "
-	    "above." EITHER,
+	    "is a date, a time, or how long ago (7d);\n--path a path that the "
+	    "push changes, with a slash at its end a directory above,\nor a "
+	    "glob as in a policy." EITHER,
 	    cmd_audit_query },
 	{ "audit timeline", "REPOSITORY REF [--limit N] [--cursor C] [--json]",
 	    "Show every value that a ref had, newest first: when, by whom, "

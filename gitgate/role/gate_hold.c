@@ -72,15 +72,6 @@ fill_hold(const struct push *p, struct stored_hold *h)
 	h->policy_digest = path_f("%s", p->rec.policy_digest);
 }
 
-json_t *
-audit_of_hold(const char *type, const struct stored_hold *h)
-{
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "type", type,
-	    "hold", h->id, "push", h->push_id, "repository", h->repository,
-	    "principal", h->principal, "report", h->report_digest, "policy",
-	    h->policy_digest);
-}
-
 /* A hold's end is in the log before it is in the store. */
 static json_t *
 closing_entry(const struct stored_hold *h, enum hold_state state,
@@ -88,6 +79,7 @@ closing_entry(const struct stored_hold *h, enum hold_state state,
 {
 	json_t *e = audit_of_hold("hold.closed", h);
 
+	audit_add_reviewers(e, h);
 	(void)json_object_set_new(e, "state",
 	    json_string(hold_state_name(state)));
 	(void)json_object_set_new(e, "reason", audit_words(reason));
@@ -169,6 +161,7 @@ log_opening(struct push *p, const struct stored_hold *h,
 		(void)json_object_set_new(e[1 + i], "hold", audit_text(h->id));
 	}
 	e[n + 1] = audit_of_hold("hold.opened", h);
+	audit_add_needs(e[n + 1], h);
 	for (size_t i = 0; i < older->n; i++)
 		e[n + 2 + i] = closing_entry(&older->v[i], HOLD_SUPERSEDED,
 		    SUPERSEDED);

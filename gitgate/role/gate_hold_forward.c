@@ -70,14 +70,9 @@ entry(const struct hold_run *r, const char *type, size_t i)
 {
 	json_t *e = audit_of_update(type, &r->push,
 	    json_array_get(r->hold.updates, i));
-	json_t *reviewers = json_array();
 
-	for (size_t k = 0; k < r->hold.n_reviews; k++)
-		if (r->hold.reviews[k].approve)
-			(void)json_array_append_new(reviewers,
-			    audit_text(r->hold.reviews[k].reviewer));
 	(void)json_object_set_new(e, "hold", audit_text(r->hold.id));
-	(void)json_object_set_new(e, "reviewers", reviewers);
+	audit_add_reviewers(e, &r->hold);
 	return e;
 }
 
@@ -113,6 +108,7 @@ log_result(const struct hold_run *r, const struct ref_statuses *s,
 		    audit_words(s->v[i].ok ? "" : s->v[i].reason));
 	}
 	e[s->n] = audit_of_hold("hold.closed", &r->hold);
+	audit_add_reviewers(e[s->n], &r->hold);
 	(void)json_object_set_new(e[s->n], "state",
 	    json_string(hold_state_name(to)));
 	(void)json_object_set_new(e[s->n], "reason", audit_words(message));

@@ -208,6 +208,8 @@ evaluate(struct push *p, struct gg_error *err)
 	if (p->rec.updates == NULL)
 		return gg_fail(err, GG_E_NOMEM, "decision");
 	push_sum_up_claims(p);
+	if ((rc = push_note_paths(p, err)) != 0)
+		return rc;
 	return trace_keep(&keeper, p->dir, p->rec.policy_digest, p->rec.request,
 	    err);
 }

@@ -98,6 +98,11 @@ push_denying_rule(const struct ref_decision *r, const char **message);
 void push_refuse(struct push *p, enum push_state state, const char *limit,
     const struct gg_error *why);
 
+/* -- gate_paths.c -- */
+/* Which paths of the report the push is found by in the log, once it is
+ * decided. */
+GG_MUST_USE int push_note_paths(struct push *p, struct gg_error *err);
+
 /* -- gate_findings.c -- */
 /* Fingerprints in force for the push's repository; none are looked up for a
  * push without findings. */
@@ -180,6 +185,9 @@ void hold_ended(struct gate *g, const struct stored_hold *h,
     enum hold_state state, const char *reason);
 /* Entry of a type with the fields of a hold; new reference. */
 json_t *audit_of_hold(const char *type, const struct stored_hold *h);
+/* What it waits for ("needs"), and who has approved it ("reviewers"). */
+void audit_add_needs(json_t *entry, const struct stored_hold *h);
+void audit_add_reviewers(json_t *entry, const struct stored_hold *h);
 /* gate_hold_recover.c: this review was logged and did not come to be. */
 void audit_void_review(struct gate *g, const struct stored_hold *h,
     const char *reviewer);

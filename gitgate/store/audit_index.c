@@ -1,6 +1,6 @@
 /*
- * The index over the audit log, for queries. It may lag and be rebuilt: the
- * log's own files are the truth.
+ * The index over the audit log, for queries (audit_query.c). It may lag and be
+ * rebuilt: the log's own files are the truth.
  */
 #include "base/clock.h"
 #include "store/store_priv.h"
@@ -9,8 +9,6 @@
 #include <string.h>
 
 #define INDEXED_KEY "audit-indexed"
-/* A path that so many pushes touched is looked for entry by entry. */
-#define MANY_PUSHES 2000
 
 static const char *
 field(const json_t *e, const char *name)
@@ -142,126 +140,4 @@ store_audit_indexed(struct store *s, uint64_t *n, struct gg_error *err)
 	}
 	*n = (uint64_t)from;
 	return 0;
-}
-
-static void
-add_tables(struct sql *q, const struct audit_query *aq)
-{
-	sql_init(q, "SELECT a.number, a.entry FROM audit_index a");
-	if (aq->rule != NULL)
-		sql_add(q, " JOIN audit_word u ON u.number = a.number");
-	if (aq->reviewer != NULL)
-		sql_add(q, " JOIN audit_word v ON v.number = a.number");
-}
-
-static void
-add_conditions(struct sql *q, const struct audit_query *aq)
-{
-	const struct {
-		const char *text, *value;
-	} equal[] = { { " AND a.repository = ", aq->repository },
-		{ " AND a.ref = ", aq->ref },
-		{ " AND a.principal = ", aq->principal },
-		{ " AND a.type = ", aq->type }, { " AND a.push = ", aq->push },
-		{ " AND a.verdict = ", aq->verdict },
-		{ " AND a.hold = ", aq->hold },
-		{ " AND u.kind = 'rule' AND u.word = ", aq->rule },
-		{ " AND v.kind = 'reviewer' AND v.word = ", aq->reviewer } };
-
-	sql_add(q, " WHERE 1 = 1");
-	for (size_t i = 0; i < GG_COUNT(equal); i++)
-		if (equal[i].value != NULL)
-			sql_arg(q, equal[i].text, arg_s(equal[i].value));
-	if (aq->movements)
-		sql_add(q,
-		    " AND a.type IN ('forward.result', 'ref.out-of-band')");
-	if (aq->since_ms != 0)
-		sql_arg(q, " AND a.time_ms >= ", arg_i(aq->since_ms));
-	if (aq->until_ms != 0)
-		sql_arg(q, " AND a.time_ms < ", arg_i(aq->until_ms));
-}
-
-/*
- * Entries of pushes that a path is known of. Few pushes are looked up; where
- * there are many, most entries fit, and each is asked.
- */
-static int
-add_path(struct store *s, struct sql *q, const struct audit_query *aq,
-    struct gg_error *err)
-{
-	GG_AUTO_RELEASE(rows) r = { 0 };
-	int rc;
-
-	if (aq->path == NULL)
-		return 0;
-	rc = store_run(s, &r, err,
-	    "SELECT push FROM audit_path WHERE path = $1 LIMIT $2",
-	    arg_s(aq->path), arg_i(MANY_PUSHES));
-	if (rc != 0)
-		return rc;
-	if (r.n_rows < MANY_PUSHES) {
-		sql_arg(q,
-		    " AND a.push IN (SELECT push FROM audit_path"
-		    " WHERE path = ",
-		    arg_s(aq->path));
-		sql_add(q, ")");
-	} else {
-		sql_arg(q,
-		    " AND EXISTS (SELECT 1 FROM audit_path p"
-		    " WHERE p.push = a.push AND p.path = ",
-		    arg_s(aq->path));
-		sql_add(q, ")");
-	}
-	return 0;
-}
-
-/* In the order of the table that leads to the others. */
-static void
-add_order(struct sql *q, const struct audit_query *aq, size_t limit)
-{
-	const char *by = aq->rule != NULL ? "u.number" :
-	    aq->reviewer != NULL          ? "v.number" :
-					    "a.number";
-	int64_t cursor = aq->cursor > INT64_MAX ? INT64_MAX :
-						  (int64_t)aq->cursor;
-
-	if (cursor != 0) {
-		sql_add(q, " AND ");
-		sql_add(q, by);
-		sql_arg(q, aq->oldest_first ? " >= " : " < ", arg_i(cursor));
-	}
-	sql_add(q, " ORDER BY ");
-	sql_add(q, by);
-	if (!aq->oldest_first)
-		sql_add(q, " DESC");
-	sql_arg(q, " LIMIT ", arg_i((int64_t)limit + 1));
-}
-
-/* next: the cursor to go on with, 0 at the end. */
-int
-store_audit_query(struct store *s, const struct audit_query *q,
-    store_audit_cb cb, void *ctx, uint64_t *next, struct gg_error *err)
-{
-	size_t limit = q->limit == 0 ? 100 : q->limit > 1000 ? 1000 : q->limit;
-	GG_AUTO_RELEASE(rows) r = { 0 };
-	GG_AUTO_RELEASE(sql) sql;
-	size_t n;
-	int rc;
-
-	add_tables(&sql, q);
-	add_conditions(&sql, q);
-	if ((rc = add_path(s, &sql, q, err)) != 0)
-		return rc;
-	add_order(&sql, q, limit);
-	if ((rc = buf_check(&sql.text, err)) != 0 ||
-	    (rc = store_read(s, buf_str(&sql.text), sql.args, sql.n, &r,
-		 err)) != 0)
-		return rc;
-	n = r.n_rows > limit ? limit : r.n_rows;
-	*next = 0;
-	if (r.n_rows > limit)
-		*next = (uint64_t)rows_i(&r, n - 1, 0) + q->oldest_first;
-	for (size_t i = 0; rc == 0 && i < n; i++)
-		rc = cb(ctx, (uint64_t)rows_i(&r, i, 0), rows_s(&r, i, 1));
-	return rc;
 }

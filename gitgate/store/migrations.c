@@ -344,6 +344,12 @@ static const char *const steps[] = {
 	" record TEXT NOT NULL,"
 	" PRIMARY KEY (push_id, number));"
 	"CREATE INDEX provenance_key ON provenance (repository, key, push_id);",
+
+	/* 14: all that the audit log is searched by, in one index that grows
+	 * at its end; times are read from it too. */
+	"DROP INDEX audit_time;"
+	"CREATE INDEX audit_all ON audit_index (number, time_ms, type, verdict,"
+	" repository, ref, principal, push, hold);",
 };
 
 /* One step, or 1 when there is nothing left to do. The lock makes two

@@ -121,7 +121,9 @@ pg_open(const char *where, struct db **out, struct gg_error *err)
 	rc = pg_script(c,
 	    "SET statement_timeout = '30s';"
 	    " SET lock_timeout = '10s';"
-	    " SET idle_in_transaction_session_timeout = '60s'",
+	    " SET idle_in_transaction_session_timeout = '60s';"
+	    /* compiling takes longer than any statement of ours */
+	    " SET jit = off",
 	    err);
 	if (rc != 0) {
 		pg_close(c);
@@ -237,6 +239,8 @@ const struct db_driver pgsql_driver = {
 	.name = "postgresql",
 	.single_writer = false,
 	.for_update = " FOR UPDATE",
+	.each_text = "(SELECT json_array_elements_text(CAST(",
+	.each_text_end = " AS json)))",
 	.open = pg_open,
 	.close = pg_close,
 	.begin = pg_begin,

@@ -21,6 +21,7 @@ stored_push_release(struct stored_push *p)
 	json_decref(p->outcome);
 	free(p->policy_digest);
 	free(p->report_digest);
+	strv_release(&p->paths);
 	*p = (struct stored_push){ 0 };
 }
 
@@ -130,7 +131,7 @@ tx_push_update(struct tx *t, const struct stored_push *p, enum push_state from,
 	    arg_s(p->policy_digest), arg_s(p->report_digest), arg_s(p->id),
 	    arg_s(push_state_name(from)));
 	if (rc == 0 && r.affected == 1)
-		return tx_paths_add(t, p->id, p->updates, err);
+		return tx_paths_add(t, p, err);
 	if (rc != 0)
 		return rc;
 	rc = tx_run(t, &r, err, "SELECT state FROM push WHERE id = $1",

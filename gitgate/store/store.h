@@ -245,6 +245,9 @@ struct stored_push {
 	char *policy_digest; /* hex, "" before a decision */
 	char *report_digest; /* hex SHA-256 of the report file, "" before */
 	int64_t purged_ms; /* since then the recording is gone; 0: it is not */
+	/* What it changes, UTF-8: written with a decision, for searches in the
+	 * audit log; never read back. */
+	struct strv paths;
 };
 void stored_push_release(struct stored_push *p);
 GG_DEFINE_AUTO_RELEASE(stored_push);
@@ -604,9 +607,11 @@ struct audit_query {
 	const char *repository, *ref, *principal, *type, *push; /* NULL: any */
 	const char *verdict, *hold;
 	const char *reviewer, *rule; /* one of the entry's */
-	const char *path; /* that a rule of the push named, or a directory
-	                     that one lies in; of the push's entries */
-	bool movements;   /* only: upstream's ref moved, or was to move */
+	/* That the push changes (as far as stored_push.paths goes), a
+	 * directory above ("src/"), or a glob as in policies: the entries of
+	 * such pushes. */
+	const char *path;
+	bool movements; /* only: upstream's ref moved, or was to move */
 	int64_t since_ms, until_ms; /* 0: open */
 	uint64_t cursor;            /* entries with index < cursor; 0: newest */
 	size_t limit;               /* at most 1000; 0: 100 */
@@ -619,6 +624,8 @@ GG_MUST_USE int store_audit_add(struct store *s, uint64_t index,
 GG_MUST_USE int
 store_audit_indexed(struct store *s, uint64_t *n, struct gg_error *err);
 typedef int (*store_audit_cb)(void *ctx, uint64_t index, const char *json);
+/* GG_E_INPUT: path is a bad glob, or one that would be compared with too much.
+ * A non-zero return of cb stops it and is passed on. */
 GG_MUST_USE int store_audit_query(struct store *s, const struct audit_query *q,
     store_audit_cb cb, void *ctx, uint64_t *next, struct gg_error *err);
 

@@ -70,6 +70,8 @@ struct db_driver {
 	const char *name;
 	bool single_writer; /* writers queue in the process, not in it */
 	const char *for_update;
+	/* Around a parameter, a JSON list of texts: a query of them. */
+	const char *each_text, *each_text_end;
 	int (*open)(const char *where, struct db **out, struct gg_error *err);
 	void (*close)(struct db *c);
 	/* Never called with DB_ONE. */
@@ -199,9 +201,9 @@ size_t store_query_limit(const struct store_query *sq);
 void stored_review_release(struct stored_review *r);
 
 /* What the audit log is searched by besides its entries: the paths that rules
- * named in a push's updates. */
-GG_MUST_USE int tx_paths_add(struct tx *t, const char *push,
-    const json_t *updates, struct gg_error *err);
+ * named in a push's updates, and those of p->paths. */
+GG_MUST_USE int
+tx_paths_add(struct tx *t, const struct stored_push *p, struct gg_error *err);
 
 /* UPDATE of a push's decided columns where its state is from. */
 GG_MUST_USE int tx_push_update(struct tx *t, const struct stored_push *p,

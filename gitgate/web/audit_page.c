@@ -10,7 +10,7 @@ static const struct filter filter_fields[] = {
 	{ "principal", "Principal", "ci-agent", NULL },
 	{ "reviewer", "Reviewer", "ann", NULL },
 	{ "rule", "Rule", "protect-main", NULL },
-	{ "path", "Path", "src/ (all below)", NULL },
+	{ "path", "Path", "src/**/*.c", NULL },
 	{ "verdict", "Verdict", "deny", NULL },
 	{ "push", "Push", "its id", NULL },
 	{ "hold", "Hold", "its id", NULL },
