@@ -432,6 +432,7 @@ judge_by(struct evaluation *e, const struct rule *r)
 		free(j.found[i].kept);
 	free(j.found);
 	json_decref(j.proven);
+	json_decref(j.records);
 }
 
 int

@@ -44,6 +44,7 @@ struct judging {
 	const char *uncertain;
 	struct buf *why; /* NULL: nobody asks */
 	json_t *proven;  /* of the principal, read when it is needed */
+	json_t *records; /* of the push, by their keys; likewise */
 };
 
 struct condition {
@@ -79,6 +80,13 @@ bool path_is_meant(const struct rule *r, const struct path_change *c);
 
 /* `provenance` (provenance.c): is what it requires missing? */
 bool test_provenance(struct judging *j);
+/* Does the push's token name this session? */
+bool session_is_the_tokens(struct judging *j, const char *session);
+/* Does a record of the push say it of this commit (records.c)? claims: what
+ * its message claims, for the checkpoint that it names. */
+struct claims;
+bool records_say(struct judging *j, const struct commit_info *commit,
+    const struct claims *claims);
 
 /* Bytes that are not UTF-8 become U+FFFD, one for each. Never NULL. */
 json_t *policy_text_json(const char *s);

@@ -125,6 +125,9 @@ struct policy_input {
 	int64_t now_wall_ms;                /* for during and outside */
 	/* the push options "agent.*", an object of texts; NULL: none */
 	const json_t *claimed;
+	/* provenance records that the push brings (docs/formats.md), an
+	 * array; NULL: none */
+	const json_t *records;
 	/* fingerprints of findings that a reviewer has allowed (and that have
 	 * not expired); NULL: none */
 	const struct strv *allowed_findings;

@@ -37,8 +37,8 @@ session_is_proven(const json_t *verified, const struct strv *names,
 	return false;
 }
 
-static bool
-is_proven(struct judging *j, const char *session)
+bool
+session_is_the_tokens(struct judging *j, const char *session)
 {
 	const char *text = j->in->principal->verified;
 
@@ -71,7 +71,7 @@ options_say(struct judging *j)
 	switch (p->require) {
 	case PROVENANCE_SESSION:
 		return *session != '\0' &&
-		    (!p->verified || is_proven(j, session));
+		    (!p->verified || session_is_the_tokens(j, session));
 	case PROVENANCE_PROMPT:
 		return prompt;
 	case PROVENANCE_MODEL:
@@ -91,7 +91,8 @@ has_session(struct judging *j, const struct claims *c)
 {
 	for (size_t i = 0; i < c->n; i++)
 		if (c->v[i].kind == CLAIM_SESSION &&
-		    (!j->r->provenance.verified || is_proven(j, c->v[i].value)))
+		    (!j->r->provenance.verified ||
+			session_is_the_tokens(j, c->v[i].value)))
 			return true;
 	return false;
 }
@@ -106,25 +107,31 @@ has_any(const struct claims *c)
 	return false;
 }
 
-/* Does this commit's message say it? */
 static bool
-message_says(struct judging *j, const struct commit_info *commit)
+message_says(struct judging *j, const struct claims *c)
 {
-	GG_AUTO_RELEASE(claims) c = { .n = 0 };
-
-	claims_of_message(&c, view_str(commit->message));
 	switch (j->r->provenance.require) {
 	case PROVENANCE_SESSION:
-		return has_session(j, &c);
+		return has_session(j, c);
 	case PROVENANCE_MODEL:
-		return claims_first(&c, CLAIM_MODEL) != NULL;
+		return claims_first(c, CLAIM_MODEL) != NULL;
 	case PROVENANCE_ANY:
-		return has_any(&c);
+		return has_any(c);
 	case PROVENANCE_PROMPT:
 	case PROVENANCE_NONE:
 		break;
 	}
 	return false;
+}
+
+/* Does this commit's message say it, or a record that is about it? */
+static bool
+is_said_of(struct judging *j, const struct commit_info *commit)
+{
+	GG_AUTO_RELEASE(claims) c = { .n = 0 };
+
+	claims_of_message(&c, view_str(commit->message));
+	return message_says(j, &c) || records_say(j, commit, &c);
 }
 
 static const char *
@@ -159,7 +166,7 @@ count_missing(struct judging *j)
 		struct found *f = &j->found[list->v[i]];
 
 		if (!f->claims_known)
-			f->claims_missing = !message_says(j, c);
+			f->claims_missing = !is_said_of(j, c);
 		f->claims_known = true;
 		if (!f->claims_missing)
 			continue;

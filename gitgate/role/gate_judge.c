@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "crypto/digest.h"
 #include "ipc/codec.h"
+#include "provenance/read.h"
 #include "role/kept_policy.h"
 
 #include <errno.h>
@@ -192,6 +193,11 @@ evaluate(struct push *p, struct gg_error *err)
 	int rc;
 
 	push_mark(p, "judged");
+	json_decref(p->records);
+	p->records = NULL;
+	if ((rc = provenance_read(p->report, &p->records, err)) != 0)
+		return rc;
+	in.records = p->records;
 	if ((rc = push_allowed_findings(p, now_ms, &allowed, err)) != 0 ||
 	    (rc = push_note_findings(p, &allowed, err)) != 0 ||
 	    (rc = FAILPOINT_FAILS("gate.evaluate") ?

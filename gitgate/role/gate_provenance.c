@@ -2,7 +2,6 @@
 
 #include "base/text.h"
 #include "model/provenance.h"
-#include "provenance/read.h"
 #include "store/provenance.h"
 
 #include <string.h>
@@ -198,11 +197,11 @@ within_limit(const json_t *all, uint64_t most)
 int
 push_keep_provenance(struct push *p, struct gg_error *err)
 {
-	json_t *all = NULL, *kept;
-	int rc = provenance_read(p->report, &all, err);
+	json_t *all = json_copy(p->records), *kept;
+	int rc;
 
-	if (rc != 0)
-		return rc;
+	if (all == NULL)
+		return gg_fail(err, GG_E_NOMEM, "provenance");
 	add_trailers(all, p->report);
 	if (json_array_size(all) == 0) {
 		json_decref(all);

@@ -68,6 +68,7 @@ struct push {
 	const char **symref_targets; /* per update, of seen, or NULL */
 	int inspector;               /* socket, -1: none */
 	struct change_report *report;
+	json_t *records; /* of provenance, that the report holds */
 	struct decision *decision;
 };
 void push_release(struct push *p);

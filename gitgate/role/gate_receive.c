@@ -308,6 +308,7 @@ push_release(struct push *p)
 	free(p->symref_targets);
 	fd_close(p->inspector);
 	change_report_free(p->report);
+	json_decref(p->records);
 	decision_free(p->decision);
 	*p = (struct push){ .inspector = -1 };
 }

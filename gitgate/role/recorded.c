@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "crypto/digest.h"
 #include "ipc/codec.h"
+#include "provenance/read.h"
 #include "role/inspection_order.h"
 #include "role/secret_rules.h"
 
@@ -413,6 +414,7 @@ recorded_rejudge(const struct config *c, struct store *store,
 		.diff_fd = fds->diff };
 	GG_AUTO_RELEASE(rejudged) j = { 0 };
 	GG_AUTO_RELEASE(strv) allowed = STRV_INIT;
+	json_t *records = NULL;
 	int rc;
 
 	if (fds->rules > 0 &&
@@ -422,7 +424,8 @@ recorded_rejudge(const struct config *c, struct store *store,
 	    (rc = store_allowance_in_force(store, r.repo.name, r.at_ms,
 		 &allowed, err)) != 0 ||
 	    (rc = inspect_again(&r, fds->inspector, &j.report, j.report_digest,
-		 err)) != 0)
+		 err)) != 0 ||
+	    (rc = provenance_read(j.report, &records, err)) != 0)
 		return rc;
 	struct policy_input in = {
 		.repository = r.repo.name,
@@ -432,13 +435,16 @@ recorded_rejudge(const struct config *c, struct store *store,
 		.report = j.report,
 		.now_wall_ms = r.at_ms,
 		.claimed = json_object_get(push->request, "claimed"),
+		.records = records,
 		.allowed_findings = &allowed,
 		.hook = not_asked,
 		.hook_ctx = (void *)(uintptr_t)push,
 		.trace = trace,
 	};
 
-	if ((rc = policy_evaluate(rs, &in, &j.decision, err)) != 0)
+	rc = policy_evaluate(rs, &in, &j.decision, err);
+	json_decref(records);
+	if (rc != 0)
 		return rc;
 	*out = j;
 	j = (struct rejudged){ 0 };

@@ -19,6 +19,11 @@ SIGNER = ("ann@corp.example ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI"
 AGENT = {"groups": ["agents"]}
 SESSION = "a\n\nClaude-Session: https://claude.ai/code/session_7\n"
 
+FIRST = "11" * 20  # what policy_eval calls the first commit
+NOTE = {"source": "git-ai", "key": "commit:" + FIRST, "session": "s"}
+CHECKPOINT = {"source": "entire", "key": "checkpoint:0123456789ab",
+              "sessions": [{"part": "0", "session": "s"}]}
+
 
 def paths(*names, **more):
     return dict({"commits": [{"paths": list(names)}]}, **more)
@@ -126,6 +131,15 @@ CASES = {
               findings=[{"path": "full.jsonl", "commit": 0}]))],
         [dict(AGENT, **paths("full.jsonl", ref="refs/entire/checkpoints/ab/x")),
          {}, dict(AGENT, ref="refs/notes/ai")]),
+    "Rules about messages and authors leave notes and session records alone": (
+        "deny",
+        [commit(author="x@elsewhere.example", message="APP-1: a"),
+         commit(author="x@corp.example", message="a"),
+         dict(commit(author="git-ai@local"), ref="refs/heads/entire/x")],
+        [dict(commit(author="git-ai@local", message=""), ref=ref)
+         for ref in ("refs/notes/ai", "refs/entire/checkpoints/ab/x",
+                     "refs/heads/entire/checkpoints/v1")] +
+        [commit(author="x@corp.example", message="APP-1: a")]),
     "Agents say which session a push is from": ("deny",
         [dict(AGENT, **commit()),
          dict(AGENT, claimed={"agent.model": "m"}, **commit()),
@@ -133,8 +147,24 @@ CASES = {
          dict(AGENT, commits=[{"message": SESSION}, {}]),
          dict(AGENT, **commit(message="a\n\nAi-assisted: true\n")),
          dict(AGENT, commits=[{"message": SESSION}], net=["x"]),
-         dict(AGENT, commits=[{"message": SESSION}], **{"too-large": True})],
+         dict(AGENT, commits=[{"message": SESSION}], **{"too-large": True}),
+         dict(AGENT, records=[dict(NOTE, session="")], **commit()),
+         dict(AGENT, records=[dict(NOTE, unreadable="why")], **commit()),
+         dict(AGENT, records=[dict(NOTE, key="commit:" + "9" * 40)],
+              **commit()),
+         dict(AGENT, records=[NOTE], commits=[{}, {}]),
+         dict(AGENT, records=[CHECKPOINT], **commit()),
+         dict(AGENT, records=[CHECKPOINT],
+              **commit(message="a\n\nEntire-Checkpoint: 0123456789ac\n")),
+         dict(AGENT, records=[NOTE], net=["x"])],
         [dict(AGENT, claimed={"agent.session": "s-1"}, **commit()),
+         dict(AGENT, records=[NOTE], **commit()),
+         dict(AGENT, records=[NOTE], commits=[{}, {"message": SESSION}]),
+         dict(AGENT, records=[{"source": "agent-trace", "commit": FIRST,
+              "key": "commit:" + "9" * 40, "files": [{"path": "a"},
+              {"path": "b", "session": "s"}]}], **commit()),
+         dict(AGENT, records=[CHECKPOINT],
+              **commit(message="a\n\nEntire-Checkpoint: 0123456789ab\n")),
          dict(AGENT, claimed={"agent.session": "s-1"}, net=["x"]),
          dict(AGENT, commits=[{"message": SESSION}] * 2),
          dict(AGENT, kind="delete"),

@@ -5,7 +5,7 @@
  *	{"repository", "name", "groups": [], "ref", "target", "kind", "now",
  *	 "commits": [COMMIT], "net": [PATH], "findings": [FINDING],
  *	 "allowed": [], "owners", "owners-path", "too-large", "incomplete",
- *	 "hook": {"verdict", "message"}, "trace"}
+ *	 "hook": {"verdict", "message"}, "records": [RECORD], "trace"}
  *	COMMIT: {"author", "committer", "message", "signature", "payload",
  *	 "paths": [PATH]}
  *	PATH: a text, or {"path", "kinds": [], "bytes", "added", "removed"}
@@ -206,6 +206,7 @@ judge(const struct ruleset *rs, json_t *o, struct gg_error *err)
 		.symref_targets = &target,
 		.report = report,
 		.claimed = json_object_get(o, "claimed"),
+		.records = json_object_get(o, "records"),
 		.allowed_findings = &allowed,
 		.hook = json_object_get(o, "hook") ? answer : NULL,
 		.hook_ctx = o };

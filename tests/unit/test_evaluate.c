@@ -844,10 +844,119 @@ test_shared_commit(void **state)
 	assert_int_equal(d->refs[1].reasons[0].matches[1].commit.b[0], 8);
 }
 
+/* A push of one commit, its message, and the records that come with it. */
+static enum verdict
+judge_records(const char *when, const char *message, const char *verified,
+    const char *records)
+{
+	GG_AUTO_MEM char *text = NULL;
+	GG_AUTO(ruleset) rs = NULL;
+	GG_AUTO(change_report) report = NULL;
+	GG_AUTO(decision) d = NULL;
+	GG_AUTO_RELEASE(principal) who = { .method = AUTH_OIDC };
+	GG_AUTO_RELEASE(ref_updates) updates = { 0 };
+	struct push p = { .refname = "refs/heads/x",
+		.kind = UPDATE_FAST_FORWARD };
+	struct oid old_oid = oid_of(1), new_oid = oid_of(2);
+	json_t *list = json_loads(records, 0, NULL);
+	struct policy_input in = { .repository = "demo/app",
+		.principal = &who,
+		.updates = &updates,
+		.symref_targets = &p.target,
+		.records = list };
+	enum verdict verdict;
+
+	assert_non_null(list);
+	assert_true(asprintf(&text,
+			"rules: [{name: r, when: {provenance: {%s}}, "
+			"then: deny, message: m}]",
+			when) > 0);
+	rs = parse(text);
+	in.report = report = report_of(rs, &p);
+	report->commits[0].message = strdup(message);
+	who.name = strdup("bot");
+	who.verified = strdup(verified);
+	assert_int_equal(ref_updates_add(&updates, &old_oid, &new_oid,
+			     view_str(p.refname), 10, NULL),
+	    0);
+	assert_int_equal(policy_evaluate(rs, &in, &d, NULL), 0);
+	verdict = d->verdict;
+	json_decref(list);
+	return verdict;
+}
+
+/* The commit's id is 20 bytes of 7. */
+#define ABOUT "\"key\":\"commit:0707070707070707070707070707070707070707\","
+
+static void
+records_speak_for_commits(void **state)
+{
+	static const struct {
+		const char *when, *message, *records;
+		bool said;
+	} rows[] = {
+		{ "require: session", "", "[{" ABOUT "\"session\":\"s\"}]",
+		    true },
+		{ "require: session", "",
+		    "[{" ABOUT "\"files\":[{},{\"session\":\"s\"}]}]", true },
+		{ "require: session", "",
+		    "[{" ABOUT "\"sessions\":[{\"session\":\"s\"}]}]", true },
+		{ "require: session", "", "[{" ABOUT "\"model\":\"m\"}]",
+		    false },
+		{ "require: session", "", "[{\"session\":\"s\"}]", false },
+		{ "require: session", "",
+		    "[{" ABOUT "\"session\":\"s\",\"unreadable\":\"x\"}]",
+		    false },
+		{ "require: session", "",
+		    "[{\"commit\":\"0707070707070707070707070707070707070707\","
+		    "\"session\":\"s\"}]",
+		    true },
+		{ "require: session", "",
+		    "[{\"key\":\"checkpoint:0123456789ab\",\"session\":\"s\"}]",
+		    false },
+		{ "require: session", "a\n\nEntire-Checkpoint: 0123456789ab\n",
+		    "[{\"key\":\"checkpoint:0123456789ab\",\"session\":\"s\"}]",
+		    true },
+		{ "require: prompt", "a\n\nEntire-Checkpoint: 0123456789ab\n",
+		    "[{\"key\":\"checkpoint:0123456789ab\",\"session\":\"s\"}]",
+		    false },
+		{ "require: prompt", "a\n\nEntire-Checkpoint: 0123456789ab\n",
+		    "[{\"key\":\"checkpoint:0123456789ab\",\"sessions\":"
+		    "[{\"prompt\":\"Do.\"}]}]",
+		    true },
+		{ "require: model", "", "[{" ABOUT "\"model\":\"m\"}]", true },
+		{ "require: model", "", "[{" ABOUT "\"session\":\"s\"}]",
+		    false },
+		{ "require: any", "", "[{" ABOUT "\"tool\":\"t\"}]", true },
+		/* that people wrote it says nothing about an agent */
+		{ "require: any", "",
+		    "[{" ABOUT "\"human\":\"Ann\",\"files\":"
+		    "[{\"by\":\"human\",\"human\":\"Ann\"}]}]",
+		    false },
+		{ "require: any", "", "[]", false },
+		/* only what the token names is verified */
+		{ "require: session, verified: true", "",
+		    "[{" ABOUT "\"session\":\"s\"}]", false },
+		{ "require: session, verified: true", "",
+		    "[{" ABOUT "\"session\":\"s\"},{" ABOUT
+		    "\"session\":\"run-7\"}]",
+		    true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < GG_COUNT(rows); i++)
+		if (judge_records(rows[i].when, rows[i].message,
+			"{\"session\":\"run-7\"}", rows[i].records) !=
+		    (rows[i].said ? VERDICT_ALLOW : VERDICT_DENY))
+			fail_msg("row %zu: %s, %s", i, rows[i].when,
+			    rows[i].records);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(records_speak_for_commits),
 		cmocka_unit_test(test_contents),
 		cmocka_unit_test(test_findings),
 		cmocka_unit_test(test_unknown_parts),
