@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,6 +81,17 @@ has_failed(const struct export_facts *f)
 	return strcmp(f->verdict, "deny") == 0;
 }
 
+/* What takes an address refuses a record where something else stands for one
+ * ("[erased]"). */
+static bool
+is_address(const char *s)
+{
+	struct in6_addr any;
+
+	return inet_pton(AF_INET, s, &any) == 1 ||
+	    inet_pton(AF_INET6, s, &any) == 1;
+}
+
 static void
 read_who(struct export_facts *f)
 {
@@ -101,6 +113,7 @@ read_who(struct export_facts *f)
 		f->subject = export_text(f->entry, "reviewer_subject");
 		f->addr = export_text(f->entry, "reviewer_addr");
 	}
+	f->ip = is_address(f->addr) ? f->addr : "";
 }
 
 static int
@@ -109,6 +122,8 @@ read_facts(const json_t *e, struct export_facts *f, struct gg_error *err)
 	static const char *const sign_ins[] = { "session.login",
 		"session.logout", "session.ended", "session.failure",
 		"auth.failure", NULL };
+	static const char *const alarms[] = { "ref.out-of-band",
+		"witness.forked", NULL };
 	const struct {
 		const char *name, **to;
 	} texts[] = { { "type", &f->type }, { "time", &f->time },
@@ -125,6 +140,7 @@ read_facts(const json_t *e, struct export_facts *f, struct gg_error *err)
 		return gg_fail(err, GG_E_CORRUPT, "an entry without a time");
 	read_who(f);
 	f->is_sign_in = is_one_of(f->type, sign_ins);
+	f->is_alarm = is_one_of(f->type, alarms);
 	f->failed = has_failed(f);
 	return 0;
 }

@@ -25,6 +25,13 @@ export_csv_head(struct buf *out)
 static bool
 is_formula(const char *s)
 {
+	/* the wide ones are taken for them, too */
+	static const char *const wide[] = { "\uff1d", "\uff0b", "\uff0d",
+		"\uff20" };
+
+	for (size_t i = 0; i < GG_COUNT(wide); i++)
+		if (strncmp(s, wide[i], strlen(wide[i])) == 0)
+			return true;
 	return s[0] != '\0' && strchr("=+-@\t\r\n", s[0]) != NULL;
 }
 

@@ -75,8 +75,7 @@ event_of(const struct export_facts *f)
 
 	add_type(category, category_of(f));
 	(void)json_object_set_new(e, "kind",
-	    json_string(strcmp(f->type, "ref.out-of-band") == 0 ? "alert" :
-								  "event"));
+	    json_string(f->is_alarm ? "alert" : "event"));
 	(void)json_object_set_new(e, "category", category);
 	(void)json_object_set_new(e, "type", types_of(f));
 	export_put(e, "action", f->type);
@@ -148,7 +147,7 @@ export_ecs(const struct export_facts *f)
 	export_put_in(o, "user", "name", f->actor);
 	export_put_in(o, "user", "id", f->subject);
 	export_put_in(o, "user", "domain", f->issuer);
-	export_put_in(o, "source", "ip", f->addr);
+	export_put_in(o, "source", "ip", f->ip);
 	export_put_in(o, "user_agent", "original", f->agent);
 	put_vcs(f, o);
 	put_rules(f, o);

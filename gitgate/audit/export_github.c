@@ -45,7 +45,7 @@ export_github(const struct export_facts *f)
 	    json_sprintf("%lld", (long long)seq));
 	(void)json_object_set_new(o, "action", json_string(action_of(f)));
 	export_put(o, "actor", f->actor);
-	export_put(o, "actor_ip", f->addr);
+	export_put(o, "actor_ip", f->ip);
 	export_put(o, "user_agent", f->agent);
 	export_put(o, "repo", f->repository);
 	export_put(o, "repository", f->repository);

@@ -1,6 +1,6 @@
 /*
- * OCSF 1.3 (https://schema.ocsf.io): API Activity [6003] with the profile
- * security_control, and Authentication [3002] for sign-ins. It has no class
+ * OCSF 1.3 (https://schema.ocsf.io): API Activity [6003], with the profile
+ * security_control where there is a verdict, and Authentication [3002] for sign-ins. It has no class
  * for version control; the entry itself is in unmapped.gitgate.
  */
 #include "audit/export_priv.h"
@@ -65,13 +65,16 @@ put_verdict(const struct export_facts *f, json_t *o)
 		    json_integer(known[i].disposition));
 		(void)json_object_set_new(o, "disposition",
 		    json_string(known[i].disposition_name));
+		/* it asks for an action: only where there is one */
+		(void)json_object_set_new(json_object_get(o, "metadata"),
+		    "profiles", json_pack("[s]", "security_control"));
 	}
 }
 
 static struct code
 severity_of(const struct export_facts *f)
 {
-	if (strcmp(f->type, "ref.out-of-band") == 0)
+	if (f->is_alarm)
 		return (struct code){ SEVERITY_HIGH, "High" };
 	if (strcmp(f->verdict, "deny") == 0)
 		return (struct code){ SEVERITY_MEDIUM, "Medium" };
@@ -120,9 +123,6 @@ metadata_of(const struct export_facts *f)
 	    seq, "logged_time", (json_int_t)f->time_ms);
 
 	export_put(m, "correlation_uid", f->push);
-	if (!f->is_sign_in)
-		(void)json_object_set_new(m, "profiles",
-		    json_pack("[s]", "security_control"));
 	return m;
 }
 
@@ -132,7 +132,7 @@ endpoint_of(const struct export_facts *f)
 {
 	json_t *e = json_object();
 
-	export_put(e, "ip", f->addr);
+	export_put(e, "ip", f->ip);
 	if (json_object_size(e) == 0)
 		export_put(e, "name",
 		    strcmp(f->type, "ref.out-of-band") == 0 ? "upstream" :

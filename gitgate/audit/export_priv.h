@@ -15,8 +15,10 @@ struct export_facts {
 	const char *principal, *reviewer, *actor; /* actor: who did it */
 	const char *method, *credential, *issuer, *subject;
 	const char *addr, *agent;
+	const char *ip; /* addr, if it is one */
 	const char *verdict, *result, *state, *reason;
 	bool is_sign_in; /* or a refused credential */
+	bool is_alarm;   /* somebody should look at it now */
 	bool failed;     /* refused, denied, failed */
 };
 

@@ -5,12 +5,15 @@ import csv
 import io
 import json
 import re
+import sqlite3
 import subprocess
 
+import jsonschema
 import pytest
 
 import postgres
-from gate import PROTECT_MAIN, hold_id, ref, until
+from export_schemas import SCHEMAS
+from gate import PROTECT_MAIN, ROOT, hold_id, ref, until
 
 RULES = [
     PROTECT_MAIN,
@@ -362,3 +365,94 @@ def test_no_secret_leaves(busy):
             for secret in (g.bot, g.ann, g.root):
                 assert secret not in text
                 assert base64.b64encode(secret.encode()).decode() not in text
+
+
+# -- by their schemas --
+
+
+def types_documented():
+    text = (ROOT / "docs" / "formats.md").read_text()
+    table = text.split("| `log.start`")[1].split("\n\n")[0]
+    for line in ("| `log.start`" + table).splitlines():
+        names, _, fields = line.strip("| ").split(" | ", 2)
+        for name in re.findall(r"`([a-z.-]+)`", names):
+            yield name, fields
+
+
+DIGEST = "ab" * 32
+CLIENTS = [{"addr": "192.0.2.7", "agent": "git/2.39.5"}, {"addr": "2001:db8::1", "agent": ""}, {"addr": "[erased]", "agent": "[erased]"}]
+REFS = [
+    {"ref": "refs/heads/main", "old": "0" * 40, "new": "1" * 40, "kind": "create"},
+    {"ref": "refs/tags/v1", "old": "1" * 40, "new": "0" * 40, "kind": "delete"},
+    {"ref": "HEAD", "old": "refs/heads/a", "new": "refs/heads/b", "kind": "default-branch"},
+    {},
+]
+VERDICTS = {"ref.update": ["allow", "hold", "deny"], "hold.review": ["approve", "reject"]}
+
+
+def entries_of_every_type():
+    """What the documentation says an entry may have, with values that are
+    odd: an address of the other kind, one that was erased, no repository."""
+    for name, fields in types_documented():
+        person = {"principal": "ci/agent", "auth": {"method": "token", "credential": "T", "issuer": "https://i", "subject": "[erased]"}}
+        for i, client in enumerate(CLIENTS):
+            e = {"type": name, "time": "2026-11-22T07:00:00.000Z", "v": 1}
+            if not name.startswith(("log.", "config.", "key.", "witness.", "retention.cut", "ref.out")) and name != "auth.failure":
+                e |= person
+            if name.startswith(("push.", "ref.update", "hold.", "forward.")):
+                e |= {"push": "01JD8Y", "repository": "acme/app" if i else "app", "client": client}
+            if name.startswith(("session.", "auth.", "account.", "finding.")):
+                e["client"] = client
+            if "reviewer" in fields or name.startswith("grant.approved"):
+                e |= {"reviewer": "ann", "reviewer_auth": "password", "reviewer_addr": client["addr"]}
+            if "`reason`" in fields:
+                e["reason"] = "why"
+            if name == "hold.closed":
+                e["state"] = ["forwarded", "expired", "rejected"][i]
+            if name == "forward.result":
+                e["result"] = ["ok", "failed", "ok"][i]
+            refs = REFS if name.startswith(("ref.", "forward.")) else [{}]
+            for r in refs:
+                for v in VERDICTS.get(name, [None]):
+                    rules = {"verdict": v, "rules": [{"rule": "r", "verdict": v}], "policy": DIGEST} if v else {}
+                    yield {**e, **r, **({"repository": "a/b/c"} if r else {}), **rules}
+
+
+@pytest.mark.parametrize("format", ["ocsf", "ecs", "github"])
+def test_every_type_is_valid_by_the_schema(make_gate, format):
+    g = make_gate()
+    g.stop()
+    entries = list(entries_of_every_type())
+    assert {"ref.update", "witness.forked", "hold.seen", "retention.keep", "session.ended"} <= {e["type"] for e in entries}
+    with sqlite3.connect(g.state / "gitgate.db") as db:
+        for seq, e in enumerate(entries, 10**6):
+            row = (seq, e["type"], json.dumps({**e, "seq": seq}))
+            db.execute(
+                "INSERT INTO audit_index (number, time_ms, type, repository, ref, principal, push, verdict, hold, entry)"
+                " VALUES (?, 0, ?, '', '', '', '', '', '', ?)",
+                row,
+            )
+    db.close()
+    records = lines(g.cli("audit", "export", "--format", format, "--cursor", 10**6).stdout)
+    assert len(records) == len(entries)
+    schema = SCHEMAS[format]
+    checker = jsonschema.Draft7Validator(schema, format_checker=jsonschema.FormatChecker(["ipv4", "ipv6"]))
+    checker.check_schema(schema)
+    for e, r in zip(entries, records):
+        bad = jsonschema.exceptions.best_match(checker.iter_errors(r))
+        assert bad is None, f"{bad.message} at {list(bad.path)}\n{json.dumps(r, indent=1)}"
+    severe = {e["type"] for e, r in zip(entries, records) if r.get("severity_id") == 4 or r.get("event", {}).get("kind") == "alert"}
+    assert format == "github" or severe == {"ref.out-of-band", "witness.forked"}
+
+
+@pytest.mark.parametrize("format", ["ocsf", "ecs", "github"])
+def test_real_entries_are_valid_by_the_schema(busy, format):
+    records = lines(export(busy, format)[1])
+    checker = jsonschema.Draft7Validator(SCHEMAS[format], format_checker=jsonschema.FormatChecker(["ipv4", "ipv6"]))
+    for r in records:
+        bad = jsonschema.exceptions.best_match(checker.iter_errors(r))
+        assert bad is None, f"{bad.message} at {list(bad.path)}\n{json.dumps(r, indent=1)}"
+    assert len(records) > 10
+    # and the schema refuses what is wrong
+    for breaks in ({"time": "soon", "@timestamp": 5}, {"odd": 1}, {"event": {}, "class_uid": 1, "action": ""}):
+        assert not checker.is_valid({**records[0], **breaks})
