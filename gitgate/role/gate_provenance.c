@@ -194,6 +194,23 @@ within_limit(const json_t *all, uint64_t most)
 	return kept;
 }
 
+static void
+name_refs(const struct push *p, json_t *all)
+{
+	json_t *r;
+	size_t i;
+
+	json_array_foreach(all, i, r)
+	{
+		size_t u = (size_t)json_integer_value(json_object_get(r,
+		    "update"));
+
+		if (u < p->updates.n)
+			(void)json_object_set_new(r, "ref",
+			    audit_text(p->updates.v[u].refname));
+	}
+}
+
 int
 push_keep_provenance(struct push *p, struct gg_error *err)
 {
@@ -202,6 +219,7 @@ push_keep_provenance(struct push *p, struct gg_error *err)
 
 	if (all == NULL)
 		return gg_fail(err, GG_E_NOMEM, "provenance");
+	name_refs(p, all);
 	add_trailers(all, p->report);
 	if (json_array_size(all) == 0) {
 		json_decref(all);

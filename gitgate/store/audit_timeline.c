@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#define CLAIM_SHOWN 512 /* bytes */
+
 struct timeline {
 	json_t *steps;
 	size_t limit, n;  /* n: of this call */
@@ -81,6 +83,57 @@ take_step(void *ctx, uint64_t index, const char *text)
 	return json_array_append_new(l->steps, step) == 0 ? 0 : GG_E_NOMEM;
 }
 
+/* What the pusher claimed in options, where it is short, and in messages. */
+static json_t *
+claims_of(const json_t *request, const char *ref)
+{
+	static const char *const names[] = { "agent.session", "agent.model",
+		"agent.url", "agent.prompt", "agent.prompt-sha256" };
+	const json_t *options = json_object_get(request, "claimed");
+	json_t *commits = json_object_get(json_object_get(request,
+					      "commit_claims"),
+	    ref);
+	json_t *o = json_object();
+
+	for (size_t i = 0; i < GG_COUNT(names); i++)
+		if (strlen(text_of(options, names[i])) <= CLAIM_SHOWN)
+			copy(o, options, names[i]);
+	if (commits != NULL)
+		(void)json_object_set(o, "commits", commits);
+	return o;
+}
+
+static int
+add_claims(struct store *s, const char *ref, json_t *steps,
+    struct gg_error *err)
+{
+	json_t *step, *request, *claims;
+	size_t i;
+	int rc;
+
+	json_array_foreach(steps, i, step)
+	{
+		GG_AUTO_RELEASE(rows) r = { 0 };
+
+		if (text_of(step, "push")[0] == '\0')
+			continue;
+		request = NULL;
+		if ((rc = store_run(s, &r, err,
+			 "SELECT request FROM push WHERE id = $1",
+			 arg_s(text_of(step, "push")))) != 0)
+			return rc;
+		if (r.n_rows == 1 &&
+		    (rc = col_json(&r, 0, 0, &request, err)) != 0)
+			return rc;
+		claims = claims_of(request, ref);
+		if (json_object_size(claims) > 0)
+			(void)json_object_set(step, "claimed", claims);
+		json_decref(claims);
+		json_decref(request);
+	}
+	return 0;
+}
+
 int
 store_audit_timeline(struct store *s, const char *repository, const char *ref,
     uint64_t cursor, size_t limit, json_t *steps, uint64_t *next,
@@ -103,5 +156,5 @@ store_audit_timeline(struct store *s, const char *repository, const char *ref,
 		q.cursor = at;
 	} while (rc == 0 && at != 0 && !l.more);
 	*next = l.more ? l.last : 0;
-	return rc;
+	return rc == 0 ? add_claims(s, ref, steps, err) : rc;
 }

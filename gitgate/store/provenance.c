@@ -23,8 +23,8 @@ put_one(struct tx *t, const char *repository, const char *push, size_t number,
 	GG_AUTO_MEM char *text = NULL;
 	int rc;
 
-	if (*key == '\0' || strlen(key) > PROVENANCE_KEY_MAX)
-		return 0;
+	if (strlen(key) > PROVENANCE_KEY_MAX)
+		key = ""; /* it is about nothing that could be found */
 	if ((rc = col_dump(record, &text, err)) != 0)
 		return rc;
 	return tx_run(t, NULL, err,

@@ -12,8 +12,8 @@
 #define PROVENANCE_KEY_MAX 200
 
 /*
- * Keep the records of a push: an array of objects with the texts "key" and
- * "source". Its earlier ones are replaced. A kill does not lose them, and
+ * Keep the records of a push: an array of objects with the texts "source"
+ * and, where it is about something, "key". Its earlier ones are replaced. A kill does not lose them, and
  * with a later durable change they are durable, too.
  */
 GG_MUST_USE int store_provenance_put(struct store *s, const char *repository,

@@ -632,7 +632,7 @@ GG_MUST_USE int store_audit_query(struct store *s, const struct audit_query *q,
 /*
  * Every value that a ref had, as far as the log knows, newest first: appends
  * {"seq","time","how","old","new","kind","principal","push","hold","reviewers",
- * "gap"} to steps. how: "push" or "out-of-band"; gap: the value before is not
+ * "gap","claimed"} to steps. how: "push" or "out-of-band"; gap: the value before is not
  * the old one, and how it came to be is not in the log. *next: cursor to go on
  * with, 0 at the end. limit as in an audit_query.
  */

@@ -217,8 +217,8 @@ answered(struct buf *b, const json_t *e)
 	said(b, json_get(e, "upstream"));
 }
 
-static void
-event_words(struct buf *b, const json_t *e)
+void
+view_event(struct buf *b, const json_t *e)
 {
 	const char *type = json_get(e, "type");
 
@@ -273,7 +273,7 @@ add_event(void *ctx, uint64_t index, const char *text)
 	if (e != NULL && !json_is_true(json_object_get(e, "void")) &&
 	    (!of_hold || (l->hold != NULL && hold_entry_is_true(e, l->hold)))) {
 		event_line(l, json_get(e, "time"));
-		event_words(l->b, e);
+		view_event(l->b, e);
 		html_lit(l->b, "</li>");
 	}
 	json_decref(e);

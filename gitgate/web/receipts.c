@@ -52,8 +52,8 @@ api_receipt(struct web_call *c)
 	    sent);
 }
 
-static int
-add_receipt(const struct web_call *c, const json_t *entry, json_t *all,
+int
+receipt_add(const struct web_call *c, const json_t *entry, json_t *all,
     struct gg_error *err)
 {
 	GG_AUTO_RELEASE(buf) text = BUF_INIT(RECEIPT_MAX_BYTES);
@@ -87,7 +87,7 @@ api_push_receipts(struct web_call *c)
 		rc = list_push_entries(c, entries, &next, &err);
 	for (i = 0; rc == 0 && i < json_array_size(entries); i++) {
 		e = json_array_get(entries, i);
-		rc = add_receipt(c, e, all, &err);
+		rc = receipt_add(c, e, all, &err);
 	}
 	json_decref(entries);
 	if (rc == 0) {

@@ -56,6 +56,7 @@ static const struct route {
 	{ "/-/api/v1/repositories", ROUTE_API, api_repositories, NULL },
 	{ "/-/api/v1/audit", ROUTE_API, api_audit, NULL },
 	{ "/-/api/v1/audit/timeline", ROUTE_API, api_timeline, NULL },
+	{ "/-/api/v1/audit/explain", ROUTE_API, api_explain, NULL },
 	{ "/-/api/v1/audit/export", ROUTE_API, api_audit_export, NULL },
 	{ "/-/api/v1/audit/#/receipt", ROUTE_API, api_receipt, NULL },
 	{ "/-/api/v1/events", ROUTE_API, api_events, NULL },
@@ -104,6 +105,7 @@ static const struct route {
 	{ "/-/grants/*/revoke", ROUTE_POST, grant_act, "revoke" },
 	{ "/-/audit", 0, audit_page, NULL },
 	{ "/-/audit/timeline", 0, timeline_page, NULL },
+	{ "/-/audit/explain", 0, explain_page, NULL },
 };
 
 /* What a path has where its pattern has a '*', a '+' or a '#'. */

@@ -70,8 +70,54 @@ who(struct buf *b, const json_t *step)
 	link_to(b, "hold", json_get(step, "hold"));
 }
 
+/* What is claimed of its making, in a line. */
 static void
-step_row(struct buf *b, const json_t *step)
+claims(struct buf *b, const json_t *step)
+{
+	static const char *const options[] = { "agent.session", "agent.model" };
+	static const char *const lists[] = { "tools", "models", "sessions",
+		"checkpoints" };
+	const json_t *all = json_object_get(step, "claimed"), *x;
+	const json_t *commits = json_object_get(all, "commits");
+	const char *sep = "";
+	size_t n;
+
+	for (size_t i = 0; i < GG_COUNT(options); i++) {
+		if (json_get(all, options[i])[0] == '\0')
+			continue;
+		html_texts(b, sep);
+		html_texts(b, json_get(all, options[i]));
+		sep = ", ";
+	}
+	for (size_t i = 0; i < GG_COUNT(lists); i++)
+		json_array_foreach(json_object_get(commits, lists[i]), n, x)
+		{
+			html_texts(b, sep);
+			html_texts(b, json_string_value(x));
+			sep = ", ";
+		}
+	if (*sep != '\0')
+		html_lit(b, " <span class=\"badge claimed\">claimed</span>");
+}
+
+static void
+explain_links(const struct web_call *c, struct buf *b, const json_t *step)
+{
+	html_lit(b, "<a href=\"/-/audit/explain?repository=");
+	html_urls(b, http_query(c->rq, "repository"));
+	html_lit(b, "&amp;ref=");
+	html_urls(b, http_query(c->rq, "ref"));
+	if (strchr(json_get(step, "new"), '/') == NULL) {
+		html_lit(b, "&amp;oid=");
+		html_urls(b, json_get(step, "new"));
+	}
+	html_lit(b, "\">explain</a> <a href=\"/-/api/v1/audit/");
+	html_u64(b, (uint64_t)json_integer_value(json_object_get(step, "seq")));
+	html_lit(b, "/receipt\">receipt</a>");
+}
+
+static void
+step_row(const struct web_call *c, struct buf *b, const json_t *step)
 {
 	html_lit(b, "<tr><td>");
 	html_when(b, json_get(step, "time"));
@@ -82,10 +128,14 @@ step_row(struct buf *b, const json_t *step)
 	html_texts(b, json_get(step, "kind"));
 	html_lit(b, "</td><td>");
 	who(b, step);
+	html_lit(b, "</td><td>");
+	claims(b, step);
+	html_lit(b, "</td><td>");
+	explain_links(c, b, step);
 	html_lit(b, "</td></tr>");
 	if (json_is_true(json_object_get(step, "gap")))
 		html_lit(b,
-		    "<tr><td colspan=\"5\" class=\"dim\">How it came to the "
+		    "<tr><td colspan=\"7\" class=\"dim\">How it came to the "
 		    "old value is not in the log.</td></tr>");
 }
 
@@ -126,8 +176,8 @@ timeline_page(struct web_call *c)
 	html_lit(&b,
 	    ", newest first.</p><div class=\"scroll\"><table><thead><tr>"
 	    "<th>Time</th><th>From</th><th>To</th><th>Kind</th><th>By</th>"
-	    "</tr></thead><tbody>");
-	json_array_foreach(steps, i, step) step_row(&b, step);
+	    "<th>Provenance</th><th>More</th></tr></thead><tbody>");
+	json_array_foreach(steps, i, step) step_row(c, &b, step);
 	html_lit(&b, "</tbody></table></div>");
 	if (json_array_size(steps) == 0)
 		html_lit(&b, "<p class=\"empty\">The log knows none.</p>");

@@ -172,6 +172,8 @@ void api_audit(struct web_call *c);
 void api_timeline(struct web_call *c);
 void api_audit_export(struct web_call *c);
 void timeline_page(struct web_call *c);
+void api_explain(struct web_call *c);
+void explain_page(struct web_call *c);
 void api_receipt(struct web_call *c);
 void api_push_receipts(struct web_call *c);
 void api_changes(struct web_call *c);
@@ -302,6 +304,11 @@ unsigned status_of(int rc);
 
 /* receipts.c: of the push c->id, as a part of its page. */
 void view_receipts(struct web_call *c, struct buf *b);
+/* {"index", "type", "ref", "receipt"} of an entry that the caller may read. */
+GG_MUST_USE int receipt_add(const struct web_call *c, const json_t *entry,
+    json_t *all, struct gg_error *err);
+/* pushes_page.c: an entry of the log in a few words. */
+void view_event(struct buf *b, const json_t *entry);
 
 /* -- change_view.c (diff_view.h has more), holds_page.c -- */
 /* The state's word, coloured. */
