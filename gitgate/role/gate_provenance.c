@@ -90,14 +90,15 @@ sum_commit(struct sum *s, const struct commit_info *ci)
 		sum_claim(s, &c.v[i]);
 }
 
-/* What rules looked at most of: scopes differ only in what they leave out. */
+/* What is new by the scope that knows most: the others list what some refs
+ * have already, too; one that no rule needed lists nothing. */
 static const struct commit_list *
-longest_list(const struct change_report *r, const struct update_report *u)
+shortest_list(const struct change_report *r, const struct update_report *u)
 {
 	const struct commit_list *l = NULL;
 
 	for (size_t i = 0; i < r->n_scopes; i++)
-		if (l == NULL || u->scopes[i].n > l->n)
+		if (u->scopes[i].n > 0 && (l == NULL || u->scopes[i].n < l->n))
 			l = &u->scopes[i];
 	return l;
 }
@@ -106,7 +107,7 @@ static json_t *
 sum_up(const struct change_report *r, const struct update_report *u,
     size_t *budget)
 {
-	const struct commit_list *l = longest_list(r, u);
+	const struct commit_list *l = shortest_list(r, u);
 	struct sum s = { .all = l != NULL ? l->n : 0 };
 
 	if (s.all == 0 || *budget == 0)

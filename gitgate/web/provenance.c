@@ -434,6 +434,21 @@ join_brought(struct joining *j, json_t *out)
 	    json_integer((json_int_t)n));
 }
 
+/* A limit's key where not all was read or kept, or NULL. */
+static const char *
+what_cut_it(const struct stored_push *p, const struct change_report *r)
+{
+	const json_t *n = json_object_get(p->request, "provenance");
+
+	if (r != NULL && r->documents_incomplete != NULL &&
+	    r->documents_incomplete[0] != '\0')
+		return r->documents_incomplete;
+	if (json_integer_value(json_object_get(n, "kept")) <
+	    json_integer_value(json_object_get(n, "records")))
+		return "provenance-kept";
+	return NULL;
+}
+
 json_t *
 json_of_provenance(const struct web_call *c, const struct stored_push *p,
     const struct change_report *r)
@@ -450,6 +465,9 @@ json_of_provenance(const struct web_call *c, const struct stored_push *p,
 	join_brought(&j, out);
 	(void)json_object_set_new(out, "records", j.records);
 	(void)json_object_set_new(out, "complete", json_boolean(!j.failed));
+	if (what_cut_it(p, r) != NULL)
+		(void)json_object_set_new(out, "limit",
+		    json_text(what_cut_it(p, r)));
 	json_decref(j.by_key);
 	json_decref(j.of_key);
 	json_decref(j.by_place);

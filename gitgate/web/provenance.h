@@ -17,7 +17,7 @@
 /*
  * {"commits": [{"commit", "level", "claims": [{"kind", "value", "from",
  * "verified"}], "records": [index], "more"}], "records": [...], "brought":
- * [index], "brought_all"} (docs/formats.md, "Provenance"); a new reference.
+ * [index], "brought_all", "complete", "limit"} (docs/formats.md, "Provenance"); a new reference.
  * r: the push's report, NULL where it is gone. What the store cannot say is
  * missing, and "complete" is false.
  */

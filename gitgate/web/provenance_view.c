@@ -355,9 +355,10 @@ view_brought(struct buf *b, const json_t *provenance)
 	const json_t *brought = json_object_get(provenance, "brought");
 	json_int_t n = json_integer_value(json_object_get(provenance,
 	    "brought_all"));
+	const char *limit = json_get(provenance, "limit");
 	size_t i, start = b->n;
 
-	if (n == 0)
+	if (n == 0 && limit[0] == '\0')
 		return;
 	html_lit(b,
 	    "<section class=\"card\" id=\"provenance\"><h2>Provenance</h2>"
@@ -376,6 +377,13 @@ view_brought(struct buf *b, const json_t *provenance)
 		html_lit(b, "<p class=\"cut\" role=\"note\">\xe2\x80\xa6 ");
 		html_u64(b, (uint64_t)n - i);
 		html_lit(b, " more</p>");
+	}
+	if (limit[0] != '\0') {
+		html_lit(b,
+		    "<p class=\"cut\" role=\"note\">Not everything that it "
+		    "brought was read: the limit ");
+		html_texts(b, limit);
+		html_lit(b, " was reached.</p>");
 	}
 	html_lit(b, "</section>");
 }
