@@ -231,6 +231,14 @@ const struct command cli_commands[] = {
 	    "Show every value that a ref had, newest first: when, by whom, "
 	    "approved by whom, or\nwithout the gate." EITHER,
 	    cmd_audit_timeline },
+	{ "audit explain-ref",
+	    "REPOSITORY REF [OID] [--key VKEY] [--policy FILE] "
+	    "[--witness VKEY]... [--json]",
+	    "Say of one value of a ref (the newest, or OID) who moved it "
+	    "there, how that was decided\nand by whom, what is claimed of its "
+	    "making (tool, session, prompt), and that the log\nhas it: the "
+	    "receipts are verified here, with the key that you give.",
+	    cmd_audit_explain_ref },
 	{ "audit export",
 	    "[--format jsonl|csv|ecs|ocsf|github] [--follow] "
 	    "[--cursor C] " AUDIT_FILTERS,

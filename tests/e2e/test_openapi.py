@@ -335,6 +335,10 @@ def ask_account_and_rest(x):
     assert x.ask("timelineOfRef", x.ann, 200, query=ref + "&limit=1").json["steps"]
     x.ask("timelineOfRef", x.ann, 400, query="?ref=refs/heads/main")
     x.ask("timelineOfRef", x.zoe, 404, query=ref)
+    assert x.ask("explainStep", x.ann, 200, query=ref).json["receipts"]
+    x.ask("explainStep", x.ann, 400, query=ref + "&oid=xyz")
+    x.ask("explainStep", x.ann, 404, query=ref + "&oid=" + "ab" * 20)
+    x.ask("explainStep", x.zoe, 404, query=ref)
     for form in ("jsonl", "csv", "ecs", "ocsf", "github"):
         assert x.ask("exportAudit", x.aud, 200, query=f"?format={form}&limit=3").text
     x.ask("exportAudit", x.aud, 400, query="?format=xml")
