@@ -59,7 +59,8 @@ POLICY = {
 SEEN = {
     "rule-message", "deny-message", "secret-message", "ref", "path", "subject", "body", "trailer", "author", "email",
     "blob", "session", "url", "prompt", "comment", "withdrawal", "grant-reason", "grant-comment", "grant-ref", "upstream",
-    "agent", "query", "secret-path", "link",
+    "agent", "query", "secret-path", "link", "note-model", "note-tool", "note-session", "note-human", "note-path", "checkpoint-prompt",
+    "checkpoint-branch", "trace-model",
 }  # fmt: skip
 
 
@@ -75,12 +76,44 @@ def push_evil(w, branch, files=None, ok=False):
         link.symlink_to(marked("link")[:180])
     w.run("add", "-A")
     who = {f"GIT_{x}_{y}": marked(z, NAME_PAYLOAD) for x in ("AUTHOR", "COMMITTER") for y, z in (("NAME", "author"), ("EMAIL", "email"))}
-    message = f"{marked('subject')}\n\n{marked('body')}\n\nReviewed-by: {marked('trailer')}\nAgent-Session: {marked('trailer')}\n"
+    message = f"{marked('subject')}\n\n{marked('body')}\n\nReviewed-by: {marked('trailer')}\nAgent-Session: {marked('trailer')}\nEntire-Checkpoint: {CHECKPOINT}\n"
     w.run("commit", "-q", "-m", message, env=who)
     options = (f"agent.session={marked('session')}", f"agent.url=javascript:{RUN}//zz-url-zz", f"agent.prompt={marked('prompt')}", f"agent.<b>x{PAYLOAD[:40]}=y")
     p = w.push(*[x for o in options for x in ("-o", o)], f"HEAD:refs/heads/{branch}", ok=ok,
                env={"GIT_HTTP_USER_AGENT": "git/2 " + marked("agent")[:150].encode("ascii", "ignore").decode()})  # fmt: skip
     return p, w.head()
+
+
+CHECKPOINT = "0123456789ab"
+
+
+def push_records(w, commit):
+    """What tools wrote down of its making, in each format, all of it hostile."""
+    note = {"schema_version": "authorship/3.0.0", "base_commit_sha": commit, "prompts": {}, "humans": {}, "sessions": {"s_c9883b05a2487d": {
+        "agent_id": {"tool": marked("note-tool"), "id": marked("note-session"), "model": marked("note-model")}, "human_author": marked("note-human", NAME_PAYLOAD)}}}  # fmt: skip
+    path = json.dumps("zz-note-path-zz\"><img src=x onerror=" + RUN + "> <b>.txt")
+    lines = f"{path}\n  s_c9883b05a2487d::t_9f8e7d6c5b4a32 1-2\nx.svg\n  s_c9883b05a2487d::t_9f8e7d6c5b4a32 1-3\n---\n"
+    w.run("notes", "--ref=ai", "add", "-f", "-F", "-", commit, input=lines + json.dumps(note))
+    blobs = {
+        "metadata.json": json.dumps({"checkpoint_id": CHECKPOINT, "strategy": "manual-commit", "branch": marked("checkpoint-branch"), "files_touched": [PAYLOAD],
+                                     "sessions": [{"metadata": "0/metadata.json", "prompt": "0/prompt.txt"}]}),
+        "0/metadata.json": json.dumps({"session_id": marked("note-session"), "agent": marked("note-tool"), "model": marked("note-model")}),
+        "0/prompt.txt": marked("checkpoint-prompt") + "\n</pre></details>" + PAYLOAD + "\n",
+    }  # fmt: skip
+    ids = {n: w.run("hash-object", "-w", "--stdin", input=t).stdout.strip() for n, t in blobs.items()}
+    inner = w.run("mktree", input="".join(f"100644 blob {ids[f'0/{n}']}\t{n}\n" for n in ("metadata.json", "prompt.txt"))).stdout.strip()
+    tree = w.run("mktree", input=f"100644 blob {ids['metadata.json']}\tmetadata.json\n040000 tree {inner}\t0\n").stdout.strip()
+    ref = f"refs/entire/checkpoints/{CHECKPOINT[-2:]}/{CHECKPOINT}"
+    w.run("update-ref", ref, w.out("commit-tree", "-m", "Checkpoint", tree))
+    w.push("refs/notes/ai", ref, ok=True)
+
+
+def trace(path):
+    """An Agent Trace file."""
+    who = {"type": "ai", "model_id": marked("trace-model")[:250]}
+    o = {"version": "0.1.0", "id": "550e8400-e29b-41d4-a716-446655440000", "timestamp": "2026-01-23T14:30:00Z", "tool": {"name": marked("note-tool")},
+         "files": [{"path": path, "conversations": [{"contributor": who, "ranges": [{"start_line": 1, "end_line": 2}]}]}]}  # fmt: skip
+    return json.dumps(o) + "\n"
 
 
 class Place:
@@ -115,6 +148,10 @@ def fill(p):
     p.hold = hold_id(said)
     p.push = g.hold(p.hold, p.root)["push"]
     p.work = w
+    push_records(w, p.commit)
+    # what went through: its history is explained
+    p.moved = f"refs/heads/open/zz-ref-zz{REF_PAYLOAD}"
+    push_evil(w, p.moved.removeprefix("refs/heads/"), {"a": "0", ".agent-trace/traces.jsonl": trace("a")}, ok=True)
     # ended in each way
     closed, _ = push_evil(w, "held/rejected", {"a": "1"})
     assert g.review(hold_id(closed), p.root, "reject", marked("comment")).status == 200
@@ -177,6 +214,8 @@ def all_gets(p):
             path += "?oid=" + oid["real.png"]
         elif path.endswith("/timeline"):
             path += "?repository=demo/app&ref=refs/heads/held/rejected"
+        elif path.endswith("/explain"):
+            path += "?repository=demo/app&ref=" + urllib.parse.quote(p.moved, safe="")
         elif path.endswith("/export"):
             yield from ((flags, f"{path}?format={f}") for f in ("jsonl", "csv", "ecs", "ocsf"))
             path += "?format=github"
