@@ -187,6 +187,9 @@ struct change_report {
 	struct finding *findings;
 	size_t n_findings;     /* at most REPORT_MAX_FINDINGS */
 	uint64_t findings_all; /* before the cut */
+	/* 0; older reports counted. It would tell what of the push the mirror
+	 * had already, and judged again from the recording a push would have
+	 * another report. */
 	uint64_t scanned_bytes;
 	/* "" or why not everything was scanned (a blob too large, time): a
 	 * rule with `secrets: true` then holds at least. */

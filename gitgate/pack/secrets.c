@@ -334,7 +334,6 @@ feed(void *ctx, struct view v, struct gg_error *err)
 	size_t take, drop;
 	int rc;
 
-	s->in->report->scanned_bytes += v.n;
 	while (v.n > 0) {
 		if (s->n == BLOCK) {
 			if ((rc = scan_block(s, false, err)) != 0)
