@@ -204,16 +204,25 @@ take_file(struct trace *t, const json_t *file)
 
 /* -- a record -- */
 
-/* What the record is about: the revision it names, or the commit that brings
- * it. */
+/* That the record is about the commit that brings it. */
+static void
+put_own_key(const struct reading *r, const struct document *d, json_t *record)
+{
+	char hex[OID_HEX + 1];
+
+	if (d->commit >= r->report->n_commits)
+		return;
+	oid_format(&r->report->commits[d->commit].oid, hex);
+	(void)record_key_commit(record, view_str(hex));
+}
+
+/* What the record is about: the revision it names, or else its commit. */
 static void
 put_key(struct trace *t, const json_t *j)
 {
 	const json_t *vcs = json_object_get(j, "vcs");
 	const char *type = member_text(vcs, "type");
 	const char *revision = member_text(vcs, "revision");
-	const struct change_report *report = t->r->report;
-	char hex[OID_HEX + 1];
 
 	if (vcs != NULL && (type == NULL || revision == NULL))
 		t->wrong = "vcs";
@@ -222,10 +231,7 @@ put_key(struct trace *t, const json_t *j)
 			t->wrong = "vcs.revision";
 		return;
 	}
-	if (t->d->commit >= report->n_commits)
-		return;
-	oid_format(&report->commits[t->d->commit].oid, hex);
-	(void)record_key_commit(t->record, view_str(hex));
+	put_own_key(t->r, t->d, t->record);
 }
 
 /* The member, where all files that have it say the same. */
@@ -377,6 +383,7 @@ read_agent_trace(struct reading *r, const struct document *d)
 		return;
 	if ((record = reading_add(r, d, "agent-trace")) == NULL)
 		return;
+	put_own_key(r, d, record);
 	if (f.n == 0)
 		record_unreadable(record, "the file is too large");
 	else
