@@ -84,13 +84,13 @@ FOLDERS := base config crypto ipc sandbox model proto policy provenance hold aud
 MAINS := gitgate/cli/gitgate.c gitgate/role/gate_main.c \
 	gitgate/role/inspector_main.c gitgate/role/courier_main.c \
 	gitgate/role/hook_main.c gitgate/role/messenger_main.c \
-	gitgate/role/saml_main.c
+	gitgate/role/saml_main.c gitgate/role/witness_main.c
 SRCS := $(filter-out $(MAINS),$(wildcard $(FOLDERS:%=gitgate/%/*.c)))
 OBJS := $(SRCS:%.c=$B/obj/%.o)
 LIB := $B/libgitgate.a
 PROGRAMS := $B/gitgate $B/gitgate-gate $B/gitgate-inspector \
 	$B/gitgate-courier $B/gitgate-hook $B/gitgate-messenger \
-	$B/gitgate-saml
+	$B/gitgate-saml $B/gitgate-witness
 
 # V=1 shows the commands.
 Q := $(if $(V),,@)
@@ -124,6 +124,8 @@ $B/gitgate-hook: $B/obj/gitgate/role/hook_main.o $(LIB)
 $B/gitgate-messenger: $B/obj/gitgate/role/messenger_main.o $(LIB)
 	$(link)
 $B/gitgate-saml: $B/obj/gitgate/role/saml_main.o $(LIB)
+	$(link)
+$B/gitgate-witness: $B/obj/gitgate/role/witness_main.o $(LIB)
 	$(link)
 $B/obj/gitgate/saml/%.o $B/tests/unit/test_saml $B/tests/fuzz/fuzz_saml \
     $B/fuzzers/fuzz_saml: CFLAGS += $(SAML_CFLAGS)
@@ -222,7 +224,7 @@ install: all
 	    $(SHARE)/gitgate/hooks $(SHARE)/gitgate/client \
 	    $(DESTDIR)$(UNITDIR) $(DESTDIR)$(PREFIX)/lib/sysusers.d \
 	    $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
-	install -m 755 $B/gitgate $(DESTDIR)$(PREFIX)/bin/
+	install -m 755 $B/gitgate $B/gitgate-witness $(DESTDIR)$(PREFIX)/bin/
 	install -m 755 $B/gitgate-gate $B/gitgate-inspector \
 	    $B/gitgate-courier $B/gitgate-hook $B/gitgate-messenger $B/gitgate-saml \
 	    $(LIBEXEC)/
@@ -240,9 +242,10 @@ install: all
 	install -m 644 docs/*.md $(SHARE)/doc/gitgate/docs/
 	install -m 644 docs/screenshots/*.png \
 	    $(SHARE)/doc/gitgate/docs/screenshots/
-	sed 's,@BINDIR@,$(PREFIX)/bin,' systemd/gitgate.service \
-	    >$(DESTDIR)$(UNITDIR)/gitgate.service
-	chmod 644 $(DESTDIR)$(UNITDIR)/gitgate.service
+	for u in gitgate.service gitgate-witness.service; do \
+	    sed 's,@BINDIR@,$(PREFIX)/bin,' systemd/$$u \
+		>$(DESTDIR)$(UNITDIR)/$$u && \
+	    chmod 644 $(DESTDIR)$(UNITDIR)/$$u || exit 1; done
 	install -m 644 systemd/sysusers.conf \
 	    $(DESTDIR)$(PREFIX)/lib/sysusers.d/gitgate.conf
 	install -m 644 systemd/tmpfiles.conf \

@@ -1,4 +1,5 @@
 #include "base/fd.h"
+#include "base/failpoint.h"
 
 #include "base/clock.h"
 
@@ -163,6 +164,7 @@ file_write(const char *path, struct view v, mode_t mode, bool durable,
 		if (rc == 0 && durable && fsync(fd) != 0)
 			rc = gg_fail(err, GG_E_SYS, "sync of %s", path);
 	}
+	FAILPOINT("file-written");
 	if (rc == 0 && rename(tmp, path) != 0)
 		rc = gg_fail(err, GG_E_SYS, "rename to %s", path);
 	if (rc != 0) {

@@ -3,12 +3,29 @@
 import re
 import subprocess
 
-from gate import BIN, ROOT, vkey
+from gate import BIN, ROOT, http, until, vkey
+from witness import Process, Witness
 
 FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.M | re.S)
 
 
 def test_commands_of_the_auditors_page(g, tmp_path):
+    real = Process(tmp_path / "w1", [vkey(g)]).start()
+    python = Witness([vkey(g)])
+    try:
+        run_the_page(g, tmp_path, (real, python))
+    finally:
+        python.close()
+        real.stop()
+
+
+def run_the_page(g, tmp_path, witnesses):
+    g.config["witnesses"] = {"list": [{"key": w.vkey, "url": w.url} for w in witnesses]}
+    g.config["limits"] = {"witness-pause": "50ms"}
+    assert g.reload()
+    names = ("security", "customer")
+    lines = [f"witness {name} {w.vkey}\n" for name, w in zip(names, witnesses)]
+    (tmp_path / "gate.policy").write_text(f"log {vkey(g)}\n{''.join(lines)}group both all {' '.join(names)}\nquorum both\n")
     work = g.clone(g.token("bot", "agents"))
     work.commit({"a": "a"}, "one")
     work.push("HEAD:refs/heads/one", ok=True)
@@ -17,15 +34,20 @@ def test_commands_of_the_auditors_page(g, tmp_path):
     (tmp_path / "tests").symlink_to(ROOT / "tests")
     blocks = FENCE.findall((ROOT / "docs" / "audit.md").read_text())
     script = "".join(body for info, body in blocks if info == "sh run")
-    assert script.count("gitgate audit ") == 6 and "tlog_verify.py" in script
+    assert script.count("gitgate audit ") == 8 and "tlog_verify.py" in script
     for was, now in (("https://gate.example.com", g.url), ("/var/backups/gitgate/log", str(g.state / "log"))):
         assert was in script
         script = script.replace(was, now)
     env = {"PATH": f"{BIN}:/usr/bin:/bin", "HOME": str(tmp_path)}
 
+    def all_signed():
+        note = http("GET", g.url + "/-/log/checkpoint").text
+        return note.count("\u2014") == 3 and note == http("GET", g.url + "/-/log/cosigned").text
+
+    until("all is signed", all_signed, log=g.log)
     p = subprocess.run(["sh", "-eu", "-c", script], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
     assert p.returncode == 0, p.stderr
-    assert p.stdout.count("verified") == 4 and '"verdict":"allow"' in re.sub(r"\s", "", p.stdout)
+    assert p.stdout.count("verified") == 6 and p.stdout.count("cosigned: ") == 4 and '"verdict":"allow"' in re.sub(r"\s", "", p.stdout)
     # and they can fail: one byte of one entry
     g.stop()
     size = int((g.state / "log" / "checkpoint").read_text().split("\n")[1])

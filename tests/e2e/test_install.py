@@ -36,6 +36,7 @@ def test_install_puts_every_file_in_its_place(tmp_path):
     make_install(tmp_path, "/usr")
     found = tree(tmp_path)
     assert found.pop("/usr/bin/gitgate") == 0o755
+    assert found.pop("/usr/bin/gitgate-witness") == 0o755
     for name in PROGRAMS:
         assert found.pop(f"/usr/lib/gitgate/{name}") == 0o755
     for name in ("opa", "ticket"):
@@ -46,7 +47,9 @@ def test_install_puts_every_file_in_its_place(tmp_path):
         "/usr/lib/systemd/system/gitgate.service",
         "/usr/lib/sysusers.d/gitgate.conf",
         "/usr/lib/tmpfiles.d/gitgate.conf",
+        "/usr/lib/systemd/system/gitgate-witness.service",
         "/usr/share/man/man1/gitgate.1",
+        "/usr/share/man/man1/gitgate-witness.1",
         "/usr/share/man/man5/gitgate.yaml.5",
         "/usr/share/doc/gitgate/README.md",
         "/usr/share/doc/gitgate/docs/operations.md",
@@ -145,18 +148,19 @@ def test_interrupt_of_the_whole_group_is_an_orderly_stop(g):
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not here")
-def test_unit_is_valid_and_confined(tmp_path):
+@pytest.mark.parametrize("name", ["gitgate", "gitgate-witness"])
+def test_unit_is_valid_and_confined(tmp_path, name):
     make_install(tmp_path, "/usr")
-    unit = tmp_path / "usr/lib/systemd/system/gitgate.service"
+    unit = tmp_path / f"usr/lib/systemd/system/{name}.service"
     text = unit.read_text()
-    assert "@BINDIR@" not in text and "ExecStart=/usr/bin/gitgate " in text
+    assert "@BINDIR@" not in text and f"ExecStart=/usr/bin/{name} " in text
     # the verifier wants the program to be there
-    here = tmp_path / "gitgate.service"
-    here.write_text(text.replace("/usr/bin/gitgate", str(tmp_path / "usr/bin/gitgate")))
+    here = tmp_path / f"{name}.service"
+    here.write_text(text.replace(f"/usr/bin/{name}", str(tmp_path / f"usr/bin/{name}")))
     p = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", str(here)], capture_output=True, text=True, timeout=60
     )
-    assert p.returncode == 0 and "gitgate.service" not in p.stderr, p.stderr
+    assert p.returncode == 0 and here.name not in p.stderr, p.stderr
     p = subprocess.run(
         ["systemd-analyze", "security", "--offline=yes", "--threshold=25", str(here)],
         capture_output=True,

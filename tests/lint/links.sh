@@ -34,14 +34,17 @@ may_not gitgate-messenger libgit2 libsqlite libpq libmicrohttpd libgnutls \
 may_not gitgate-saml libgit2 libcurl libsqlite libpq libmicrohttpd libgnutls \
 	libssl libyaml libargon2
 may_not gitgate libgit2 libmicrohttpd libgnutls
+# it listens, and follows logs by libcurl; of a gate it has nothing else
+may_not gitgate-witness libgit2 libsqlite libpq libjansson libyaml libargon2 \
+	libhs libpcre2
 # XML and what signs it: in the process that does nothing else
 for p in gitgate gitgate-gate gitgate-inspector gitgate-courier gitgate-hook \
-	gitgate-messenger; do
+	gitgate-messenger gitgate-witness; do
 	may_not $p liblasso libxml2 libxmlsec libxslt libglib libgobject
 done
 
 for p in gitgate gitgate-gate gitgate-inspector gitgate-courier gitgate-hook \
-	gitgate-messenger gitgate-saml; do
+	gitgate-messenger gitgate-saml gitgate-witness; do
 	f=$build/$p
 	readelf -h "$f" | grep -q 'Type:.*DYN' || complain "$p: not PIE"
 	readelf -lW "$f" | grep -q GNU_RELRO || complain "$p: no RELRO"
