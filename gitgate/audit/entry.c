@@ -164,7 +164,8 @@ read_facts(const json_t *j, struct entry_facts *f, struct gg_error *err)
 }
 
 int
-entry_parse(struct view line, struct entry_facts *out, struct gg_error *err)
+entry_load(struct view line, struct entry_facts *out, json_t **entry,
+    struct gg_error *err)
 {
 	struct entry_facts f = { 0 };
 	json_auto_t *j = NULL;
@@ -190,5 +191,13 @@ entry_parse(struct view line, struct entry_facts *out, struct gg_error *err)
 		return GG_E_CORRUPT;
 	}
 	*out = f;
+	if (entry != NULL)
+		*entry = gg_take(j);
 	return 0;
+}
+
+int
+entry_parse(struct view line, struct entry_facts *out, struct gg_error *err)
+{
+	return entry_load(line, out, NULL, err);
 }

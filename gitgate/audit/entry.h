@@ -53,6 +53,8 @@ entry_encode(const json_t *entry, struct buf *out, struct gg_error *err);
  * Read stored bytes back: strict JSON without repeated keys, the allowed
  * values, the required fields v, seq, time, type. 0 or GG_E_CORRUPT.
  */
+GG_MUST_USE int entry_load(struct view line, struct entry_facts *out,
+    json_t **entry, struct gg_error *err); /* *entry (may be NULL): new */
 GG_MUST_USE int
 entry_parse(struct view line, struct entry_facts *out, struct gg_error *err);
 

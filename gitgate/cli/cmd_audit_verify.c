@@ -2,6 +2,7 @@
  * gitgate audit verify: a whole log, or one receipt, against its key, its
  * witnesses and a checkpoint that was kept elsewhere.
  */
+#include "cli/audit_story.h"
 #include "cli/audit_trust.h"
 
 #include "base/fd.h"
@@ -24,6 +25,7 @@ struct log {
 	auditlog_fetch fetch;
 	void *ctx;
 	const struct tlog_policy *policy;
+	struct told *told; /* what the entries say together */
 	struct seen now, cosigned, since;
 	bool has_cosigned, has_since;
 	bool is_fork; /* now and since exclude each other */
@@ -196,8 +198,8 @@ check_log(struct log *l, const char *since, struct gg_error *err)
 	if ((rc = check_quorum(l, err)) != 0)
 		return rc;
 	note_vkey_format(l->now.found.log, &vkey);
-	rc = auditlog_verify(fetch_with_note, l, buf_str(&vkey), &size, root,
-	    err);
+	rc = auditlog_verify_each(fetch_with_note, l, buf_str(&vkey),
+	    told_entry, l->told, &size, root, err);
 	return rc != 0 ? rc : check_history(l, err);
 }
 
@@ -304,9 +306,12 @@ print_fault(const struct cli *cli, const struct log *l,
 	return cli_fail(err);
 }
 
+/* What was found is no fault of the log, unless one wants none of it. */
 static int
-print_log(const struct cli *cli, const struct log *l, const char *since)
+print_log(const struct cli *cli, const struct log *l, const char *since,
+    bool strict)
 {
+	uint64_t found = told_end(l->told);
 	const struct seen *by = l->has_cosigned ? &l->cosigned : &l->now;
 	unsigned long long size = l->now.c.size;
 	char root[CHECKPOINT_ROOT_SIZE];
@@ -322,9 +327,10 @@ print_log(const struct cli *cli, const struct log *l, const char *since)
 		if (l->has_since)
 			json_object_set_new(report, "continues",
 			    json_integer((json_int_t)l->since.c.size));
+		told_report(l->told, report);
 		say_json(report);
 		json_decref(report);
-		return cli_flush();
+		return cli_flush() != 0 || (strict && found > 0) ? 1 : 0;
 	}
 	say("verified %llu entries, root %s\n", size, root);
 	if (trust_has_witnesses(l->policy))
@@ -334,23 +340,30 @@ print_log(const struct cli *cli, const struct log *l, const char *since)
 		    (unsigned long long)l->since.c.size);
 		say_safe("", since);
 	}
-	return cli_flush();
+	told_say(l->told);
+	if (found > 0)
+		say("%llu finding%s: what was logged does not fit together\n",
+		    (unsigned long long)found, found == 1 ? "" : "s");
+	return cli_flush() != 0 || (strict && found > 0) ? 1 : 0;
 }
 
 static int
 verify_log(struct cli *cli, const char *where, const char *since,
-    const struct tlog_policy *policy)
+    const struct tlog_policy *policy, bool strict)
 {
-	GG_AUTO_RELEASE(log) l = { .policy = policy };
+	GG_AUTO_RELEASE(told) told;
+	GG_AUTO_RELEASE(log) l = { .policy = policy, .told = &told };
 	struct gg_error err = { 0 };
 	int rc;
 
+	told_init(&told);
 	buf_init(&l.now.note, NOTE_MAX_BYTES + 1);
 	buf_init(&l.cosigned.note, NOTE_MAX_BYTES + 1);
 	buf_init(&l.since.note, NOTE_MAX_BYTES + 1);
 	rc = is_url(where) ? check_url(cli, where, &l, since, &err) :
 			     check_dir(where, &l, since, &err);
-	return rc == 0 ? print_log(cli, &l, since) : print_fault(cli, &l, &err);
+	return rc == 0 ? print_log(cli, &l, since, strict) :
+			 print_fault(cli, &l, &err);
 }
 
 int
@@ -358,12 +371,14 @@ cmd_audit_verify(struct cli *cli, int argc, char **argv)
 {
 	const char *receipt = NULL, *entry = NULL, *since = NULL;
 	struct trust_options o = { 0 };
+	bool strict = false;
 	const struct option_spec specs[] = { { "key", OPT_TEXT, &o.key },
 		{ "policy", OPT_TEXT, &o.policy },
 		{ "witness", OPT_LIST, &o.witnesses },
 		{ "since", OPT_TEXT, &since },
 		{ "receipt", OPT_TEXT, &receipt },
-		{ "entry", OPT_TEXT, &entry } };
+		{ "entry", OPT_TEXT, &entry },
+		{ "strict", OPT_FLAG, &strict } };
 	GG_AUTO(tlog_policy) policy = NULL;
 	struct gg_error err = { 0 };
 	struct words w;
@@ -374,7 +389,7 @@ cmd_audit_verify(struct cli *cli, int argc, char **argv)
 	if (rc == 0 &&
 	    ((w.n == 0) == (receipt == NULL) ||
 		(entry != NULL && receipt == NULL) ||
-		(since != NULL && receipt != NULL)))
+		((since != NULL || strict) && receipt != NULL)))
 		rc = gg_fail(&err, GG_E_INPUT,
 		    "give the directory or URL of a log, or --receipt FILE");
 	if (rc == 0)
@@ -383,7 +398,7 @@ cmd_audit_verify(struct cli *cli, int argc, char **argv)
 	if (rc != 0)
 		return cli_usage(&err);
 	if (receipt == NULL)
-		return verify_log(cli, w.v[0], since, policy);
+		return verify_log(cli, w.v[0], since, policy, strict);
 	if (verify_receipt(cli, receipt, entry, policy, &err) != 0)
 		return print_fault(cli, &(struct log){ 0 }, &err);
 	return cli_flush();

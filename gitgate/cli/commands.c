@@ -254,10 +254,14 @@ const struct command cli_commands[] = {
 	    cmd_audit_receipt },
 	{ "audit verify",
 	    "[--key VKEY] [--policy FILE | --witness VKEY ...] "
-	    "[--since FILE] DIR|URL | --receipt FILE [--entry FILE] [--json]",
+	    "[--since FILE] [--strict] DIR|URL | --receipt FILE [--entry FILE] "
+	    "[--json]",
 	    "Verify a whole audit log from its files with nothing but its "
 	    "public key (or a\nfile that holds it). Prints the checked size "
-	    "and root, or the first fault and\nexits 1. --policy (C2SP "
+	    "and root, or the first fault and\nexits 1; then what the entries "
+	    "say that does not fit together (findings: a ref that\nmoved "
+	    "without the gate, a push sent without its approvals; --strict: "
+	    "exits 1 for\nthem, too). --policy (C2SP "
 	    "tlog-policy) or --witness: whose cosignatures there must\nbe. "
 	    "--since: a checkpoint that was kept elsewhere, which the log "
 	    "must continue.\n--receipt: one receipt instead, offline; prints "

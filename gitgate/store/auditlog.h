@@ -114,6 +114,12 @@ GG_MUST_USE int auditlog_receipt(struct auditlog *l, uint64_t index,
 typedef tile_source auditlog_fetch;
 GG_MUST_USE int auditlog_verify(auditlog_fetch fetch, void *ctx,
     const char *vkey, uint64_t *size, char root_b64[45], struct gg_error *err);
+/* The same, and each entry on the way is shown to fn (borrowed; NULL: nobody).
+ * What it saw counts only if 0 is returned. */
+typedef void (*auditlog_each)(void *ctx, uint64_t index, const json_t *entry);
+GG_MUST_USE int auditlog_verify_each(auditlog_fetch fetch, void *ctx,
+    const char *vkey, auditlog_each fn, void *fn_ctx, uint64_t *size,
+    char root_b64[45], struct gg_error *err);
 /*
  * One entry, opened, from the files of a log that may be in use: that it is in
  * the tree is not verified. GG_E_NOTFOUND: it is not in the tiles (yet).

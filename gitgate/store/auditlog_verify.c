@@ -27,6 +27,8 @@ struct verifier {
 	struct level levels[TILE_LEVELS]; /* computed, not read */
 	struct buf tile;                  /* as read */
 	struct prev_map prev;
+	auditlog_each each; /* NULL: nobody listens */
+	void *each_ctx;
 	struct fault entry; /* an entry that breaks the rules of the log */
 	struct fault leaf;  /* an entry that is not what its tile says */
 	struct fault tiles; /* a tile that is not what its entries give */
@@ -66,16 +68,19 @@ check_entry(struct verifier *v, const char *path, struct view entry,
 	struct gg_error why = { 0 };
 	struct entry_facts f;
 	unsigned long long at = v->next, was;
+	json_auto_t *j = NULL;
 	uint64_t last = 0;
 	bool has_last;
 
-	if (entry_parse(entry, &f, &why) != 0) {
+	if (entry_load(entry, &f, &j, &why) != 0) {
 		if (why.code == GG_E_NOMEM)
 			return gg_fail(err, GG_E_NOMEM, "%s", why.msg);
 		set_fault(&v->entry, at, "%s: entry %llu: %s", path, at,
 		    why.msg);
 		return 0;
 	}
+	if (v->each != NULL)
+		v->each(v->each_ctx, v->next, j);
 	was = f.seq;
 	if (f.seq != v->next)
 		set_fault(&v->entry, at, "%s: entry %llu says it is %llu", path,
@@ -221,10 +226,12 @@ judge(const struct verifier *v, const struct merkle_hash *signed_root,
 }
 
 int
-auditlog_verify(auditlog_fetch fetch, void *ctx, const char *vkey,
-    uint64_t *size, char root_b64[45], struct gg_error *err)
+auditlog_verify_each(auditlog_fetch fetch, void *ctx, const char *vkey,
+    auditlog_each each, void *each_ctx, uint64_t *size, char root_b64[45],
+    struct gg_error *err)
 {
-	GG_AUTO_RELEASE(verifier) v = { .fetch = fetch, .ctx = ctx };
+	GG_AUTO_RELEASE(verifier)
+	v = { .fetch = fetch, .ctx = ctx, .each = each, .each_ctx = each_ctx };
 	GG_AUTO_RELEASE(buf) note = BUF_INIT(NOTE_MAX_BYTES);
 	struct checkpoint c = { 0 };
 	struct note_vkey key;
@@ -248,6 +255,14 @@ auditlog_verify(auditlog_fetch fetch, void *ctx, const char *vkey,
 	*size = c.size;
 	checkpoint_root_base64(&c.root, root_b64);
 	return 0;
+}
+
+int
+auditlog_verify(auditlog_fetch fetch, void *ctx, const char *vkey,
+    uint64_t *size, char root_b64[45], struct gg_error *err)
+{
+	return auditlog_verify_each(fetch, ctx, vkey, NULL, NULL, size,
+	    root_b64, err);
 }
 
 int
