@@ -74,7 +74,8 @@ has_failed(const struct export_facts *f)
 
 	if (is_one_of(f->type, refused))
 		return true;
-	if (strcmp(f->type, "forward.result") == 0)
+	if (strcmp(f->type, "forward.result") == 0 ||
+	    strcmp(f->type, "keep.result") == 0)
 		return strcmp(f->result, "ok") != 0;
 	if (strcmp(f->type, "hold.closed") == 0)
 		return is_one_of(f->state, ends);

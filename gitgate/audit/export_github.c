@@ -11,7 +11,7 @@ action_of(const struct export_facts *f)
 	static const struct {
 		const char *type, *action;
 	} known[] = { { "forward.result", "git.push" },
-		{ "push.refused", "git.reject" },
+		{ "keep.result", "git.push" }, { "push.refused", "git.reject" },
 		{ "session.login", "user.login" },
 		{ "session.failure", "user.failed_login" },
 		{ "session.logout", "user.logout" },

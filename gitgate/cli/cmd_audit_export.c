@@ -131,7 +131,7 @@ print_by(struct table *t, const json_t *step)
 	const json_t *r;
 	size_t i;
 
-	if (strcmp(json_str(step, "how"), "push") != 0) {
+	if (strcmp(json_str(step, "how"), "out-of-band") == 0) {
 		table_add(t, "without the gate");
 		return;
 	}
@@ -141,6 +141,8 @@ print_by(struct table *t, const json_t *step)
 		buf_adds(&b, i == 0 ? ", approved by " : ", ");
 		buf_adds(&b, json_string_value(r) ? json_string_value(r) : "");
 	}
+	if (strcmp(json_str(step, "how"), "kept") == 0)
+		buf_adds(&b, ", kept at the gate");
 	table_add(t, buf_str(&b));
 }
 

@@ -72,6 +72,17 @@ last_of(const json_t *entries, const char *type)
 	return last;
 }
 
+/* The entry that says how a ref moved: type by the step's `how`. */
+static const char *
+type_of(const json_t *step)
+{
+	const char *how = json_str(step, "how");
+
+	return strcmp(how, "push") == 0 ? "forward.result" :
+	    strcmp(how, "kept") == 0    ? "keep.result" :
+					  "ref.out-of-band";
+}
+
 /* The movement itself has to be among what is proven: the gate chose what it
  * sent. */
 static int
@@ -79,9 +90,7 @@ check_step(const struct proof *p, const json_t *answer, struct gg_error *err)
 {
 	static const char *const same[] = { "old", "new", "time" };
 	const json_t *step = json_object_get(answer, "step");
-	bool ours = strcmp(json_str(step, "how"), "push") == 0;
-	const json_t *e = last_of(p->entries,
-	    ours ? "forward.result" : "ref.out-of-band");
+	const json_t *e = last_of(p->entries, type_of(step));
 
 	if (e == NULL ||
 	    strcmp(json_str(e, "ref"), json_str(answer, "ref")) != 0 ||
@@ -125,7 +134,8 @@ verify(struct proof *p, const json_t *answer, struct gg_error *err)
 static void
 print_who(const struct proof *p, const json_t *step)
 {
-	const json_t *e = last_of(p->entries, "forward.result");
+	bool past = strcmp(json_str(step, "how"), "out-of-band") == 0;
+	const json_t *e = past ? NULL : last_of(p->entries, type_of(step));
 	const json_t *auth = json_object_get(e, "auth");
 
 	if (e == NULL) {

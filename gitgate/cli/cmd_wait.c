@@ -57,7 +57,7 @@ outcome(const struct cli *cli, const json_t *hold, enum hold_state state)
 		return rc;
 	if (!hold_is_over(state))
 		return CLI_PENDING;
-	return state == HOLD_FORWARDED ? CLI_YES : CLI_NO;
+	return state == HOLD_FORWARDED || state == HOLD_KEPT ? CLI_YES : CLI_NO;
 }
 
 /* What is known of the hold. */

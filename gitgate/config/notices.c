@@ -7,8 +7,8 @@
 #define TARGETS_MAX 100
 
 static const char *const known_events[] = { "held", "approved", "rejected",
-	"forwarded", "failed", "expired", "stale", "withdrawn", "superseded",
-	"out-of-band", NULL };
+	"forwarded", "kept", "failed", "expired", "stale", "withdrawn",
+	"superseded", "out-of-band", NULL };
 
 static int
 check_name(const struct loading *l, const struct yaml_node *at,

@@ -51,6 +51,8 @@ mirror_free(struct mirror *m)
 		(void)git_libgit2_shutdown();
 	ref_list_release(&m->now);
 	ref_list_release(&m->next);
+	ref_list_release(&m->kept_now);
+	ref_list_release(&m->kept_next);
 	buf_release(&m->next_shallow);
 	free(m->head);
 	free(m->next_head);
@@ -282,6 +284,8 @@ mirror_open(const char *path, struct mirror **out, struct gg_error *err)
 	if (rc == 0)
 		rc = read_refs(m, true, err);
 	if (rc == 0)
+		rc = mirror_read_kept(m, err);
+	if (rc == 0)
 		rc = read_head(m, err);
 	if (rc == 0)
 		*out = gg_take(m);
@@ -488,8 +492,11 @@ move_refs(struct mirror *m, bool refs, bool head, struct gg_error *err)
 	FAILPOINT("mirror.before-refs");
 	if ((lost || head_lost(m)) && (rc = set_unclean(m, err)) != 0)
 		return rc;
-	if (refs)
+	rc = mirror_kept_before(m, err);
+	if (rc == 0 && refs)
 		rc = write_refs(m, err);
+	if (rc == 0)
+		rc = mirror_kept_after(m, err);
 	if (rc == 0 && head)
 		rc = write_head(m, err);
 	return rc;

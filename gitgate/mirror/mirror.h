@@ -4,6 +4,9 @@
  *	HEAD config packed-refs [shallow] refs/ (empty) objects/pack/
  *	gitgate-lock       held while it changes
  *	gitgate-unclean    objects/ may hold what no ref reaches any more
+ *	gitgate-kept       those of packed-refs that are not upstream's but
+ *	                   kept by the gate, in the same form; also one that
+ *	                   has just been or is about to be there
  *	incoming-*         a pack that is not believed yet
  *
  * Invariants, whatever crashes when:
@@ -56,12 +59,15 @@ GG_DEFINE_AUTO(mirror);
 
 /*
  * What an update to upstream's refs (those that globs carry; none: all)
- * takes. Keeps what it needs of *a: a may go. Then, in this order, and only
+ * takes. What *a marks as kept by the gate is carried always, if its object
+ * is there: upstream is never asked for it. Keeps what it needs of *a: a may go. Then, in this order, and only
  * where mirror_needs_pack(): mirror_need_format(), mirror_receive_start(),
  * mirror_receive_finish(). Then mirror_apply().
  */
 GG_MUST_USE int mirror_plan(struct mirror *m, const struct advert *a,
     const struct strv *globs, struct gg_error *err);
+/* How many kept refs name an object that is not there. */
+uint32_t mirror_n_kept_missing(const struct mirror *m);
 bool mirror_needs_pack(const struct mirror *m);
 /* Lines "want <oid>", "have <oid>". */
 void mirror_need_format(const struct mirror *m, struct buf *out);

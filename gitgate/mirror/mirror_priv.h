@@ -32,11 +32,14 @@ struct mirror {
 	int lock_fd;
 	git_odb *odb;
 	struct ref_list now;
-	bool refs_broken; /* packed-refs was unreadable: now is empty */
-	char *head;       /* content of HEAD, without newline */
+	struct ref_list kept_now; /* what gitgate-kept says */
+	bool refs_broken;         /* packed-refs was unreadable: now is empty */
+	char *head;               /* content of HEAD, without newline */
 
 	/* the plan */
 	struct ref_list next;
+	struct ref_list kept_next;
+	uint32_t n_kept_missing;
 	char *next_head;
 	struct buf next_shallow; /* content of the file shallow */
 	struct oid *wants, *haves;
@@ -52,6 +55,13 @@ int mirror_git_fail(struct gg_error *err, enum gg_code code, const char *what);
 bool mirror_is_hidden(const struct strv *hidden, const char *name);
 bool mirror_has_object(const struct mirror *m, const struct oid *o);
 GG_MUST_USE int mirror_open_odb(struct mirror *m, struct gg_error *err);
+/* gitgate-kept, read by mirror_open(); what cannot be read is as good as
+ * empty. */
+GG_MUST_USE int mirror_read_kept(struct mirror *m, struct gg_error *err);
+/* Before and after packed-refs is replaced. */
+GG_MUST_USE int
+mirror_kept_before(const struct mirror *m, struct gg_error *err);
+GG_MUST_USE int mirror_kept_after(const struct mirror *m, struct gg_error *err);
 /* Move the received pack, if any, into objects/. */
 GG_MUST_USE int mirror_take_incoming(struct mirror *m, struct gg_error *err);
 

@@ -38,11 +38,23 @@ copy_refs(struct mirror *m, const struct advert *a, const struct strv *globs,
 	int rc = 0;
 
 	ref_list_release(&m->next);
+	ref_list_release(&m->kept_next);
+	m->n_kept_missing = 0;
 	for (size_t i = 0; i < a->n_refs && rc == 0; i++) {
 		struct view name = view_str(a->refs[i].name);
 
-		if (globs->n > 0 && !glob_list_match(globs, name))
+		if (!a->refs[i].kept && globs->n > 0 &&
+		    !glob_list_match(globs, name))
 			continue;
+		if (a->refs[i].kept && !mirror_has_object(m, &a->refs[i].oid)) {
+			m->n_kept_missing++;
+			continue;
+		}
+		if (a->refs[i].kept)
+			rc = ref_list_add(&m->kept_next, name, &a->refs[i].oid,
+			    &none, err);
+		if (rc != 0)
+			break;
 		rc = ref_list_add(&m->next, name, &a->refs[i].oid, &none, err);
 	}
 	/* Sorted by the reader of the advertisement: its word, not ours. */
@@ -150,7 +162,9 @@ find_haves(struct mirror *m, struct gg_error *err)
 		     i < m->now.n && rc == 0 && l.n < MIRROR_MAX_HAVES; i++) {
 			const struct mirror_ref *r = &m->now.v[i];
 
+			/* what is kept is none of upstream's business */
 			if (is_of_round(m, r, (enum round)round) &&
+			    ref_list_find(&m->kept_now, r->name) == NULL &&
 			    !is_in(&l, &r->oid) &&
 			    mirror_has_object(m, &r->oid))
 				rc = push(&l, &r->oid, err);

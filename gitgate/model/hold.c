@@ -4,10 +4,11 @@
 
 static const char *const hold_names[HOLD_STATE_COUNT] = { "pending", "approved",
 	"forwarded", "failed", "stale", "rejected", "expired", "withdrawn",
-	"superseded" };
+	"superseded", "kept" };
 
 static const char *const push_names[PUSH_STATE_COUNT] = { "receiving", "denied",
-	"invalid", "held", "forwarding", "forwarded", "failed", "aborted" };
+	"invalid", "held", "forwarding", "forwarded", "failed", "aborted",
+	"kept" };
 
 const char *
 hold_state_name(enum hold_state s)
@@ -35,8 +36,8 @@ hold_move_is_allowed(enum hold_state a, enum hold_state b)
 		    b == HOLD_REJECTED || b == HOLD_EXPIRED ||
 		    b == HOLD_WITHDRAWN || b == HOLD_SUPERSEDED;
 	if (a == HOLD_APPROVED)
-		return b == HOLD_FORWARDED || b == HOLD_FAILED ||
-		    b == HOLD_STALE;
+		return b == HOLD_FORWARDED || b == HOLD_KEPT ||
+		    b == HOLD_FAILED || b == HOLD_STALE;
 	return false;
 }
 

@@ -16,6 +16,7 @@ enum hold_state {
 	HOLD_EXPIRED,
 	HOLD_WITHDRAWN,
 	HOLD_SUPERSEDED,
+	HOLD_KEPT, /* approved, and at the gate: upstream was not told */
 	HOLD_STATE_COUNT
 };
 const char *hold_state_name(enum hold_state s);
@@ -33,6 +34,7 @@ enum push_state {
 	PUSH_FORWARDED,  /* upstream said ok to every ref */
 	PUSH_FAILED,     /* upstream refused one or more */
 	PUSH_ABORTED,    /* the client or the gate went before a decision */
+	PUSH_KEPT,       /* at the gate: upstream was not told */
 	PUSH_STATE_COUNT
 };
 const char *push_state_name(enum push_state s);

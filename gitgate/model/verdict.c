@@ -17,6 +17,20 @@ verdict_name(enum verdict v)
 	return "deny";
 }
 
+const char *
+reason_word(const struct reason *r)
+{
+	return r->keep && r->verdict == VERDICT_ALLOW ?
+	    "keep" :
+	    verdict_name(r->verdict);
+}
+
+bool
+decision_keeps(const struct decision *d)
+{
+	return d->n_refs > 0 && d->refs[0].keep;
+}
+
 struct decision *
 decision_new(size_t n_refs)
 {

@@ -31,6 +31,7 @@ struct match {
 struct reason {
 	char *rule;
 	enum verdict verdict;
+	bool keep;     /* with VERDICT_ALLOW: at the gate, not upstream */
 	char *message; /* the rule's own words, or "" */
 	struct match *matches;
 	size_t n_matches;
@@ -59,6 +60,8 @@ struct ref_decision {
 	struct oid old_oid, new_oid;
 	enum update_kind kind;
 	enum verdict verdict;
+	bool keep; /* when it goes through, the gate keeps it: upstream is not
+	              told of it */
 	struct reason *reasons;
 	size_t n_reasons;
 	struct strv grants; /* ids: held, but allowed by these */
@@ -73,6 +76,12 @@ struct decision {
 	size_t n_needs;
 	char policy_digest[65]; /* hex SHA-256 of the whole rule set */
 };
+
+/* deny, hold, keep, allow */
+const char *reason_word(const struct reason *r);
+/* Does what goes through of this push stay at the gate? All of it or nothing
+ * does. */
+bool decision_keeps(const struct decision *d);
 
 struct decision *decision_new(size_t n_refs);
 void decision_free(struct decision *d);

@@ -248,18 +248,38 @@ walk_pack(struct check *k, struct gg_error *err)
 	return rc;
 }
 
+/* The pack goes upstream as it is: what upstream does not need, it must have
+ * already. */
+static int
+owe_needless(struct check *k, const struct oid *oid, struct gg_error *err)
+{
+	enum object_kind kind;
+	uint64_t size;
+	int rc;
+
+	if (k->c->job->mirror_clean)
+		return 0;
+	rc = objects_header(k->c->objects, oid, &kind, &size, err);
+	return rc != 0 ? rc : owe(k, oid, kind);
+}
+
 static int
 nothing_unneeded(struct check *k, struct gg_error *err)
 {
 	char hex[OID_HEX + 1];
 	struct oid oid;
+	int rc;
 
 	for (uint32_t i = 0; i < objects_count(k->c->objects); i++) {
 		if (k->marks[i] != 0)
 			continue;
 		objects_oid_at(k->c->objects, i, &oid);
-		if (objects_in_mirror(k->c->objects, &oid))
-			continue; /* as are the bases of a thin pack */
+		if (objects_in_mirror(k->c->objects, &oid)) {
+			/* as are the bases of a thin pack */
+			if ((rc = owe_needless(k, &oid, err)) != 0)
+				return rc;
+			continue;
+		}
 		oid_format(&oid, hex);
 		return gg_fail(err, GG_E_PEER, "pack holds unneeded object %s",
 		    hex);

@@ -70,7 +70,7 @@ reason_json(const struct reason *r)
 	for (size_t i = 0; i < r->n_matches; i++)
 		json_push(paths, match_json(&r->matches[i]));
 	json_put(j, "rule", policy_text_json(r->rule));
-	json_put(j, "verdict", policy_text_json(verdict_name(r->verdict)));
+	json_put(j, "verdict", policy_text_json(reason_word(r)));
 	json_put(j, "message", policy_text_json(r->message));
 	json_put(j, "paths", paths);
 	json_put(j, "paths_total", json_integer((json_int_t)r->n_matches_all));
@@ -92,6 +92,8 @@ ref_json(const struct ref_decision *r)
 	json_put(j, "new", oid_json(&r->new_oid));
 	json_put(j, "kind", policy_text_json(update_kind_name(r->kind)));
 	json_put(j, "verdict", policy_text_json(verdict_name(r->verdict)));
+	if (r->keep)
+		json_put(j, "keep", json_true());
 	json_put(j, "reasons", reasons);
 	if (r->grants.n > 0)
 		json_put(j, "grants", strings_json(&r->grants));

@@ -1,4 +1,5 @@
 #include "policy/judging.h"
+#include "policy/keeping.h"
 
 #include "base/text.h"
 
@@ -154,12 +155,13 @@ name_of(const struct condition *c, const struct rule *r, char *out, size_t size)
 
 /*
  * What was not looked at may be what a rule that holds means: a push must not
- * grow its way around the reviewers it needs.
+ * grow its way around the reviewers it needs, nor out of the gate.
  */
 static bool
 holds_unseen(struct judging *j)
 {
-	if (!judged_update(j)->too_large || !rule_may_hold(j->r))
+	if (!judged_update(j)->too_large ||
+	    (!rule_may_hold(j->r) && !j->r->keep))
 		return false;
 	because(j, "not looked at whole (limit %.60s)",
 	    judged_update(j)->too_large_why ? judged_update(j)->too_large_why :
@@ -340,6 +342,8 @@ apply_match(struct evaluation *e, struct judging *j, json_t *trace)
 	}
 	if (verdict == VERDICT_HOLD)
 		say_grantable(j);
+	if (j->r->keep && verdict == VERDICT_ALLOW)
+		ref->keep = j->reason.keep = true;
 	add_reason(ref, j->r->name, verdict, message, &j->reason);
 	return verdict;
 }
@@ -348,6 +352,7 @@ static void
 trace_rule(const struct judging *j, bool matched, enum verdict verdict,
     json_t *conditions)
 {
+	struct reason r = { .verdict = verdict, .keep = j->r->keep };
 	json_t *o;
 
 	if (j->in->trace == NULL)
@@ -355,8 +360,8 @@ trace_rule(const struct judging *j, bool matched, enum verdict verdict,
 	o = json_pack("{s:s, s:s, s:i, s:o, s:b, s:s, s:o}", "rule", j->r->name,
 	    "file", j->r->file, "line", j->r->line, "ref",
 	    policy_text_json(j->in->updates->v[j->u].refname), "matched",
-	    matched, "verdict", matched ? verdict_name(verdict) : "",
-	    "conditions", conditions);
+	    matched, "verdict", matched ? reason_word(&r) : "", "conditions",
+	    conditions);
 	if (json_array_append_new(j->in->trace, o) != 0)
 		gg_die("no memory for a trace");
 }
@@ -455,10 +460,11 @@ policy_evaluate(const struct ruleset *rs, const struct policy_input *in,
 		judge_by(&e, &rs->rules[i]);
 	/* a push of nothing was never judged: it stays denied */
 	d->verdict = n > 0 ? VERDICT_ALLOW : VERDICT_DENY;
-	for (size_t u = 0; u < n; u++) {
+	for (size_t u = 0; u < n; u++)
 		apply_too_large(&e, u);
+	settle_keeping(in, d);
+	for (size_t u = 0; u < n; u++)
 		d->verdict = verdict_strictest(d->verdict, d->refs[u].verdict);
-	}
 	*out = gg_take(d);
 	return 0;
 }

@@ -88,6 +88,11 @@ bool ruleset_scope_covers(const struct ruleset *rs, size_t scope,
 bool ruleset_scope_needed(const struct ruleset *rs, size_t scope,
     const struct principal *p, const char *repository);
 
+/* Will this new ref of this principal's stay at the gate, whatever is in it,
+ * if it is not denied? No where that depends on what is in it. */
+bool ruleset_keeps(const struct ruleset *rs, const struct principal *p,
+    const char *repository, const char *refname);
+
 /*
  * What the inspector must look for beside paths, because some rule that may
  * apply to this principal and repository asks for it: JOB_WANT_* bits of
@@ -114,6 +119,12 @@ struct hook_answer {
 typedef int (*policy_hook)(void *ctx, const char *program, const json_t *input,
     struct hook_answer *out, struct gg_error *err);
 
+enum {
+	POLICY_UPSTREAM_HAS = 1, /* upstream has this ref */
+	POLICY_IN_THE_WAY = 2,   /* there is a/b where this is a, or so */
+	POLICY_KEPT = 4,         /* the gate keeps it */
+};
+
 struct policy_input {
 	const char *repository;
 	const struct principal *principal;
@@ -121,6 +132,8 @@ struct policy_input {
 	/* refnames that are symbolic upstream: the update is judged as one of
 	 * its target too; NULL or the target per update */
 	const char *const *symref_targets;
+	/* per update, POLICY_* bits: who has the ref now; NULL: nobody says */
+	const unsigned char *places;
 	const struct change_report *report; /* updates in the same order */
 	int64_t now_wall_ms;                /* for during and outside */
 	/* the push options "agent.*", an object of texts; NULL: none */
@@ -145,6 +158,8 @@ struct policy_input {
  * treated as a refusal. Strictest verdict wins, needs add up, what no rule
  * matches is allowed, an update that is too_large is held at least (rule
  * name "too-large", one approval from any reviewer, when no rule holds it).
+ * What a rule with `then: keep` matches stays at the gate, unless it is
+ * denied; what cannot be kept so is denied (rule name "kept").
  */
 GG_MUST_USE int policy_evaluate(const struct ruleset *rs,
     const struct policy_input *in, struct decision **out, struct gg_error *err);

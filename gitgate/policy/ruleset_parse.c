@@ -286,6 +286,10 @@ take_name(const struct loading *l, const struct yaml_node *rule, struct rule *r,
 		return yaml_fail(l->tree, at, err,
 		    "name: %s is gitgate's own, for changes over a limit",
 		    RULE_TOO_LARGE);
+	if (strcmp(r->name, RULE_KEPT) == 0)
+		return yaml_fail(l->tree, at, err,
+		    "name: %s is gitgate's own, for what cannot be kept",
+		    RULE_KEPT);
 	for (size_t i = 0; i + 1 < rs->n_rules; i++)
 		if (strcmp(rs->rules[i].name, r->name) == 0)
 			return yaml_fail(l->tree, at, err,
@@ -331,6 +335,28 @@ has_hook(const struct yaml_node *rule)
 	return when != NULL && yaml_get(when, "hook") != NULL;
 }
 
+/* A program has no word for it, and would let out what was to be kept. */
+static int
+take_then(const struct loading *l, const struct yaml_node *rule, struct rule *r,
+    struct gg_error *err)
+{
+	static const char *const words[] = { "deny", "hold", "allow", "keep",
+		NULL };
+	enum { KEEP = 3 };
+	unsigned then = VERDICT_DENY;
+	int rc = yaml_take_word(l->tree, rule, "then", words, &then, err);
+
+	if (rc < 0)
+		return rc;
+	r->has_then = yaml_get(rule, "then") != NULL;
+	r->keep = then == KEEP;
+	r->then = r->keep ? VERDICT_ALLOW : (enum verdict)then;
+	if (r->keep && has_hook(rule))
+		return yaml_fail(l->tree, yaml_get(rule, "then"), err,
+		    "then: keep cannot stand beside a hook, which says the verdict");
+	return 0;
+}
+
 static int
 take_rule(const struct loading *l, const struct yaml_node *at,
     struct gg_error *err)
@@ -339,9 +365,7 @@ take_rule(const struct loading *l, const struct yaml_node *at,
 		"wait", "expires", "message", NULL };
 	static const char *const needed[] = { "name", "then", NULL };
 	static const char *const named[] = { "name", NULL };
-	static const char *const verdicts[] = { "deny", "hold", "allow", NULL };
 	struct ruleset *rs = l->rs;
-	unsigned then = VERDICT_DENY;
 	struct rule *r;
 	int rc;
 
@@ -354,12 +378,8 @@ take_rule(const struct loading *l, const struct yaml_node *at,
 	    (rc = take_required(l, at, "a rule", has_hook(at) ? named : needed,
 		 err)) < 0 ||
 	    (rc = take_name(l, at, r, err)) < 0 ||
-	    (rc = yaml_take_word(l->tree, at, "then", verdicts, &then, err)) <
-		0)
-		return rc;
-	r->then = (enum verdict)then;
-	r->has_then = yaml_get(at, "then") != NULL;
-	if ((rc = take_when(l, at, r, err)) < 0 ||
+	    (rc = take_then(l, at, r, err)) < 0 ||
+	    (rc = take_when(l, at, r, err)) < 0 ||
 	    (rc = take_hold(l, at, r, err)) < 0 ||
 	    (rc = take_message(l, at, r, err)) < 0)
 		return rc;

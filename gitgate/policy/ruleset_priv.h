@@ -14,6 +14,7 @@
 #define RULE_REQUIRED_MAX 20
 #define RULE_EXPIRES_MS   ((int64_t)72 * 3600000)
 #define RULE_TOO_LARGE    "too-large"
+#define RULE_KEPT         "kept"
 
 /* Names, groups and anonymous are alternatives; with none of them everyone
  * is meant. Groups of except take away. */
@@ -98,6 +99,7 @@ struct rule {
 	char *hook; /* NULL: none; else it says the verdict, not then */
 	bool has_then;
 	enum verdict then;
+	bool keep; /* then: keep; `then` is VERDICT_ALLOW */
 	uint32_t required;
 	struct strv from;
 	bool from_codeowners;

@@ -145,7 +145,7 @@ warn_rule(const struct rule *r, struct strv *out)
 		strv_addf(out,
 		    "%s:%d: rule %s: then has no effect beside a hook, which says the verdict",
 		    r->file, r->line, r->name);
-	if (r->hook == NULL && r->then == VERDICT_ALLOW)
+	if (r->hook == NULL && r->then == VERDICT_ALLOW && !r->keep)
 		strv_addf(out,
 		    "%s:%d: rule %s has no effect: what no rule holds or denies is allowed",
 		    r->file, r->line, r->name);

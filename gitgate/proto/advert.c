@@ -11,6 +11,7 @@
 #define REF_LEAST_BYTES (OID_BYTES + 1 + 4)
 #define HAS_PEELED      1u
 #define HAS_SYMREF      2u
+#define IS_KEPT         4u
 
 struct advert *
 advert_new(void)
@@ -147,7 +148,7 @@ advert_same_refs(const struct advert *a, const struct advert *b)
 		const struct advert_ref *x = &a->refs[i], *y = &b->refs[i];
 
 		if (!oid_eq(&x->oid, &y->oid) || !same_str(x->name, y->name) ||
-		    !same_str(x->symref, y->symref))
+		    !same_str(x->symref, y->symref) || x->kept != y->kept)
 			return false;
 	}
 	return true;
@@ -185,7 +186,8 @@ advert_encode(const struct advert *a, struct buf *out)
 		enc_oid(out, &r->oid);
 		enc_u8(out,
 		    (uint8_t)((peeled ? HAS_PEELED : 0) |
-			(r->symref != NULL ? HAS_SYMREF : 0)));
+			(r->symref != NULL ? HAS_SYMREF : 0) |
+			(r->kept ? IS_KEPT : 0)));
 		enc_str(out, r->name);
 		if (peeled)
 			enc_oid(out, &r->peeled);
@@ -217,9 +219,10 @@ read_ref(struct dec *d, struct advert_ref *r)
 
 	read_oid(d, &r->oid);
 	flags = dec_u8(d);
-	if ((flags & ~(HAS_PEELED | HAS_SYMREF)) != 0)
+	if ((flags & ~(HAS_PEELED | HAS_SYMREF | IS_KEPT)) != 0)
 		d->failed = true;
 	r->name = read_refname(d);
+	r->kept = (flags & IS_KEPT) != 0;
 	if ((flags & HAS_PEELED) != 0) {
 		read_oid(d, &r->peeled);
 		if (oid_is_zero(&r->peeled))

@@ -25,6 +25,7 @@ struct advert_ref {
 	struct oid peeled; /* zero where upstream said nothing */
 	char *name;
 	char *symref; /* the target's name, or NULL */
+	bool kept;    /* not upstream's: the gate keeps it (advert_merge()) */
 };
 
 struct advert {
@@ -54,6 +55,19 @@ const struct advert_ref *advert_find(const struct advert *a, struct view name);
 bool advert_has_cap(const struct advert *a, const char *cap);
 /* The same refs, values, symrefs, HEAD (caps are not compared)? */
 bool advert_same_refs(const struct advert *a, const struct advert *b);
+
+/* Is there a ref that this one cannot stand beside: "a/b" for "a", "a" for
+ * "a/b"? */
+bool advert_in_the_way(const struct advert *a, const char *refname);
+/*
+ * What a repository has: upstream's refs, and those that the gate keeps for
+ * it (kept: sorted; only its refs are looked at). Upstream's win: what has
+ * the name of one of them, or cannot stand beside it, is left out and counted
+ * in *shadowed. Only the gate's are marked as kept.
+ */
+GG_MUST_USE int
+advert_merge(const struct advert *upstream, const struct advert *kept,
+    struct advert **out, size_t *shadowed, struct gg_error *err);
 
 /* Private form between roles (ipc/codec). decode checks everything. */
 void advert_encode(const struct advert *a, struct buf *out);

@@ -15,9 +15,12 @@
  *	gate_inbox.c       what lists of holds and repositories show
  *	gate_fetch.c       clone and fetch
  *	gate_receive.c     reading a push
+ *	gate_push_refs.c   what the repository has when a push comes
  *	gate_judge.c       inspection and policy of a push
  *	gate_view.c        what reviewers ask of held objects
  *	gate_forward.c     sending upstream, and finding out what happened
+ *	gate_kept.c        refs that the gate keeps: which, and their objects
+ *	gate_keep.c        pushes of such refs
  *	gate_hold.c        holds: open, review, forward, end; who waits
  *	gate_hold_recover.c  reviews that a crash left half done
  *	gate_grants.c      grants: asked for, approved, ended
@@ -90,8 +93,14 @@ struct repo_state {
 	struct repo_state *next;
 	pthread_mutex_t mutex;
 	pthread_cond_t cond;
-	/* what the mirror holds: upload-pack's view at the last refresh */
+	/* what the mirror holds: upload-pack's view at the last refresh, and
+	 * the refs that the gate keeps, in that version */
 	struct shared_advert *seen;
+	int64_t seen_kept;
+	/* the gate's own, as last read from the store */
+	struct shared_advert *kept;
+	int64_t kept_version;
+	size_t n_shadowed; /* of them: names that upstream has, too */
 	/* receive-pack's view, when it was read, and whether the mirror was
 	 * brought up to date after it */
 	struct shared_advert *push_refs;
@@ -129,6 +138,7 @@ enum metric {
 	METRIC_NOTICES,
 	METRIC_NOTICES_FAILED,
 	METRIC_OUT_OF_BAND,
+	METRIC_KEPT,
 	METRIC_COUNT
 };
 
@@ -320,10 +330,10 @@ GG_MUST_USE int mirror_refresh(struct gate *g, const struct snapshot *snap,
 void mirror_refresh_later(struct gate *g, const char *repository);
 /*
  * Was the mirror brought up to date after push_refs was read from upstream's
- * receive-pack? A refresh that began after that and runs is waited for.
+ * receive-pack, and with this version of the kept refs? A refresh that began after that and runs is waited for.
  */
 bool mirror_has_followed(struct gate *g, const char *repository,
-    const struct shared_advert *push_refs);
+    const struct shared_advert *push_refs, int64_t kept_version);
 /*
  * Compare what a refresh that runs has read (asked for at asked_ms) with what
  * was known; what no push of ours explains is written into the audit log, and
@@ -339,6 +349,27 @@ GG_MUST_USE int out_of_band_mirrored(struct gate *g,
 /* Move what an accepted push brought from its quarantine into the mirror. */
 void mirror_adopt(struct gate *g, const struct config *c,
     const char *repository, const char *push_id);
+
+/* -- refs that the gate keeps (gate_kept.c) -- */
+/*
+ * What the repository has: upstream's refs and those that the gate keeps now.
+ * *out: a new reference. version: of the kept ones (struct kept_state). The
+ * only place where the two become one.
+ */
+GG_MUST_USE int kept_merge(struct gate *g, const char *repository,
+    struct shared_advert *upstream, struct shared_advert **out,
+    int64_t *version, struct gg_error *err);
+/* Put the pack of a push where it stays, from its quarantine: *bytes of it
+ * (0: it had none). On disk when this returns. */
+GG_MUST_USE int kept_store_pack(const struct config *c, const char *repository,
+    const char *push_id, uint64_t *bytes, struct gg_error *err);
+/* It is not to stay after all. */
+void kept_remove_pack(const struct config *c, const char *repository,
+    const char *push_id);
+/* Let the mirror have the packs that are kept: of one push, or (NULL) all.
+ * While the repository's refresh is ours. */
+GG_MUST_USE int kept_feed(const struct config *c, const char *repository,
+    const char *push_id, struct gg_error *err);
 
 /* -- requests -- */
 void gate_info_refs_upload(void *ctx, struct http_request *rq);

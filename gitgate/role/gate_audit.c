@@ -135,8 +135,7 @@ rules_of(const struct ref_decision *r)
 
 	for (size_t i = 0; i < r->n_reasons && i < AUDIT_RULES_MAX; i++)
 		(void)json_array_append_new(a,
-		    rule_of(r->reasons[i].rule,
-			verdict_name(r->reasons[i].verdict),
+		    rule_of(r->reasons[i].rule, reason_word(&r->reasons[i]),
 			(json_int_t)r->reasons[i].n_matches_all));
 	return a;
 }
@@ -188,6 +187,8 @@ audit_of_ref(const char *type, const struct stored_push *p,
 	    json_string(update_kind_name(r->kind)));
 	(void)json_object_set_new(e, "verdict",
 	    json_string(verdict_name(r->verdict)));
+	if (r->keep)
+		(void)json_object_set_new(e, "keep", json_true());
 	(void)json_object_set_new(e, "rules", rules_of(r));
 	if (r->grants.n > 0)
 		(void)json_object_set_new(e, "grants",

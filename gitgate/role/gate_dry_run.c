@@ -17,10 +17,15 @@ fill(const struct push *p, struct ref_statuses *s)
 
 		switch (r->verdict) {
 		case VERDICT_ALLOW:
-			ref_status_set(&s->v[i], "dry run: would be allowed");
+			ref_status_set(&s->v[i],
+			    r->keep ? "dry run: would be kept at the gate" :
+				      "dry run: would be allowed");
 			break;
 		case VERDICT_HOLD:
-			ref_status_set(&s->v[i], "dry run: would be held");
+			ref_status_set(&s->v[i],
+			    r->keep ? "dry run: would be held, then kept at "
+				      "the gate" :
+				      "dry run: would be held");
 			break;
 		case VERDICT_DENY:
 			rule = push_denying_rule(r, &message);

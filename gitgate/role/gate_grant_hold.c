@@ -164,7 +164,7 @@ follow(struct gate *g, const struct stored_grant *gr, struct gg_error *err)
 	if (rc != 0 || gr->state != GRANT_ASKED || h.state == HOLD_PENDING)
 		return rc;
 	approved = h.state == HOLD_APPROVED || h.state == HOLD_FORWARDED ||
-	    h.state == HOLD_FAILED;
+	    h.state == HOLD_KEPT || h.state == HOLD_FAILED;
 	if (approved && reviews_are_there(gr, &h))
 		return grant_move(g, gr, GRANT_ACTIVE, "", "", "", err);
 	return grant_move(g, gr, GRANT_WITHDRAWN, "", "",

@@ -223,6 +223,10 @@ say_held(struct push *p, const char *url, bool joined)
 				client_say(c, "  %s", r->reasons[k].message);
 		}
 	}
+	if (decision_keeps(p->decision))
+		client_say(c,
+		    "gitgate: when approved it is kept at the gate, not sent "
+		    "upstream");
 	push_say_findings(p);
 	client_say(c, "review: %s", url);
 }

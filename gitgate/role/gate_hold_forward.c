@@ -27,6 +27,7 @@ struct hold_run {
 	struct ref_updates updates;
 	struct strv options;
 	bool atomic, has_pack;
+	bool keep;                        /* it stays at the gate */
 	int64_t intended_ms, answered_ms; /* 0: nothing was sent */
 };
 
@@ -57,6 +58,7 @@ load(struct hold_run *r, const char *id, struct gg_error *err)
 		 view_str(r->hold.repository), &r->repo, err)) != 0 ||
 	    (rc = updates_from_json(r->hold.updates, &r->updates, err)) != 0)
 		return rc;
+	r->keep = kept_in_json(r->hold.updates);
 	r->atomic = json_is_true(json_object_get(r->push.request, "atomic"));
 	r->has_pack = json_is_true(json_object_get(r->push.request,
 	    "has_pack"));
@@ -85,7 +87,8 @@ log_intent(const struct hold_run *r, struct gg_error *err)
 	if (e == NULL)
 		return gg_fail(err, GG_E_NOMEM, "log entries");
 	for (size_t i = 0; i < r->updates.n; i++)
-		e[i] = entry(r, "forward.intended", i);
+		e[i] = entry(r, r->keep ? "keep.intended" : "forward.intended",
+		    i);
 	rc = audit_write(r->gate, e, r->updates.n, err);
 	free(e);
 	return rc;
@@ -101,10 +104,10 @@ log_result(const struct hold_run *r, const struct ref_statuses *s,
 	if (e == NULL)
 		return gg_fail(err, GG_E_NOMEM, "log entries");
 	for (size_t i = 0; i < s->n; i++) {
-		e[i] = entry(r, "forward.result", i);
+		e[i] = entry(r, r->keep ? "keep.result" : "forward.result", i);
 		(void)json_object_set_new(e[i], "result",
 		    json_string(s->v[i].ok ? "ok" : "failed"));
-		(void)json_object_set_new(e[i], "upstream",
+		(void)json_object_set_new(e[i], r->keep ? "reason" : "upstream",
 		    audit_words(s->v[i].ok ? "" : s->v[i].reason));
 	}
 	e[s->n] = audit_of_hold("hold.closed", &r->hold);
@@ -126,11 +129,45 @@ text_to_waiters(void *ctx, struct view text)
 }
 
 static enum hold_state
-ending(enum forward_state st)
+ending(const struct hold_run *r, enum forward_state st)
 {
 	if (st == FORWARD_DONE)
-		return HOLD_FORWARDED;
+		return r->keep ? HOLD_KEPT : HOLD_FORWARDED;
 	return st == FORWARD_STALE ? HOLD_STALE : HOLD_FAILED;
+}
+
+static struct keep
+keep_of(const struct hold_run *r)
+{
+	return (struct keep){ r->gate, r->snap, r->hold.repository,
+		r->hold.push_id, r->hold.principal, &r->updates, -1 };
+}
+
+static void
+settled(struct hold_run *r)
+{
+	struct keep k = keep_of(r);
+
+	if (r->keep)
+		keep_settled(&k);
+	else
+		forward_settled(r->gate, r->snap, r->hold.repository,
+		    r->hold.push_id, &r->updates);
+}
+
+static json_t *
+outcome_of(const struct hold_run *r, enum forward_state st,
+    const struct ref_statuses *s, const char *message)
+{
+	json_t *o = r->keep ? keep_outcome_json(st, s, message) :
+			      forward_outcome_json(st, s, message);
+
+	if (r->intended_ms != 0)
+		(void)json_object_set_new(o, "timings",
+		    json_pack("{s:I, s:I}", "intended",
+			(json_int_t)r->intended_ms, "answered",
+			(json_int_t)r->answered_ms));
+	return o;
 }
 
 /* Log, store, then tell. */
@@ -138,19 +175,15 @@ static void
 close_run(struct hold_run *r, enum forward_state st, struct ref_statuses *s,
     const char *message)
 {
-	enum hold_state to = ending(st);
-	json_t *outcome = forward_outcome_json(st, s, message);
+	enum hold_state to = ending(r, st);
+	enum push_state ok = r->keep ? PUSH_KEPT : PUSH_FORWARDED;
+	json_t *outcome = outcome_of(r, st, s, message);
 	struct gg_error err = { 0 };
 
-	if (r->intended_ms != 0)
-		(void)json_object_set_new(outcome, "timings",
-		    json_pack("{s:I, s:I}", "intended",
-			(json_int_t)r->intended_ms, "answered",
-			(json_int_t)r->answered_ms));
 	if (log_result(r, s, to, message, &err) != 0 ||
 	    store_hold_move(r->gate->store, r->hold.id, HOLD_APPROVED, to,
-		outcome, st == FORWARD_DONE ? PUSH_FORWARDED : PUSH_FAILED,
-		clock_wall_ms(), &err) != 0) {
+		outcome, st == FORWARD_DONE ? ok : PUSH_FAILED, clock_wall_ms(),
+		&err) != 0) {
 		/* It stays approved; the next try compares and closes it. */
 		log_event(EV_store_failed, kv_str("hold", r->hold.id),
 		    kv_err(&err));
@@ -159,13 +192,14 @@ close_run(struct hold_run *r, enum forward_state st, struct ref_statuses *s,
 	}
 	json_decref(outcome);
 	gate_count(r->gate,
-	    st == FORWARD_DONE ? METRIC_FORWARDED : METRIC_FAILED);
+	    st != FORWARD_DONE ? METRIC_FAILED :
+		r->keep        ? METRIC_KEPT :
+				 METRIC_FORWARDED);
 	log_event(EV_hold_changed, kv_str("hold", r->hold.id),
 	    kv_str("state", hold_state_name(to)));
 	waiters_end(r->gate, r->hold.id, s);
 	if (st == FORWARD_DONE) {
-		forward_settled(r->gate, r->snap, r->hold.repository,
-		    r->hold.push_id, &r->updates);
+		settled(r);
 	} else {
 		GG_AUTO_MEM char *quarantine = path_f("%s/quarantine/%s",
 		    r->snap->config->state_dir, r->hold.push_id);
@@ -195,6 +229,69 @@ look_again(const struct forward *f, enum forward_state refused,
 	for (size_t i = 0; i < statuses->n; i++)
 		statuses->v[i].ok = true;
 	return FORWARD_DONE;
+}
+
+/* Upstream may have got such a ref since it was held: then nobody shall find
+ * another one here. */
+static enum forward_state
+look_upstream(const struct hold_run *r, struct ref_statuses *s,
+    struct gg_error *err)
+{
+	GG_AUTO(advert) now = NULL;
+
+	if (courier_list(r->gate, r->repo.name, false, false, &now, err) != 0)
+		return FORWARD_UNAVAILABLE;
+	for (size_t i = 0; i < r->updates.n; i++) {
+		const char *ref = r->updates.v[i].refname;
+
+		if (advert_find(now, view_str(ref)) == NULL &&
+		    !advert_in_the_way(now, ref))
+			continue;
+		(void)gg_fail(err, GG_E_STALE,
+		    "upstream has %s itself now, or one that it cannot stand "
+		    "beside",
+		    ref);
+		ref_statuses_refuse(s, "stale: %s", err->msg);
+		return FORWARD_STALE;
+	}
+	return FORWARD_DONE;
+}
+
+static enum forward_state
+keep_now(struct hold_run *r, struct ref_statuses *s, struct gg_error *err)
+{
+	struct keep k = keep_of(r);
+	enum forward_state st = keep_compare(&k, s, err);
+
+	if (st != FORWARD_UNAVAILABLE) /* an earlier try may have done it */
+		return st;
+	if ((st = look_upstream(r, s, err)) != FORWARD_DONE)
+		return st;
+	if (log_intent(r, err) != 0)
+		return FORWARD_UNKNOWN;
+	FAILPOINT("gate.hold-before-keep");
+	r->intended_ms = clock_wall_ms();
+	st = keep_run(&k, s, err);
+	r->answered_ms = clock_wall_ms();
+	FAILPOINT("gate.hold-after-keep");
+	return st;
+}
+
+/* Keep it, and close the hold if that could be told. */
+static void
+try_keep(struct hold_run *r)
+{
+	GG_AUTO_RELEASE(ref_statuses) s = { 0 };
+	struct gg_error err = { 0 };
+	enum forward_state st;
+
+	ref_statuses_init(&s, &r->updates);
+	if (store_hold_attempted(r->gate->store, r->hold.id, &err) != 0)
+		return;
+	st = keep_now(r, &s, &err);
+	if (is_open(st) && r->hold.attempts + 1 < TRIES_MAX)
+		return; /* again later */
+	close_run(r, st, &s, st == FORWARD_DONE ? "" : err.msg);
 }
 
 static void
@@ -259,7 +356,9 @@ run_task(void *arg)
 
 	r.snap = gate_snapshot(t->gate);
 	if (load(&r, t->id, &err) == 0) {
-		if (is_due(&r.hold))
+		if (is_due(&r.hold) && r.keep)
+			try_keep(&r);
+		else if (is_due(&r.hold))
 			try_forward(&r);
 	} else if (err.code != GG_E_REFUSED &&
 	    (r.hold.id == NULL || is_due(&r.hold))) {

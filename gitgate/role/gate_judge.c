@@ -81,7 +81,8 @@ order_of(const struct push *p)
 		.repo = &p->who.repo,
 		.principal = &p->who.principal,
 		.updates = &p->updates,
-		.upstream = p->upstream->advert,
+		.upstream = p->has->advert,
+		.kept_is_base = p->kept_is_base,
 		.head = upstream_head(p),
 		.shallow = &p->shallow,
 		.push_id = p->rec.id,
@@ -117,6 +118,19 @@ push_begin_inspection(struct push *p, const char *pack_file,
 	return inspection_order_send(&o, p->inspector, pack, report, err);
 }
 
+/* Its client saw kept refs, and may have left out what they reach. */
+static void
+advise_kept(struct gg_error *err)
+{
+	struct gg_error why = *err;
+
+	if (strstr(why.msg, "missing ") != NULL)
+		(void)gg_fail(err, GG_E_PEER,
+		    "%.200s; if it stands on a ref that only the gate keeps, "
+		    "delete that ref at the gate and push again",
+		    why.msg);
+}
+
 int
 push_end_inspection(struct push *p, uint64_t n, char **limit,
     struct gg_error *err)
@@ -131,6 +145,8 @@ push_end_inspection(struct push *p, uint64_t n, char **limit,
 		return err->code;
 	rc = inspection_order_wait(&o, p->inspector, report, n, &p->report,
 	    digest, limit, err);
+	if (rc == GG_E_PEER && !p->kept_is_base && kept_any(p->has->advert))
+		advise_kept(err);
 	if (rc != 0)
 		return rc;
 	free(p->rec.report_digest);
@@ -181,6 +197,7 @@ evaluate(struct push *p, struct gg_error *err)
 		.principal = &p->who.principal,
 		.updates = &p->updates,
 		.symref_targets = p->symref_targets,
+		.places = p->places,
 		.report = p->report,
 		.now_wall_ms = now_ms,
 		.claimed = json_object_get(p->rec.request, "claimed"),
@@ -377,6 +394,15 @@ push_decide(struct push *p)
 		push_refuse(p, PUSH_INVALID, "", &err);
 		return;
 	}
+	/* Its base has what upstream has not. Policy denies what would come
+	 * here: this is the wall behind it. */
+	if (p->kept_is_base && p->decision->verdict != VERDICT_DENY &&
+	    !decision_keeps(p->decision)) {
+		(void)gg_fail(&err, GG_E_CORRUPT,
+		    "what was to be kept at the gate would go upstream");
+		push_refuse(p, PUSH_INVALID, "", &err);
+		return;
+	}
 	if (p->dry_run) {
 		push_say_verdict(p);
 		return;
@@ -388,7 +414,10 @@ push_decide(struct push *p)
 	}
 	switch (p->decision->verdict) {
 	case VERDICT_ALLOW:
-		push_forward(p);
+		if (decision_keeps(p->decision))
+			push_keep(p);
+		else
+			push_forward(p);
 		return;
 	case VERDICT_HOLD:
 		push_hold(p);
@@ -428,7 +457,7 @@ refusal_text(char *out, size_t n, const char *limit, const struct gg_error *why)
 	else if (why->code == GG_E_PEER)
 		(void)snprintf(out, n, "invalid push: %s", why->msg);
 	else if (why->code == GG_E_STALE)
-		(void)snprintf(out, n, "stale: upstream moved");
+		(void)snprintf(out, n, "stale: %s", why->msg);
 	else
 		(void)snprintf(out, n, "gate unavailable: %s", why->msg);
 }

@@ -31,6 +31,8 @@ static const struct {
 	[METRIC_NOTICES] = { "gitgate_notices_total", "Notices delivered." },
 	[METRIC_NOTICES_FAILED] = { "gitgate_notices_failed_total",
 	    "Tries to deliver a notice that failed." },
+	[METRIC_KEPT] = { "gitgate_pushes_kept_total",
+	    "Pushes of refs that the gate keeps." },
 	[METRIC_OUT_OF_BAND] = { "gitgate_out_of_band_total",
 	    "Movements of upstream's refs that no push of ours explains." },
 };

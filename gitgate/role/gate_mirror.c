@@ -21,6 +21,7 @@ struct refresh {
 	const struct snapshot *snap;
 	const struct repo_ref *repo;
 	struct repo_state *state;
+	uint32_t kept_missing; /* as the last job found */
 };
 
 static int
@@ -72,9 +73,11 @@ take_done(struct refresh *r, const struct frame *f, bool *changed,
 	uint32_t packs;
 	int rc;
 
+	r->kept_missing = 0;
 	*changed = dec_u8(&d) != 0;
 	clean = dec_u8(&d) != 0;
 	packs = dec_u32(&d);
+	r->kept_missing = dec_u32(&d);
 	if ((rc = dec_end(&d, err)) != 0)
 		return rc;
 	pthread_mutex_lock(&r->state->mutex);
@@ -159,12 +162,29 @@ run_later(struct gate *g, const char *repository, void (*fn)(void *))
 		free(l); /* the next fetch or push does it */
 }
 
+/* Its directory was removed, or a repack took away what no ref named yet. */
+static int
+feed_kept(struct refresh *r, const struct advert *a, struct gg_error *err)
+{
+	bool changed;
+	int rc = kept_feed(r->snap->config, r->repo->name, NULL, err);
+
+	if (rc == 0)
+		rc = update_mirror(r, a, &changed, err);
+	if (rc == 0 && r->kept_missing > 0)
+		log_event(EV_kept_lost, kv_str("repository", r->repo->name),
+		    kv_u64("refs", r->kept_missing));
+	return rc;
+}
+
 static int
 follow(struct refresh *r, const struct advert *a, struct gg_error *err)
 {
 	bool changed;
 	int rc = update_mirror(r, a, &changed, err);
 
+	if (rc == 0 && r->kept_missing > 0)
+		rc = feed_kept(r, a, err);
 	return rc != 0 ? rc : out_of_band_mirrored(r->g, r->repo, err);
 }
 
@@ -173,28 +193,34 @@ refresh_once(struct refresh *r, struct gg_error *err)
 {
 	GG_AUTO(advert) a = NULL;
 	GG_AUTO_ADVERT fresh = NULL;
+	GG_AUTO_ADVERT has = NULL;
 	struct repo_state *st = r->state;
 	bool same, unclean;
 	struct shared_advert *old;
-	int64_t asked_ms = clock_wall_ms();
+	int64_t asked_ms = clock_wall_ms(), kept;
 	int rc;
 
 	rc = courier_list(r->g, r->repo->name, false, false, &a, err);
 	if (rc != 0)
 		return rc;
-	pthread_mutex_lock(&st->mutex);
-	same = st->seen != NULL && advert_same_refs(st->seen->advert, a);
-	pthread_mutex_unlock(&st->mutex);
 	fresh = shared_advert_new(gg_take(a));
+	rc = kept_merge(r->g, r->repo->name, fresh, &has, &kept, err);
+	if (rc != 0)
+		return rc;
+	pthread_mutex_lock(&st->mutex);
+	same = st->seen != NULL &&
+	    advert_same_refs(st->seen->advert, has->advert);
+	pthread_mutex_unlock(&st->mutex);
 	if ((rc = out_of_band_check(r->g, r->snap, r->repo, st, fresh, asked_ms,
 		 err)) != 0 ||
-	    (!same && (rc = follow(r, fresh->advert, err)) != 0))
+	    (!same && (rc = follow(r, has->advert, err)) != 0))
 		return rc;
 	pthread_mutex_lock(&st->mutex);
 	st->refreshed_wall_ms = clock_wall_ms();
+	st->seen_kept = kept;
 	if (!same) {
 		old = st->seen;
-		st->seen = shared_advert_ref(fresh);
+		st->seen = shared_advert_ref(has);
 		shared_advert_unref(old);
 	}
 	unclean = !st->clean || st->n_packs > PACKS_MAX;
@@ -242,7 +268,7 @@ mirror_refresh(struct gate *g, const struct snapshot *snap,
     const struct repo_ref *repo, struct shared_advert **seen,
     struct gg_error *err)
 {
-	struct refresh r = { g, snap, repo, gate_repo(g, repo->name) };
+	struct refresh r = { g, snap, repo, gate_repo(g, repo->name), 0 };
 	struct repo_state *st = r.state;
 	uint64_t want;
 	int rc;
@@ -267,7 +293,7 @@ mirror_refresh(struct gate *g, const struct snapshot *snap,
 
 bool
 mirror_has_followed(struct gate *g, const char *repository,
-    const struct shared_advert *push_refs)
+    const struct shared_advert *push_refs, int64_t kept_version)
 {
 	struct repo_state *st = gate_repo(g, repository);
 	bool yes;
@@ -275,7 +301,8 @@ mirror_has_followed(struct gate *g, const char *repository,
 	pthread_mutex_lock(&st->mutex);
 	while (st->running && st->running_after == push_refs)
 		pthread_cond_wait(&st->cond, &st->mutex);
-	yes = st->push_refs == push_refs && st->push_refs_mirrored;
+	yes = st->push_refs == push_refs && st->push_refs_mirrored &&
+	    st->seen_kept == kept_version;
 	pthread_mutex_unlock(&st->mutex);
 	return yes;
 }
@@ -305,7 +332,7 @@ static void
 repack_now(struct gate *g, const struct snapshot *snap,
     const struct repo_ref *repo)
 {
-	struct refresh r = { g, snap, repo, gate_repo(g, repo->name) };
+	struct refresh r = { g, snap, repo, gate_repo(g, repo->name), 0 };
 	GG_AUTO_RELEASE(frame) f = FRAME_INIT;
 	GG_AUTO_MEM char *limit = NULL;
 	GG_AUTO_FD sock = -1;

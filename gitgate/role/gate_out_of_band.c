@@ -99,13 +99,16 @@ is_watched(const struct repo_ref *repo, const char *ref)
 	    glob_list_match(&repo->conf->refs, view_str(ref));
 }
 
+/* Nor what was the gate's own: upstream never had it. */
 static void
-drop_unwatched(struct ref_list *l, const struct repo_ref *repo)
+drop_unwatched(struct ref_list *l, const struct ref_list *own,
+    const struct repo_ref *repo)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < l->n; i++) {
-		if (is_watched(repo, l->v[i].name))
+		if (is_watched(repo, l->v[i].name) &&
+		    ref_list_find(own, l->v[i].name) == NULL)
 			l->v[kept++] = l->v[i];
 		else
 			free(l->v[i].name);
@@ -147,6 +150,17 @@ head_on_disk(const char *mirror)
 	return view_dup(line);
 }
 
+/* Which of the mirror's refs the gate keeps; in doubt none. */
+static void
+read_own(const char *mirror, struct ref_list *out)
+{
+	GG_AUTO_MEM char *path = path_f("%s/gitgate-kept", mirror);
+	GG_AUTO_RELEASE(buf) text = BUF_INIT(REFS_MAX_BYTES);
+
+	if (file_read(path, &text, NULL) == 0)
+		(void)!packed_refs_parse(buf_view(&text), out, NULL);
+}
+
 /* GG_E_NOTFOUND: this upstream, and these refs of it, were not seen yet. */
 static int
 known_on_disk(struct gate *g, const struct snapshot *snap,
@@ -157,6 +171,7 @@ known_on_disk(struct gate *g, const struct snapshot *snap,
 	GG_AUTO_MEM char *key = place_key(repo);
 	GG_AUTO_MEM char *value = NULL;
 	GG_AUTO_RELEASE(buf) text = BUF_INIT(REFS_MAX_BYTES);
+	GG_AUTO_RELEASE(ref_list) own = { 0 };
 	char digest[DIGEST_SHA256_HEX_SIZE];
 	struct stat st;
 	int rc;
@@ -169,7 +184,8 @@ known_on_disk(struct gate *g, const struct snapshot *snap,
 	    packed_refs_parse(buf_view(&text), &out->refs, NULL) != 0 ||
 	    out->refs.n == 0)
 		return gg_fail(err, GG_E_NOTFOUND, "a mirror to begin with");
-	drop_unwatched(&out->refs, repo);
+	read_own(mirror, &own);
+	drop_unwatched(&out->refs, &own, repo);
 	out->from_disk = true;
 	out->head = head_on_disk(mirror);
 	out->since_ms = (int64_t)st.st_mtim.tv_sec * 1000;

@@ -4,6 +4,7 @@
 
 #include "proto/receive_request.h"
 #include "role/gate.h"
+#include "role/kept_refs.h"
 #include "role/recorded.h"
 
 /* -- what the pusher is told (gate_client.c) -- */
@@ -64,6 +65,10 @@ struct push {
 	char *dir;                      /* pushes/<id> */
 	char *quarantine;               /* quarantine/<id> */
 	struct shared_advert *upstream; /* receive-pack's view */
+	struct shared_advert *has;      /* with what the gate keeps: of */
+	int64_t kept_version;           /* this version */
+	bool kept_is_base;              /* role/kept_refs.h */
+	unsigned char *places;          /* kept_places() */
 	struct shared_advert *seen; /* upload-pack's view: which are symbolic */
 	const char **symref_targets; /* per update, of seen, or NULL */
 	int inspector;               /* socket, -1: none */
@@ -78,6 +83,19 @@ void push_leave(struct push *p);
 GG_DEFINE_AUTO_RELEASE(push);
 /* This happens to the push now: kept in request.timings (docs/formats.md). */
 void push_mark(struct push *p, const char *what);
+
+/* -- gate_push_refs.c -- */
+/* Read upstream's refs now and keep them for the POST that follows. *out: a
+ * new reference. */
+GG_MUST_USE int
+push_read_upstream(struct gate *g, const struct git_request *who,
+    struct shared_advert **out, struct gg_error *err);
+/* upstream and has: as at info/refs, or newer; and the mirror up to date. */
+GG_MUST_USE int push_get_upstream(struct push *p, struct gg_error *err);
+/* Old oids must be the present values; hidden refs do not exist. */
+GG_MUST_USE int push_check_updates(struct push *p, struct gg_error *err);
+/* symref_targets; a ref that stands for a hidden one is refused. */
+GG_MUST_USE int push_find_symrefs(struct push *p, struct gg_error *err);
 
 /* -- gate_judge.c -- */
 /* Give the job to an inspector; pack_file: the growing pack. */
@@ -161,6 +179,32 @@ void push_forward(struct push *p);
 void forward_settled(struct gate *g, const struct snapshot *snap,
     const char *repository, const char *push_id,
     const struct ref_updates *updates);
+
+/* -- gate_keep.c: the same for what stays at the gate -- */
+struct keep {
+	struct gate *gate;
+	const struct snapshot *snap;
+	const char *repository, *push_id, *principal;
+	const struct ref_updates *updates;
+	int64_t seen; /* the version of kept refs that policy looked at, -1:
+	                 an older one */
+};
+/* Keep a push whose quarantine is there; never FORWARD_UNKNOWN. Again for the
+ * same push: nothing is done twice. */
+enum forward_state keep_run(const struct keep *k, struct ref_statuses *statuses,
+    struct gg_error *message);
+/* Was it kept? FORWARD_DONE, FORWARD_UNAVAILABLE (no), FORWARD_UNKNOWN. */
+enum forward_state keep_compare(const struct keep *k,
+    struct ref_statuses *statuses, struct gg_error *message);
+/* After the outcome is recorded: mirror, stale holds, quarantine. */
+void keep_settled(const struct keep *k);
+/* `result` of an entry keep.result. */
+const char *keep_result_word(enum forward_state state);
+/* As forward_outcome_json(); its state is "kept" where it was. */
+json_t *keep_outcome_json(enum forward_state state,
+    const struct ref_statuses *s, const char *message);
+/* An allowed push that policy keeps: log, store, log, tell. */
+void push_keep(struct push *p);
 
 /* -- gate_inbox.c: for lists (web/web.h) -- */
 GG_MUST_USE int gate_may_review_listed(void *ctx, const struct stored_hold *h,

@@ -24,9 +24,6 @@
 #define ADVERTISEMENT_TYPE "application/x-git-receive-pack-advertisement"
 #define RESULT_TYPE        "application/x-git-receive-pack-result"
 #define REQUEST_TYPE       "application/x-git-receive-pack-request"
-/* A push reads upstream's refs at info/refs; its POST comes at once. Older
- * than this they are read again. */
-#define REFS_FRESH_MS 10000
 /* The inspector hears of new bytes in such steps. */
 #define MORE_STEP_BYTES ((uint64_t)256 << 10)
 /* After so much more of a pack the disk's room is looked at again. */
@@ -53,34 +50,6 @@ is_hidden(void *ctx, const char *refname)
 	return gate_ref_is_hidden(ctx, refname);
 }
 
-/*
- * Read upstream's refs now and keep them for the POST that follows. They
- * count as mirrored only after a refresh that began later, even when they
- * are what they were: only upload-pack says which refs are symbolic, and a
- * ref can become an alias of a protected one without changing its value.
- */
-static int
-read_upstream(struct gate *g, const struct git_request *who,
-    struct shared_advert **out, struct gg_error *err)
-{
-	struct repo_state *st = gate_repo(g, who->repo.name);
-	GG_AUTO(advert) a = NULL;
-	struct shared_advert *fresh;
-	int rc = courier_list(g, who->repo.name, true, false, &a, err);
-
-	if (rc != 0)
-		return rc;
-	pthread_mutex_lock(&st->mutex);
-	fresh = shared_advert_new(gg_take(a));
-	shared_advert_unref(st->push_refs);
-	st->push_refs = shared_advert_ref(fresh);
-	st->push_refs_mono_ms = clock_mono_ms();
-	st->push_refs_mirrored = false;
-	pthread_mutex_unlock(&st->mutex);
-	*out = fresh;
-	return 0;
-}
-
 void
 gate_info_refs_receive(void *ctx, struct http_request *rq)
 {
@@ -89,8 +58,10 @@ gate_info_refs_receive(void *ctx, struct http_request *rq)
 	GG_AUTO_RELEASE(buf) out = BUF_INIT(ADVERT_MAX_BYTES);
 	GG_AUTO_RELEASE(buf) caps = BUF_INIT(1024);
 	GG_AUTO_ADVERT up = NULL;
+	GG_AUTO_ADVERT has = NULL;
 	struct gg_error err = { 0 };
 	const char *limit;
+	int64_t kept;
 
 	if (!git_request_open(g, rq, ACCESS_PUSH, &who))
 		return;
@@ -109,7 +80,8 @@ gate_info_refs_receive(void *ctx, struct http_request *rq)
 		    err.msg);
 		return;
 	}
-	if (read_upstream(g, &who, &up, &err) != 0) {
+	if (push_read_upstream(g, &who, &up, &err) != 0 ||
+	    kept_merge(g, who.repo.name, up, &has, &kept, &err) != 0) {
 		log_event(EV_upstream_failed,
 		    kv_str("repository", who.repo.name), kv_err(&err));
 		gate_hide_places(who.snap->config, err.msg);
@@ -121,7 +93,7 @@ gate_info_refs_receive(void *ctx, struct http_request *rq)
 	offered_caps(up->advert, &caps);
 	pkt_addf(&out, "# service=git-receive-pack\n");
 	pkt_flush(&out);
-	advert_format_receive_pack(up->advert, buf_str(&caps), is_hidden,
+	advert_format_receive_pack(has->advert, buf_str(&caps), is_hidden,
 	    (void *)(uintptr_t)who.repo.conf, &out);
 	if (buf_check(&out, &err) != 0)
 		http_reply_text(rq, 503, "gitgate: gate unavailable: %s",
@@ -304,8 +276,10 @@ push_release(struct push *p)
 	free(p->dir);
 	free(p->quarantine);
 	shared_advert_unref(p->upstream);
+	shared_advert_unref(p->has);
 	shared_advert_unref(p->seen);
 	free(p->symref_targets);
+	free(p->places);
 	fd_close(p->inspector);
 	change_report_free(p->report);
 	json_decref(p->records);
@@ -365,91 +339,6 @@ sort_options(struct push *p, const struct strv *options, json_t *claimed,
 		return gg_fail(err, GG_E_PEER,
 		    "upstream takes no push options (%s)", p->options.v[0]);
 	return rc;
-}
-
-/* Old oids must be upstream's values; hidden refs do not exist. */
-static int
-check_updates(struct push *p, struct gg_error *err)
-{
-	/* get_upstream() comes first and leaves with an error where it is not
-	 * set. NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
-	const struct advert *a = p->upstream->advert;
-
-	for (size_t i = 0; i < p->updates.n; i++) {
-		const struct ref_update *u = &p->updates.v[i];
-		const struct advert_ref *r = advert_find(a,
-		    view_str(u->refname));
-		struct oid cur = { { 0 } };
-
-		if (gate_ref_is_hidden(p->who.repo.conf, u->refname))
-			return gg_fail(err, GG_E_PEER,
-			    "%s is hidden and cannot be moved", u->refname);
-		if (r != NULL)
-			cur = r->oid;
-		if (!oid_eq(&cur, &u->old_oid))
-			return gg_fail(err, GG_E_STALE, "upstream moved");
-	}
-	return 0;
-}
-
-/*
- * Only upload-pack says which refs are symbolic. Their target need not be among
- * receive-pack's refs: upstream may hide it there and move it through the other
- * name all the same. What is hidden here is not moved so either.
- */
-static int
-find_symrefs(struct push *p, struct gg_error *err)
-{
-	struct repo_state *st = gate_repo(p->gate, p->who.repo.name);
-	const struct advert_ref *r;
-	json_t *symrefs = json_object();
-
-	(void)json_object_set_new(p->rec.request, "symrefs", symrefs);
-	p->symref_targets = calloc(p->updates.n ? p->updates.n : 1,
-	    sizeof(char *));
-	if (p->symref_targets == NULL)
-		gg_die("no memory for symbolic refs");
-	pthread_mutex_lock(&st->mutex);
-	p->seen = shared_advert_ref(st->seen);
-	pthread_mutex_unlock(&st->mutex);
-	for (size_t i = 0; p->seen != NULL && i < p->updates.n; i++) {
-		const char *name = p->updates.v[i].refname;
-
-		r = advert_find(p->seen->advert, view_str(name));
-		if (r == NULL || r->symref == NULL)
-			continue;
-		if (gate_ref_is_hidden(p->who.repo.conf, r->symref))
-			return gg_fail(err, GG_E_PEER,
-			    "%s is hidden and cannot be moved", name);
-		p->symref_targets[i] = r->symref;
-		(void)json_object_set_new(symrefs, name, audit_text(r->symref));
-	}
-	return 0;
-}
-
-/* Upstream's refs as at info/refs, or newer; and the mirror up to date. */
-static int
-get_upstream(struct push *p, struct gg_error *err)
-{
-	struct repo_state *st = gate_repo(p->gate, p->who.repo.name);
-	int rc = 0;
-
-	pthread_mutex_lock(&st->mutex);
-	if (st->push_refs != NULL &&
-	    clock_mono_ms() - st->push_refs_mono_ms < REFS_FRESH_MS)
-		p->upstream = shared_advert_ref(st->push_refs);
-	pthread_mutex_unlock(&st->mutex);
-	if (p->upstream != NULL && check_updates(p, err) == GG_E_STALE) {
-		shared_advert_unref(p->upstream);
-		p->upstream = NULL;
-	}
-	if (p->upstream == NULL)
-		rc = read_upstream(p->gate, &p->who, &p->upstream, err);
-	if (rc != 0)
-		return rc;
-	if (mirror_has_followed(p->gate, p->who.repo.name, p->upstream))
-		return 0;
-	return mirror_refresh(p->gate, p->who.snap, &p->who.repo, NULL, err);
 }
 
 static json_t *
@@ -548,15 +437,18 @@ prepare(struct push *p, struct intake *in, const char *pack,
 	json_t *claimed = json_object_get(p->rec.request, "claimed");
 	int rc;
 
-	if ((rc = get_upstream(p, err)) != 0 ||
-	    (rc = check_updates(p, err)) != 0 ||
+	if ((rc = push_get_upstream(p, err)) != 0 ||
+	    (rc = push_check_updates(p, err)) != 0 ||
 	    (rc = sort_options(p, &in->parser->push_options, claimed, err)) !=
 		0)
 		return rc;
 	describe_request(p, in->parser);
-	if ((rc = find_symrefs(p, err)) != 0)
+	if ((rc = push_find_symrefs(p, err)) != 0)
 		return rc;
-	if ((rc = recorded_keep_refs(p->who.snap->config, p->upstream->advert,
+	p->kept_is_base = kept_is_base(p->who.snap->ruleset, p->who.repo.name,
+	    &p->who.principal, &p->updates, p->has->advert);
+	p->places = kept_places(&p->updates, p->has->advert);
+	if ((rc = recorded_keep_refs(p->who.snap->config, p->has->advert,
 		 p->dir, p->rec.request, err)) != 0 ||
 	    (rc = push_begin_inspection(p, pack, err)) != 0)
 		return rc;

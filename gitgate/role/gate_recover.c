@@ -49,7 +49,7 @@ abort_push(struct gate *g, struct stored_push *p, struct gg_error *err)
 }
 
 static int
-log_outcome(struct gate *g, const struct stored_push *p,
+log_outcome(struct gate *g, const char *type, const struct stored_push *p,
     const struct ref_updates *u, const struct ref_statuses *s,
     struct gg_error *err)
 {
@@ -62,7 +62,7 @@ log_outcome(struct gate *g, const struct stored_push *p,
 	for (size_t i = 0; i < u->n; i++) {
 		oid_format(&u->v[i].old_oid, a);
 		oid_format(&u->v[i].new_oid, b);
-		e[i] = audit_of_push("forward.result", p);
+		e[i] = audit_of_push(type, p);
 		(void)json_object_set_new(e[i], "ref",
 		    audit_text(u->v[i].refname));
 		(void)json_object_set_new(e[i], "old", json_string(a));
@@ -70,7 +70,8 @@ log_outcome(struct gate *g, const struct stored_push *p,
 		(void)json_object_set_new(e[i], "recovered", json_true());
 		(void)json_object_set_new(e[i], "result",
 		    json_string(s->v[i].ok ? "ok" : "failed"));
-		(void)json_object_set_new(e[i], "upstream",
+		(void)json_object_set_new(e[i],
+		    kept_in_json(p->updates) ? "reason" : "upstream",
 		    audit_words(s->v[i].ok ? "" : s->v[i].reason));
 	}
 	rc = audit_write(g, e, u->n, err);
@@ -105,6 +106,37 @@ leave_in_doubt(struct gate *g, struct stored_push *p,
 	return store_push_update(g->store, p, PUSH_FORWARDING, err) == 0;
 }
 
+/* Intent is in the log, the outcome is not: the store knows. */
+static bool
+close_keep(struct gate *g, struct stored_push *p, struct gg_error *err)
+{
+	GG_AUTO_SNAPSHOT snap = gate_snapshot(g);
+	GG_AUTO_RELEASE(ref_updates) u = { 0 };
+	GG_AUTO_RELEASE(ref_statuses) s = { 0 };
+	struct keep k = { g, snap, p->repository, p->id, p->principal, &u, -1 };
+	struct gg_error why = { 0 };
+	enum forward_state st;
+
+	if (updates_from_json(p->updates, &u, err) != 0)
+		return false;
+	ref_statuses_init(&s, &u);
+	st = keep_compare(&k, &s, &why);
+	if (st == FORWARD_UNKNOWN ||
+	    log_outcome(g, "keep.result", p, &u, &s, err) != 0)
+		return false;
+	p->state = st == FORWARD_DONE ? PUSH_KEPT : PUSH_FAILED;
+	p->done_ms = clock_wall_ms();
+	json_decref(p->outcome);
+	p->outcome = keep_outcome_json(st, &s,
+	    st == FORWARD_DONE ? "" : why.msg);
+	if (store_push_update(g->store, p, PUSH_FORWARDING, err) != 0)
+		return false;
+	if (st != FORWARD_DONE)
+		kept_remove_pack(snap->config, p->repository, p->id);
+	keep_settled(&k);
+	return true;
+}
+
 /* Intent is in the log, the outcome is not: upstream knows. */
 static bool
 close_forward(struct gate *g, struct stored_push *p, struct gg_error *err)
@@ -128,7 +160,7 @@ close_forward(struct gate *g, struct stored_push *p, struct gg_error *err)
 	st = forward_compare(&f, true, &s, &why);
 	if (st == FORWARD_UNKNOWN)
 		return leave_in_doubt(g, p, &s, &why, err);
-	if (log_outcome(g, p, &u, &s, err) != 0)
+	if (log_outcome(g, "forward.result", p, &u, &s, err) != 0)
 		return false;
 	p->state = st == FORWARD_DONE ? PUSH_FORWARDED : PUSH_FAILED;
 	p->done_ms = clock_wall_ms();
@@ -157,7 +189,8 @@ close_one(struct gate *g, const char *id)
 	bool ok = store_push_get(g->store, id, &p, &err) == 0;
 
 	if (ok && p.state == PUSH_FORWARDING)
-		ok = close_forward(g, &p, &err);
+		ok = kept_in_json(p.updates) ? close_keep(g, &p, &err) :
+					       close_forward(g, &p, &err);
 	else if (ok && p.state == PUSH_RECEIVING)
 		ok = abort_push(g, &p, &err);
 	gate_drop_live(g, id);

@@ -51,6 +51,7 @@ kind_of(enum push_state s, enum retain_kind *out)
 {
 	switch (s) {
 	case PUSH_FORWARDED:
+	case PUSH_KEPT:
 		*out = RETAIN_FORWARDED;
 		return true;
 	case PUSH_FAILED:

@@ -6,6 +6,7 @@
 #include "crypto/digest.h"
 #include "ipc/codec.h"
 #include "model/job.h"
+#include "role/kept_refs.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +55,14 @@ oid_set_add(struct oid_set *s, const struct oid *o, struct gg_error *err)
 	return 0;
 }
 
+/* Is this ref no base of the push? */
+static bool
+is_left_out(const struct inspection_order *o, const struct advert_ref *r)
+{
+	return (r->kept && !o->kept_is_base) ||
+	    gate_ref_is_hidden(o->repo->conf, r->name);
+}
+
 /* Fill one scope: the present values of the visible refs that it covers. */
 static int
 fill_scope(const struct inspection_order *o, size_t scope,
@@ -68,7 +77,7 @@ fill_scope(const struct inspection_order *o, size_t scope,
 	out->needed = ruleset_scope_needed(rs, scope, o->principal,
 	    o->repo->name);
 	for (size_t i = 0; out->needed && i < a->n_refs && rc == 0; i++) {
-		if (gate_ref_is_hidden(o->repo->conf, a->refs[i].name))
+		if (is_left_out(o, &a->refs[i]))
 			continue;
 		if (ruleset_scope_covers(rs, scope, a->refs[i].name))
 			rc = oid_set_add(&set, &a->refs[i].oid, err);
@@ -99,7 +108,7 @@ fill_refs(const struct inspection_order *o, struct push_job_refs *out,
 		    &o->updates->v[i].new_oid,
 		    view_str(o->updates->v[i].refname), SIZE_MAX, err);
 	for (size_t i = 0; i < a->n_refs && rc == 0; i++)
-		if (!gate_ref_is_hidden(o->repo->conf, a->refs[i].name))
+		if (!is_left_out(o, &a->refs[i]))
 			rc = oid_set_add(&visible, &a->refs[i].oid, err);
 	visible.n = oids_sort_unique(visible.v, visible.n);
 	out->advertised = visible.v;
@@ -136,8 +145,10 @@ fill_job(const struct inspection_order *o, struct push_job *job)
 	job->mirror = gate_mirror_path(o->config, o->repo->name);
 	job->quarantine = path_f("%s", o->quarantine);
 	job->has_pack = o->has_pack;
-	/* What is hidden is no base, though it lies in the mirror. */
-	job->mirror_clean = o->mirror_clean && conf->hide_refs.n == 0;
+	/* What is hidden is no base, though it lies in the mirror; nor is what
+	 * only the gate has, for what is to go upstream. */
+	job->mirror_clean = o->mirror_clean && conf->hide_refs.n == 0 &&
+	    (o->kept_is_base || !kept_any(o->upstream));
 	job->sandbox_required = o->sandbox_required;
 	/* Secrets need compiled rules, which the caller may not have. */
 	job->wants = (uint8_t)(ruleset_wants(o->ruleset, o->principal,

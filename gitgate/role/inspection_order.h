@@ -26,8 +26,10 @@ struct inspection_order {
 	const struct principal *principal;
 	const struct ref_updates *updates;
 	const struct advert
-	    *upstream;   /* receive-pack's view, hidden ones too */
-	struct oid head; /* upstream's HEAD, which receive-pack does not tell:
+	    *upstream;     /* receive-pack's view, hidden ones too, with those
+	                    that the gate keeps */
+	bool kept_is_base; /* kept_is_base() of this push */
+	struct oid head;   /* upstream's HEAD, which receive-pack does not tell:
 	                    a new ref is shown against it. Zero: not known */
 	const struct strv *shallow; /* the client's */
 	const char *push_id;

@@ -133,6 +133,7 @@ send_done(int sock, const struct mirror *m, bool changed, struct gg_error *err)
 	enc_u8(&b, changed);
 	enc_u8(&b, mirror_is_clean(m));
 	enc_u32(&b, mirror_n_packs(m));
+	enc_u32(&b, mirror_n_kept_missing(m));
 	return frame_send(sock, MSG_MIRROR_DONE, 0, buf_view(&b), NULL, 0, err);
 }
 

@@ -24,8 +24,8 @@ text_of(const json_t *o, const char *key)
 const char *
 notice_event(const json_t *entry)
 {
-	static const char *const closed[] = { "forwarded", "failed", "expired",
-		"stale", "withdrawn", "superseded", "rejected" };
+	static const char *const closed[] = { "forwarded", "kept", "failed",
+		"expired", "stale", "withdrawn", "superseded", "rejected" };
 	const char *type = text_of(entry, "type");
 	const char *state = text_of(entry, "state");
 
@@ -292,6 +292,7 @@ headline(const char *event)
 		{ "approved", "A held push was approved." },
 		{ "rejected", "A held push was rejected." },
 		{ "forwarded", "A held push was approved and is upstream." },
+		{ "kept", "A held push was approved and is kept at the gate." },
 		{ "failed", "An approved push failed." },
 		{ "expired", "A held push expired: nobody decided in time." },
 		{ "stale", "A held push is stale: upstream moved." },

@@ -7,6 +7,7 @@
 #include "ipc/codec.h"
 #include "provenance/read.h"
 #include "role/inspection_order.h"
+#include "role/kept_refs.h"
 #include "role/secret_rules.h"
 
 #include <dirent.h>
@@ -186,6 +187,7 @@ struct rerun {
 	struct strv shallow;
 	struct advert *upstream;
 	const char **symrefs;
+	unsigned char *places;
 	bool has_pack;
 	char *quarantine;
 	int rules_fd, diff_fd;
@@ -208,6 +210,7 @@ rerun_release(struct rerun *r)
 	strv_release(&r->shallow);
 	advert_free(r->upstream);
 	free(r->symrefs);
+	free(r->places);
 }
 GG_DEFINE_AUTO_RELEASE(rerun);
 
@@ -247,6 +250,7 @@ load_rerun(struct rerun *r, struct gg_error *err)
 	strv_copy(&r->principal.groups, &r->push->groups);
 	strv_from_json(json_object_get(request, "shallow"), &r->shallow);
 	r->has_pack = json_is_true(json_object_get(request, "has_pack"));
+	r->places = kept_places(&r->updates, r->upstream);
 	r->symrefs = calloc(r->updates.n + 1, sizeof(*r->symrefs));
 	if (r->symrefs == NULL)
 		return gg_fail(err, GG_E_NOMEM, "recorded push");
@@ -281,6 +285,8 @@ order_of(const struct rerun *r)
 		.principal = &r->principal,
 		.updates = &r->updates,
 		.upstream = r->upstream,
+		.kept_is_base = kept_is_base(r->rs, r->repo.name, &r->principal,
+		    &r->updates, r->upstream),
 		.head = r->head,
 		.shallow = &r->shallow,
 		.push_id = r->push->id,
@@ -432,6 +438,7 @@ recorded_rejudge(const struct config *c, struct store *store,
 		.principal = &r.principal,
 		.updates = &r.updates,
 		.symref_targets = r.symrefs,
+		.places = r.places,
 		.report = j.report,
 		.now_wall_ms = r.at_ms,
 		.claimed = json_object_get(push->request, "claimed"),

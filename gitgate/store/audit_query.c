@@ -275,7 +275,8 @@ add_conditions(struct plan *p, struct sql *q)
 	if (aq->movements)
 		sql_add(q,
 		    " AND COALESCE(i.type, '') IN"
-		    " ('forward.result', 'ref.out-of-band')");
+		    " ('forward.result', 'keep.result',"
+		    " 'ref.out-of-band')");
 	if (aq->since_ms != 0)
 		sql_arg(q,
 		    " AND COALESCE(i.time_ms, 0) >= ", arg_i(aq->since_ms));

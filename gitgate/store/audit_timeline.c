@@ -23,7 +23,7 @@ copy(json_t *to, const json_t *from, const char *name)
 }
 
 static json_t *
-step_of(const json_t *e, bool ours)
+step_of(const json_t *e, const char *how)
 {
 	static const char *const names[] = { "seq", "time", "old", "new",
 		"kind", "principal", "owner", "push", "hold", "reviewers",
@@ -32,8 +32,7 @@ step_of(const json_t *e, bool ours)
 
 	for (size_t i = 0; i < GG_COUNT(names); i++)
 		copy(o, e, names[i]);
-	(void)json_object_set_new(o, "how",
-	    json_string(ours ? "push" : "out-of-band"));
+	(void)json_object_set_new(o, "how", json_string(how));
 	(void)json_object_set_new(o, "gap", json_false());
 	return o;
 }
@@ -55,21 +54,35 @@ mark_gap(struct timeline *l, const json_t *older)
 		(void)json_object_set_new(l->previous, "gap", json_true());
 }
 
+/* How the ref moved; NULL: the entry is of one that did not. */
+static const char *
+how_of(const json_t *e)
+{
+	const char *type = text_of(e, "type");
+	bool ok = strcmp(text_of(e, "result"), "ok") == 0;
+
+	if (strcmp(type, "forward.result") == 0)
+		return ok ? "push" : NULL;
+	if (strcmp(type, "keep.result") == 0)
+		return ok ? "kept" : NULL;
+	return "out-of-band";
+}
+
 static int
 take_step(void *ctx, uint64_t index, const char *text)
 {
 	struct timeline *l = ctx;
 	json_t *e = json_loads(text, JSON_ALLOW_NUL, NULL), *step;
-	bool ours;
+	const char *how;
 
 	if (e == NULL)
 		return GG_E_CORRUPT;
-	ours = strcmp(text_of(e, "type"), "forward.result") == 0;
-	if (l->more || (ours && strcmp(text_of(e, "result"), "ok") != 0)) {
+	how = how_of(e);
+	if (l->more || how == NULL) {
 		json_decref(e);
 		return 0;
 	}
-	step = step_of(e, ours);
+	step = step_of(e, how);
 	json_decref(e);
 	mark_gap(l, step);
 	if (l->n == l->limit) {

@@ -350,6 +350,25 @@ static const char *const steps[] = {
 	"DROP INDEX audit_time;"
 	"CREATE INDEX audit_all ON audit_index (number, time_ms, type, verdict,"
 	" repository, ref, principal, push, hold);",
+
+	/* 15: refs that stay at the gate */
+	"CREATE TABLE kept_ref ("
+	" repository TEXT NOT NULL,"
+	" ref TEXT NOT NULL,"
+	" oid TEXT NOT NULL,"
+	" push TEXT NOT NULL,"
+	" principal TEXT NOT NULL,"
+	" time_ms BIGINT NOT NULL,"
+	" PRIMARY KEY (repository, ref));"
+	"CREATE TABLE kept_push ("
+	" push TEXT PRIMARY KEY,"
+	" repository TEXT NOT NULL,"
+	" bytes BIGINT NOT NULL);"
+	"CREATE TABLE kept_repository ("
+	" repository TEXT PRIMARY KEY,"
+	" version BIGINT NOT NULL,"
+	" refs BIGINT NOT NULL,"
+	" bytes BIGINT NOT NULL);",
 };
 
 /* One step, or 1 when there is nothing left to do. The lock makes two

@@ -239,7 +239,12 @@ show_update(struct buf *b, const json_t *u)
 	html_texts(b, json_get(u, "ref"));
 	html_lit(b, "</code> <span class=\"badge\">");
 	html_texts(b, json_get(u, "kind"));
-	html_lit(b, "</span></h3><p class=\"small\">");
+	html_lit(b, "</span>");
+	if (json_is_true(json_object_get(u, "keep")))
+		html_lit(b,
+		    " <span class=\"badge\">kept at the gate, not sent "
+		    "upstream</span>");
+	html_lit(b, "</h3><p class=\"small\">");
 	oid_text(b, json_get(u, "old"));
 	html_lit(b, " → ");
 	oid_text(b, json_get(u, "new"));

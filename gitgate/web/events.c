@@ -62,7 +62,8 @@ static const char *
 event_name(const char *type)
 {
 	static const char *const of_push[] = { "push.received", "push.refused",
-		"ref.update", "forward.intended", "forward.result" };
+		"ref.update", "forward.intended", "forward.result",
+		"keep.intended", "keep.result" };
 
 	if (begins_with(type, "hold."))
 		return "hold";

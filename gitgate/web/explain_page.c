@@ -24,7 +24,7 @@ static void
 head(struct buf *b, const json_t *o)
 {
 	const json_t *step = json_object_get(o, "step");
-	bool ours = strcmp(json_get(step, "how"), "push") == 0;
+	bool ours = strcmp(json_get(step, "how"), "out-of-band") != 0;
 
 	html_lit(b, "<div class=\"ask\"><h1><code>");
 	html_texts(b, json_get(o, "ref"));

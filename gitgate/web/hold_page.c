@@ -6,6 +6,14 @@
 
 #include <stdlib.h>
 
+/* Policy says of a push as a whole whether it stays at the gate. */
+static bool
+is_to_be_kept(const struct stored_hold *h)
+{
+	return json_is_true(json_object_get(json_array_get(h->updates, 0),
+	    "keep"));
+}
+
 /* What becomes of it, in one sentence. */
 static void
 next_step(struct buf *b, const struct stored_hold *h)
@@ -17,6 +25,7 @@ next_step(struct buf *b, const struct stored_hold *h)
 		[HOLD_APPROVED] = "It is approved; gitgate is pushing it "
 				  "upstream.",
 		[HOLD_FORWARDED] = "Upstream has it.",
+		[HOLD_KEPT] = "The gate keeps it; nothing went upstream.",
 		[HOLD_FAILED] = "Upstream refused it; nothing more happens.",
 		[HOLD_STALE] = "The ref moved upstream meanwhile, so the "
 			       "approval no longer fits; it must be pushed "
@@ -30,14 +39,23 @@ next_step(struct buf *b, const struct stored_hold *h)
 				    "replaced it; nothing went upstream.",
 	};
 	const char *said = json_get(h->outcome, "message");
+	const char *text = h->state < HOLD_STATE_COUNT ? texts[h->state] : "";
 
+	if (is_to_be_kept(h))
+		text = h->state == HOLD_PENDING ?
+		    "When the approvals below are complete, exactly this will "
+		    "be kept at the gate, not sent upstream. One rejection "
+		    "ends it." :
+		    h->state == HOLD_APPROVED ? "It is approved; the gate is "
+						"about to keep it." :
+						text;
 	html_lit(b, "<div id=\"next\" role=\"status\" class=\"next ");
 	html_attrs(b, hold_state_name(h->state));
 	html_lit(b, "\"><p");
 	if (h->state == HOLD_APPROVED)
 		html_lit(b, " class=\"work\"");
 	html_lit(b, ">");
-	html_texts(b, h->state < HOLD_STATE_COUNT ? texts[h->state] : "");
+	html_texts(b, text);
 	html_lit(b, "</p>");
 	if (said[0] != '\0') {
 		html_lit(b, "<pre class=\"said\">");

@@ -227,8 +227,8 @@ hold_item(struct buf *b, const json_t *h)
 /* ---- the list ---- */
 
 static const char *const states[] = { "pending", "approved", "forwarded",
-	"failed", "stale", "rejected", "expired", "withdrawn", "superseded",
-	NULL };
+	"kept", "failed", "stale", "rejected", "expired", "withdrawn",
+	"superseded", NULL };
 static const struct filter filter_fields[] = {
 	{ "text", "Filter by text", "a repository, ref, path, name, ...",
 	    NULL },

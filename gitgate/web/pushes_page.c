@@ -9,7 +9,7 @@
 /* ---- the list ---- */
 
 static const char *const states[] = { "receiving", "denied", "invalid", "held",
-	"forwarding", "forwarded", "failed", "aborted", NULL };
+	"forwarding", "forwarded", "kept", "failed", "aborted", NULL };
 static const struct filter filter_fields[] = {
 	{ "text", "Filter by text", "a repository, ref, path, name, ...",
 	    NULL },
@@ -210,11 +210,15 @@ answered(struct buf *b, const json_t *e)
 {
 	bool ok = strcmp(json_get(e, "result"), "ok") == 0;
 
-	html_texts(b, ok ? "upstream took" : "upstream did not take");
+	if (strcmp(json_get(e, "type"), "keep.result") == 0)
+		html_texts(b, ok ? "the gate keeps" : "the gate did not keep");
+	else
+		html_texts(b, ok ? "upstream took" : "upstream did not take");
 	of_ref(b, e);
 	if (!ok && json_get(e, "upstream")[0] == '\0')
 		said(b, json_get(e, "result"));
 	said(b, json_get(e, "upstream"));
+	said(b, json_get(e, "reason"));
 }
 
 void
@@ -243,7 +247,11 @@ view_event(struct buf *b, const json_t *e)
 	} else if (strcmp(type, "forward.intended") == 0) {
 		html_lit(b, "sent upstream:");
 		of_ref(b, e);
-	} else if (strcmp(type, "forward.result") == 0) {
+	} else if (strcmp(type, "keep.intended") == 0) {
+		html_lit(b, "to be kept at the gate:");
+		of_ref(b, e);
+	} else if (strcmp(type, "forward.result") == 0 ||
+	    strcmp(type, "keep.result") == 0) {
 		answered(b, e);
 	} else {
 		html_texts(b, type);

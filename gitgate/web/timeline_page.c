@@ -56,7 +56,7 @@ who(struct buf *b, const json_t *step)
 	const json_t *reviewers = json_object_get(step, "reviewers"), *r;
 	size_t i;
 
-	if (strcmp(json_get(step, "how"), "push") != 0) {
+	if (strcmp(json_get(step, "how"), "out-of-band") == 0) {
 		html_lit(b, "<strong class=\"bad\">without the gate</strong>");
 		return;
 	}
@@ -66,6 +66,8 @@ who(struct buf *b, const json_t *step)
 		html_texts(b, i == 0 ? ", approved by " : ", ");
 		html_texts(b, json_string_value(r) ? json_string_value(r) : "");
 	}
+	if (strcmp(json_get(step, "how"), "kept") == 0)
+		html_lit(b, ", kept at the gate");
 	link_to(b, "push", json_get(step, "push"));
 	link_to(b, "hold", json_get(step, "hold"));
 }

@@ -140,6 +140,12 @@ CASES = {
          for ref in ("refs/notes/ai", "refs/entire/checkpoints/ab/x",
                      "refs/heads/entire/checkpoints/v1")] +
         [commit(author="x@corp.example", message="APP-1: a")]),
+    "Notes and session records stay at the gate": ("keep",
+        [{"ref": "refs/notes/ai"},
+         paths("full.jsonl", ref="refs/entire/checkpoints/ab/x")],
+        [{}, {"ref": "refs/heads/entire/checkpoints/v1"},
+         paths("full.jsonl", ref="refs/entire/checkpoints/ab/x",
+               findings=[{"path": "full.jsonl", "commit": 0}])]),
     "Agents say which session a push is from": ("deny",
         [dict(AGENT, **commit()),
          dict(AGENT, claimed={"agent.model": "m"}, **commit()),
@@ -272,17 +278,25 @@ def test_every_recipe_has_its_test():
     assert len(CASES) >= 22
 
 
+def said(answer):
+    kept = answer["updates"][0].get("keep") and answer["verdict"] == "allow"
+    return "keep" if kept else answer["verdict"]
+
+
 @pytest.mark.parametrize("title", sorted(CASES))
 def test_recipe(judge, title):
     verdict, meant, others = CASES[title]
     answers = judge(RECIPES[title], meant + others)
     for case, answer in zip(meant, answers):
-        assert answer["verdict"] == verdict, case
+        assert said(answer) == verdict, case
         reasons = answer["updates"][0]["reasons"]
         assert reasons, case
         assert verdict != "hold" or answer["needs"], case
     for case, answer in zip(others, answers[len(meant):]):
-        assert answer["verdict"] == "allow", (case, answer)
+        if verdict == "keep":
+            assert said(answer) != "keep", (case, answer)
+        else:
+            assert said(answer) == "allow", (case, answer)
 
 
 def needs(answer):

@@ -257,6 +257,85 @@ formats_for_receive_pack(void **state)
 	assert_true(advert_has_cap(c, "atomic"));
 }
 
+/* -- upstream's refs and the gate's own -- */
+
+static struct advert *
+refs_of(const char *names, unsigned char first)
+{
+	struct advert *a = advert_new();
+	GG_AUTO_MEM char *copy = strdup(names);
+	char *save = NULL;
+
+	for (char *s = strtok_r(copy, " ", &save); s != NULL;
+	     s = strtok_r(NULL, " ", &save)) {
+		struct oid o = { { first++ } };
+
+		assert_int_equal(advert_add(a, view_str(s), &o, NULL), 0);
+	}
+	assert_int_equal(advert_sort(a, NULL), 0);
+	return a;
+}
+
+static const struct {
+	const char *why, *upstream, *kept, *both; /* kept ones with a + */
+	size_t shadowed;
+} merges[] = {
+	{ "nothing is kept", "refs/a/a refs/a/b", "", "refs/a/a refs/a/b", 0 },
+	{ "nothing is upstream", "", "refs/a/a refs/a/b", "+refs/a/a +refs/a/b",
+	    0 },
+	{ "between, before, behind", "refs/b/a refs/b/c",
+	    "refs/a/a refs/b/b refs/c/c",
+	    "+refs/a/a refs/b/a +refs/b/b refs/b/c +refs/c/c", 0 },
+	{ "upstream has it too", "refs/b/a refs/b/b", "refs/b/b refs/b/c",
+	    "refs/b/a refs/b/b +refs/b/c", 1 },
+	{ "no room below", "refs/r/a", "refs/r/a/b refs/r/a/c/d refs/r/ab",
+	    "refs/r/a +refs/r/ab", 2 },
+	{ "no room above", "refs/r/a/b/c", "refs/r/a refs/r/a/b refs/r/a/b/d",
+	    "refs/r/a/b/c +refs/r/a/b/d", 2 },
+	{ "a name that sorts between", "refs/r/a refs/r/a/b", "refs/r/a-b",
+	    "refs/r/a +refs/r/a-b refs/r/a/b", 0 },
+};
+
+static void
+merging(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < GG_COUNT(merges); i++) {
+		GG_AUTO(advert) up = refs_of(merges[i].upstream, 1);
+		GG_AUTO(advert) kept = refs_of(merges[i].kept, 100);
+		GG_AUTO(advert) both = NULL;
+		GG_AUTO(advert) again = NULL;
+		GG_AUTO_RELEASE(buf) text = BUF_INIT(OUT_MAX);
+		GG_AUTO_RELEASE(buf) bytes = BUF_INIT(OUT_MAX);
+		size_t shadowed;
+
+		up->head_target = strdup("refs/heads/main");
+		assert_int_equal(advert_merge(up, kept, &both, &shadowed, NULL),
+		    0);
+		advert_encode(both, &bytes);
+		assert_int_equal(advert_decode(buf_view(&bytes), &again, NULL),
+		    0);
+		assert_true(advert_same_refs(both, again));
+		for (size_t k = 0; k < again->n_refs; k++) {
+			const struct advert_ref *r = &again->refs[k];
+			const struct advert *from = r->kept ? kept : up;
+			const struct advert_ref *was = advert_find(from,
+			    view_str(r->name));
+
+			assert_true(was != NULL && oid_eq(&was->oid, &r->oid));
+			buf_addf(&text, "%s%s%s", k > 0 ? " " : "",
+			    r->kept ? "+" : "", r->name);
+		}
+		if (strcmp(buf_str(&text), merges[i].both) != 0 ||
+		    shadowed != merges[i].shadowed)
+			fail_msg("%s: %s (%zu)", merges[i].why, buf_str(&text),
+			    shadowed);
+		assert_string_equal(both->head_target, "refs/heads/main");
+		assert_int_equal(advert_same_refs(up, both),
+		    both->n_refs == up->n_refs);
+	}
+}
+
 int
 main(void)
 {
@@ -266,6 +345,7 @@ main(void)
 		cmocka_unit_test(reads_what_was_said),
 		cmocka_unit_test(round_trip),
 		cmocka_unit_test(formats_for_receive_pack),
+		cmocka_unit_test(merging),
 	};
 
 	return cmocka_run_group_tests_name("advert", tests, NULL, NULL);

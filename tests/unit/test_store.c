@@ -1965,6 +1965,124 @@ grants_have_limits_and_ends(void **state)
 	assert_int_equal(over.n, 4);
 }
 
+/* -- refs that the gate keeps -- */
+
+struct kept_step {
+	const char *ref;
+	char old, new; /* a digit: that oid; '0': none */
+};
+
+/* One push of up to two refs. */
+static int
+keep(const char *push, int64_t seen, const struct kept_step *v, size_t n,
+    const char **limit)
+{
+	GG_AUTO_RELEASE(ref_updates) u = { 0 };
+	struct kept_change c = { .repository = "acme/app",
+		.push = push,
+		.principal = "agent",
+		.updates = &u,
+		.seen = seen,
+		.bytes = 10,
+		.now_ms = 1000,
+		.max_refs = 3,
+		.max_bytes = 60 };
+	struct gg_error err = { 0 };
+
+	for (size_t i = 0; i < n; i++) {
+		struct oid a, b;
+
+		memset(&a, v[i].old - '0', sizeof(a));
+		memset(&b, v[i].new - '0', sizeof(b));
+		assert_int_equal(ref_updates_add(&u, &a, &b, view_str(v[i].ref),
+				     9, &err),
+		    0);
+	}
+	return store_kept_change(w.s, &c, limit, &err);
+}
+
+static int
+name_kept(void *ctx, const struct kept_ref *k)
+{
+	assert_string_equal(k->repository, "acme/app");
+	buf_addf(ctx, "%s=%d@%s ", k->ref, k->oid.b[0], k->push);
+	return 0;
+}
+
+static void
+assert_kept(const char *want, int64_t version, uint64_t bytes)
+{
+	GG_AUTO_RELEASE(buf) b = BUF_INIT(4096);
+	struct gg_error err = { 0 };
+	struct kept_state st;
+
+	assert_int_equal(store_kept_list(w.s, "acme/app", "", 100, name_kept,
+			     &b, &err),
+	    0);
+	assert_string_equal(buf_str(&b), want);
+	assert_int_equal(store_kept_state(w.s, "acme/app", &st, &err), 0);
+	assert_int_equal(st.version, version);
+	assert_int_equal(st.bytes, bytes);
+}
+
+static void
+kept_refs_move_together(void **state)
+{
+	static const struct {
+		const char *push;
+		struct kept_step v[2];
+		int64_t seen;
+		int want;
+		const char *limit;
+	} steps[] = {
+		{ "p1", { { "n/a", '0', '1' }, { "n/b", '0', '2' } }, 0, 0,
+		    "" },
+		/* done before: nothing more */
+		{ "p1", { { "n/a", '0', '1' }, { "n/b", '0', '2' } }, 0, 0,
+		    "" },
+		{ "p2", { { "n/a", '0', '3' } }, 1, GG_E_STALE, "" },
+		{ "p2", { { "n/c", '4', '3' } }, 1, GG_E_STALE, "" },
+		/* one of two does not fit: none moves */
+		{ "p2", { { "n/a", '1', '3' }, { "n/b", '1', '3' } }, 1,
+		    GG_E_STALE, "" },
+		{ "p2", { { "n/a/x", '0', '3' } }, 0, GG_E_EXISTS, "" },
+		{ "p2", { { "n", '0', '3' } }, 0, GG_E_EXISTS, "" },
+		/* goes first, so there is room */
+		{ "p2", { { "n/a/x", '0', '3' }, { "n/a", '1', '0' } }, 0, 0,
+		    "" },
+		{ "p3", { { "n/c", '0', '1' }, { "n/d", '0', '1' } }, 2,
+		    GG_E_LIMIT, "kept-refs" },
+		{ "p4", { { "n/b", '2', '5' } }, 2, 0, "" },
+		{ "p5", { { "n/b", '5', '6' } }, 3, 0, "" },
+		{ "p6", { { "n/b", '6', '7' } }, 4, 0, "" },
+		{ "p7", { { "n/b", '7', '8' } }, 5, 0, "" },
+		{ "p8", { { "n/b", '8', '9' } }, 6, GG_E_LIMIT, "kept-size" },
+	};
+	struct gg_error err = { 0 };
+	bool done;
+
+	(void)state;
+	assert_kept("", 0, 0);
+	for (size_t i = 0; i < GG_COUNT(steps); i++) {
+		size_t n = steps[i].v[1].ref != NULL ? 2 : 1;
+		const char *limit;
+
+		if (keep(steps[i].push, steps[i].seen, steps[i].v, n, &limit) !=
+			steps[i].want ||
+		    strcmp(limit, steps[i].limit) != 0)
+			fail_msg("step %zu: %s", i, limit);
+	}
+	assert_kept("n/a/x=3@p2 n/b=8@p7 ", 6, 60);
+	assert_int_equal(store_kept_was_done(w.s, "p7", &done, &err), 0);
+	assert_true(done);
+	assert_int_equal(store_kept_was_done(w.s, "p8", &done, &err), 0);
+	assert_false(done);
+	assert_int_equal(store_kept_drop(w.s, "acme/app", "n/b", &err), 0);
+	assert_int_equal(store_kept_drop(w.s, "acme/app", "n/b", &err),
+	    GG_E_NOTFOUND);
+	assert_kept("n/a/x=3@p2 ", 7, 60);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 static int
@@ -1999,7 +2117,8 @@ run(const char *where, const char *name)
 		CASE(findings_in_force), CASE(findings_are_listed),
 		CASE(findings_know_their_pushers), CASE(grants_move_once),
 		CASE(grants_have_limits_and_ends),
-		CASE(tokens_are_bound_at_first_use) };
+		CASE(tokens_are_bound_at_first_use),
+		CASE(kept_refs_move_together) };
 
 	w.where = where;
 	return cmocka_run_group_tests_name(name, tests, NULL, NULL);

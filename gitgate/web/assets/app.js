@@ -156,7 +156,7 @@
 	/* ---- a hold's page ---- */
 
 	function holdPage(mark) {
-		var ENDS = { forwarded: 1, failed: 1, stale: 1, rejected: 1, expired: 1, withdrawn: 1, superseded: 1 };
+		var ENDS = { forwarded: 1, kept: 1, failed: 1, stale: 1, rejected: 1, expired: 1, withdrawn: 1, superseded: 1 };
 		var PARTS = ["state", "next", "needs", "decide"];
 
 		function seenOf(hold) {
