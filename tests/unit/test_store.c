@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/num.h"
 #include "base/text.h"
+#include "store/provenance.h"
 #include "store/store_priv.h"
 
 #include <fcntl.h>
@@ -719,6 +720,124 @@ recordings_go_and_stay(void **state)
 	assert_false(yes);
 	stored_keep_release(&one);
 	stored_keep_release(&all);
+}
+
+/* -- provenance -- */
+
+/* A push in a state, and a record of it for a key and a source. */
+static void
+push_with_record(const char *id, const char *principal, enum push_state state,
+    const char *source, const char *key)
+{
+	GG_AUTO_RELEASE(stored_push)
+	p = push_make(id, "refs/notes/ai", OID_A, OID_B);
+	json_t *records = json_pack("[{s:s, s:s, s:s}]", "source", source,
+	    "key", key, "of", id);
+
+	free(p.principal);
+	p.principal = strdup(principal);
+	assert_int_equal(store_push_add(w.s, &p, NULL), 0);
+	p.state = state;
+	if (state != PUSH_RECEIVING)
+		assert_int_equal(store_push_update(w.s, &p, PUSH_RECEIVING,
+				     NULL),
+		    0);
+	assert_int_equal(store_provenance_put(w.s, p.repository, id, records,
+			     NULL),
+	    0);
+	json_decref(records);
+}
+
+static int
+note_record(void *ctx, const struct stored_record *r)
+{
+	assert_string_equal(json_string_value(json_object_get(r->record, "of")),
+	    r->push);
+	buf_addf(ctx, "%s:%s ", r->push, r->principal);
+	return 0;
+}
+
+static void
+assert_found(const char *key, bool trailers, size_t each, const char *want)
+{
+	GG_AUTO_RELEASE(buf) found = BUF_INIT(1000);
+	GG_AUTO_RELEASE(strv) keys = STRV_INIT;
+	GG_AUTO_RELEASE(stored_push)
+	like = push_make("x", "r", OID_A, OID_B);
+	struct provenance_query q = { .repository = like.repository,
+		.keys = &keys,
+		.push = "P3",
+		.principal = "ann",
+		.trailers = trailers,
+		.each = each,
+		.most = 100 };
+
+	strv_add(&keys, "commit:0");
+	strv_add(&keys, key);
+	assert_int_equal(store_provenance_find(w.s, &q, note_record, &found,
+			     NULL),
+	    0);
+	assert_string_equal(buf_str(&found), want);
+}
+
+/* The asking push's own record comes first, then its principal's, then the
+ * newest; what came to nothing says nothing. */
+static void
+provenance_is_found_by_key(void **state)
+{
+	GG_AUTO_RELEASE(buf) own = BUF_INIT(1000);
+	GG_AUTO_RELEASE(strv) gone = STRV_INIT;
+	uint64_t n = 0;
+	(void)state;
+
+	push_with_record("P1", "ann", PUSH_FORWARDED, "git-ai", "commit:1");
+	push_with_record("P2", "eve", PUSH_FORWARDED, "git-ai", "commit:1");
+	push_with_record("P3", "bob", PUSH_HELD, "git-ai", "commit:1");
+	push_with_record("P4", "eve", PUSH_DENIED, "git-ai", "commit:1");
+	push_with_record("P5", "ann", PUSH_ABORTED, "git-ai", "commit:1");
+	push_with_record("P6", "ann", PUSH_RECEIVING, "git-ai", "commit:1");
+	push_with_record("P7", "ann", PUSH_FORWARDED, "entire", "checkpoint:1");
+	push_with_record("P8", "ann", PUSH_HELD, "trailer", "checkpoint:1");
+	assert_found("commit:1", false, 9, "P3:bob P1:ann P4:eve P2:eve ");
+	assert_found("commit:1", false, 2, "P3:bob P1:ann ");
+	assert_found("commit:2", false, 9, "");
+	assert_found("checkpoint:1", false, 9, "P7:ann ");
+	assert_found("checkpoint:1", true, 9, "P8:ann ");
+
+	assert_int_equal(store_provenance_of_push(w.s, "P7", 9, note_record,
+			     &own, &n, NULL),
+	    0);
+	assert_string_equal(buf_str(&own), "P7:ann ");
+	assert_int_equal(n, 1);
+	assert_int_equal(store_provenance_of_push(w.s, "P8", 9, note_record,
+			     &own, &n, NULL),
+	    0);
+	assert_int_equal(n, 0);
+	strv_add(&gone, "P3");
+	assert_int_equal(store_recording_gone(w.s, &gone, 9, NULL), 0);
+	assert_found("commit:1", false, 9, "P1:ann P4:eve P2:eve ");
+}
+
+static void
+provenance_of_a_push_is_replaced(void **state)
+{
+	json_t *records = json_pack("[{s:s, s:s}, {s:s}]", "source", "git-ai",
+	    "key", "commit:1", "source", "git-ai");
+	GG_AUTO_RELEASE(buf) found = BUF_INIT(1000);
+	uint64_t n = 0;
+	(void)state;
+
+	push_with_record("P1", "ann", PUSH_FORWARDED, "git-ai", "commit:2");
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(store_provenance_put(w.s, "r", "P1", records,
+				     NULL),
+		    0);
+	json_decref(records);
+	assert_int_equal(store_provenance_of_push(w.s, "P1", 0, note_record,
+			     &found, &n, NULL),
+	    0);
+	assert_found("commit:2", false, 9, "");
+	assert_int_equal(store_provenance_put(w.s, "r", "none", NULL, NULL), 0);
 }
 
 /* Who asks for something to stay, and what removes it, decide one after the
@@ -2096,7 +2215,8 @@ run(const char *where, const char *name)
 		CASE(assertions_are_used_once), CASE(sign_in_failures),
 		CASE(push_round_trip),
 		CASE(push_moves_only_from_the_named_state),
-		CASE(recordings_go_and_stay),
+		CASE(recordings_go_and_stay), CASE(provenance_is_found_by_key),
+		CASE(provenance_of_a_push_is_replaced),
 		CASE(legal_hold_against_a_removal), CASE(push_lists),
 		CASE(unfinished_pushes), CASE(hold_round_trip),
 		CASE(same_key_joins), CASE(newer_push_supersedes),
