@@ -3,7 +3,7 @@
 import re
 import subprocess
 
-from gate import BIN, ROOT, http, until, vkey
+from gate import BIN, ROOT, hold_id, http, until, vkey
 from witness import Process, Witness
 
 FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.M | re.S)
@@ -29,12 +29,15 @@ def run_the_page(g, tmp_path, witnesses):
     work = g.clone(g.token("bot", "agents"))
     work.commit({"a": "a"}, "one")
     work.push("HEAD:refs/heads/one", ok=True)
+    hold, ann = hold_id(work.push("HEAD:refs/heads/main", ok=False)), g.token("ann", "maintainers")
+    assert g.review(hold, ann).status == 200
+    g.wait_hold(hold, ann, "forwarded")
     (tmp_path / "auditor.token").write_text(g.token("audrey", "auditors") + "\n")
     (tmp_path / "gate.vkey").write_text(vkey(g) + "\n")
     (tmp_path / "tests").symlink_to(ROOT / "tests")
     blocks = FENCE.findall((ROOT / "docs" / "audit.md").read_text())
     script = "".join(body for info, body in blocks if info == "sh run")
-    assert script.count("gitgate audit ") == 8 and "tlog_verify.py" in script
+    assert script.count("gitgate audit ") == 9 and "tlog_verify.py" in script
     for was, now in (("https://gate.example.com", g.url), ("/var/backups/gitgate/log", str(g.state / "log"))):
         assert was in script
         script = script.replace(was, now)
@@ -47,7 +50,8 @@ def run_the_page(g, tmp_path, witnesses):
     until("all is signed", all_signed, log=g.log)
     p = subprocess.run(["sh", "-eu", "-c", script], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
     assert p.returncode == 0, p.stderr
-    assert p.stdout.count("verified") == 6 and p.stdout.count("cosigned: ") == 4 and '"verdict":"allow"' in re.sub(r"\s", "", p.stdout)
+    assert p.stdout.count("verified") == 7 and p.stdout.count("cosigned: ") == 4 and '"verdict":"allow"' in re.sub(r"\s", "", p.stdout)
+    assert re.search(r"^who: +bot, by token", p.stdout, re.M) and re.search(r"^approved: +ann, by token", p.stdout, re.M)
     # and they can fail: one byte of one entry
     g.stop()
     size = int((g.state / "log" / "checkpoint").read_text().split("\n")[1])
