@@ -90,6 +90,7 @@ int cmd_wait(struct cli *cli, int argc, char **argv);
 int cmd_audit_query(struct cli *cli, int argc, char **argv);
 int cmd_audit_export(struct cli *cli, int argc, char **argv);
 int cmd_audit_timeline(struct cli *cli, int argc, char **argv);
+int cmd_audit_accept(struct cli *cli, int argc, char **argv);
 int cmd_audit_rotate_key(struct cli *cli, int argc, char **argv);
 int cmd_audit_explain_ref(struct cli *cli, int argc, char **argv);
 int cmd_audit_receipt(struct cli *cli, int argc, char **argv);

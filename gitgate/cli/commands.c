@@ -268,6 +268,11 @@ const struct command cli_commands[] = {
 	    "the entry that it proves, the one\nthat it carries or that of "
 	    "--entry.",
 	    cmd_audit_verify },
+	{ "audit accept-database", "--reason TEXT [--json]",
+	    "Let the gate start with a database that is older than its audit "
+	    "log, where there is\nno newer one; prints what was revoked or "
+	    "decided since and must be done again." LOCAL,
+	    cmd_audit_accept },
 	{ "audit rotate-key", "[--retire]",
 	    "Make another key for the audit log and print its public half. "
 	    "From the gate's next\nstart both sign, and the log says so "

@@ -188,7 +188,10 @@ struct gate {
 	struct frame late;
 	pthread_mutex_t review_mutex; /* one change of a hold at a time */
 	pthread_mutex_t grant_mutex;  /* and one of a grant */
-	pthread_mutex_t index_mutex;  /* of the index over the log */
+	/* Entries before this one took effect, whatever the store has of them
+	 * (an older copy of the store that was accepted); 0: as usual. */
+	uint64_t log_accepted;
+	pthread_mutex_t index_mutex; /* of the index over the log */
 	pthread_t ticker;
 	atomic_bool stopping;
 	atomic_bool recovered;

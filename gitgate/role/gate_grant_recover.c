@@ -10,6 +10,7 @@
 #include <string.h>
 
 struct last {
+	uint64_t from; /* entries before this one took effect */
 	bool found, is_void;
 	char grant[ULID_SIZE];
 	char reviewer[130];
@@ -23,8 +24,7 @@ take_last(void *ctx, uint64_t index, const char *text)
 	const char *id = json_string_value(json_object_get(e, "grant"));
 	const char *who = json_string_value(json_object_get(e, "reviewer"));
 
-	(void)index;
-	if (id != NULL && ulid_is_valid(view_str(id))) {
+	if (index >= l->from && id != NULL && ulid_is_valid(view_str(id))) {
 		l->found = true;
 		l->is_void = json_is_true(json_object_get(e, "void"));
 		(void)snprintf(l->grant, sizeof(l->grant), "%s", id);
@@ -67,7 +67,7 @@ look_at(struct gate *g, const char *type)
 	struct audit_query q = { .type = type, .limit = 1 };
 	GG_AUTO_RELEASE(stored_grant) gr = { 0 };
 	struct gg_error err = { 0 };
-	struct last l = { 0 };
+	struct last l = { .from = g->log_accepted };
 	uint64_t next;
 	int rc = store_audit_query(g->store, &q, take_last, &l, &next, &err);
 

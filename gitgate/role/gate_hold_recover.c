@@ -33,6 +33,7 @@ audit_void_closing(struct gate *g, const struct stored_hold *h)
 
 struct said {
 	const char *hold_id;
+	uint64_t from;         /* entries before this one took effect */
 	struct strv reviewers; /* whose last word in the log is a review */
 	bool closed;           /* and that of the hold's end */
 };
@@ -57,8 +58,8 @@ take_entry(void *ctx, uint64_t index, const char *text)
 	const char *hold = json_string_value(json_object_get(e, "hold"));
 	const char *who = json_string_value(json_object_get(e, "reviewer"));
 
-	(void)index;
-	if (hold != NULL && who != NULL && strcmp(hold, s->hold_id) == 0) {
+	if (index >= s->from && hold != NULL && who != NULL &&
+	    strcmp(hold, s->hold_id) == 0) {
 		strv_drop(&s->reviewers, who);
 		if (!json_is_true(json_object_get(e, "void")))
 			strv_add(&s->reviewers, who);
@@ -74,8 +75,7 @@ take_end(void *ctx, uint64_t index, const char *text)
 	json_t *e = json_loads(text, 0, NULL);
 	const char *hold = json_string_value(json_object_get(e, "hold"));
 
-	(void)index;
-	if (hold != NULL && strcmp(hold, s->hold_id) == 0)
+	if (index >= s->from && hold != NULL && strcmp(hold, s->hold_id) == 0)
 		s->closed = !json_is_true(json_object_get(e, "void"));
 	json_decref(e);
 	return 0;
@@ -84,7 +84,7 @@ take_end(void *ctx, uint64_t index, const char *text)
 static void
 void_end(struct gate *g, const struct stored_hold *h)
 {
-	struct said said = { h->id, STRV_INIT, false };
+	struct said said = { h->id, g->log_accepted, STRV_INIT, false };
 	struct audit_query q = { .type = "hold.closed",
 		.push = h->push_id,
 		.limit = ENTRIES_MAX,
@@ -101,7 +101,7 @@ void_end(struct gate *g, const struct stored_hold *h)
 static void
 void_reviews(struct gate *g, const struct stored_hold *h)
 {
-	struct said said = { h->id, STRV_INIT, false };
+	struct said said = { h->id, g->log_accepted, STRV_INIT, false };
 	struct audit_query q = { .type = "hold.review",
 		.push = h->push_id,
 		.limit = ENTRIES_MAX,

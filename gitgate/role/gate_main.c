@@ -251,6 +251,40 @@ catch_up_index(struct gate *g, struct gg_error *err)
 	return rc;
 }
 
+static int
+read_entry(void *ctx, uint64_t index, struct buf *out, struct gg_error *err)
+{
+	return auditlog_read_opened(ctx, index, out, err);
+}
+
+/*
+ * With an older database what was revoked since would be in force again, and
+ * what was decided would be asked again, without anybody knowing.
+ */
+static int
+check_database(struct gate *g, struct gg_error *err)
+{
+	GG_AUTO_RELEASE(audit_age) age = { 0 };
+	uint64_t size = auditlog_size(g->log);
+	int rc = store_audit_age(g->store, size, read_entry, g->log, &age, err);
+
+	if (rc != 0)
+		return rc;
+	g->log_accepted = age.accepted;
+	if (!age.is_older || age.accepted == size)
+		return 0;
+	/* who accepts it reads the files */
+	if ((rc = auditlog_wait_published(g->log, size - 1, err)) != 0)
+		return rc;
+	return gg_fail(err, GG_E_CORRUPT,
+	    "the database is older than the audit log: it lacks the entries "
+	    "from %llu on, of %llu. What was revoked or decided since would "
+	    "come back. Put back the newer database or, if there is none, say "
+	    "`gitgate audit accept-database` (docs/operations.md, \"The log "
+	    "does not fit\")",
+	    (unsigned long long)age.first, (unsigned long long)size);
+}
+
 /* Beside the log, for whoever verifies it: the public key. */
 static int
 publish_vkey(struct gate *g, const char *dir, struct gg_error *err)
@@ -269,7 +303,8 @@ open_log(struct gate *g, const struct config *c, struct gg_error *err)
 
 	if (rc != 0)
 		return rc;
-	if ((rc = catch_up_index(g, err)) != 0)
+	if ((rc = check_database(g, err)) != 0 ||
+	    (rc = catch_up_index(g, err)) != 0)
 		return rc;
 	auditlog_on_append(g->log, index_entry, g);
 	return publish_vkey(g, dir, err);

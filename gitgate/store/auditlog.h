@@ -120,6 +120,9 @@ typedef void (*auditlog_each)(void *ctx, uint64_t index, const json_t *entry);
 GG_MUST_USE int auditlog_verify_each(auditlog_fetch fetch, void *ctx,
     const char *vkey, auditlog_each fn, void *fn_ctx, uint64_t *size,
     char root_b64[45], struct gg_error *err);
+/* The size that its checkpoint names; no signature is verified. */
+GG_MUST_USE int
+auditlog_size_dir(const char *dir, uint64_t *size, struct gg_error *err);
 /*
  * One entry, opened, from the files of a log that may be in use: that it is in
  * the tree is not verified. GG_E_NOTFOUND: it is not in the tiles (yet).

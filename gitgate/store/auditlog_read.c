@@ -125,8 +125,8 @@ auditlog_read_opened(struct auditlog *l, uint64_t index, struct buf *out,
 	    gg_wrap(err, rc, "entry %llu", (unsigned long long)index);
 }
 
-static int
-published_size(const char *dir, uint64_t *size, struct gg_error *err)
+int
+auditlog_size_dir(const char *dir, uint64_t *size, struct gg_error *err)
 {
 	GG_AUTO_RELEASE(buf) b = BUF_INIT(NOTE_MAX_BYTES);
 	struct checkpoint c;
@@ -152,7 +152,7 @@ auditlog_read_dir(const char *dir, uint64_t index, struct buf *out,
 	uint64_t size;
 	int rc;
 
-	if ((rc = published_size(dir, &size, err)) != 0)
+	if ((rc = auditlog_size_dir(dir, &size, err)) != 0)
 		return rc;
 	if (index >= size)
 		return gg_fail(err, GG_E_NOTFOUND,

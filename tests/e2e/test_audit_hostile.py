@@ -2,6 +2,8 @@
 
 import concurrent.futures
 import json
+import re
+import shutil
 import sqlite3
 import subprocess
 
@@ -179,3 +181,55 @@ def test_when_a_reviewer_first_looked(watched):
     entries = g.audit(g.olga, type="hold.seen")
     assert [(e["reviewer"], e["hold"], e["push"]) for e in entries] == [("bea", hold, push), ("carl", hold, push)]
     assert late.get(f"/-/pushes/{push}").text.count("first seen by") == 2
+
+
+def test_a_database_that_is_older_than_the_log(watched, tmp_path):
+    """With it a revoked token would be good again, and what took effect would
+    be called void: the gate does not start, unless an administrator says so."""
+    g = watched
+    spy = g.token("spy", "agents")
+    g.work.run("checkout", "-q", "main")
+    g.work.commit({"a": "1\n"})
+    hold = hold_id(g.work.push("main", ok=False))
+    p = g.cli("audit", "accept-database", "--reason", "x", check=False)
+    assert p.returncode == 1 and "not older" in p.stderr
+    g.stop()
+    old = [f for f in g.state.iterdir() if f.name.startswith("gitgate.db")]
+    for f in old:
+        shutil.copy(f, tmp_path / f.name)
+    g.start()
+    (token,) = [t["id"] for t in json.loads(g.cli("token", "list", "--json").stdout)["tokens"] if "spy" in t.values()]
+    g.cli("token", "revoke", token)
+    assert g.review(hold, g.ann, comment="fine").status == 200
+    g.wait_hold(hold, g.ann, "forwarded")
+    until("it is logged", lambda: g.audit(g.olga, type="admin.token.revoke"))
+    assert g.api("GET", "/pushes", spy).status == 401
+    before = g.audit(g.olga)
+    g.stop()
+    for f in g.state.glob("gitgate.db*"):
+        f.unlink()
+    for f in old:
+        shutil.copy(tmp_path / f.name, f)
+
+    for _ in range(2):
+        g.start(wait=False)
+        assert g.process.wait(30) == 1
+        assert "older than the audit log" in g.log() and "accept-database" in g.log()
+    assert g.cli("audit", "accept-database", check=False).returncode == 2
+    said = g.cli("audit", "accept-database", "--reason", "the disk is lost").stdout
+    assert re.search(rf"admin.token.revoke .*subject={token}\b", said)
+    assert re.search(rf"hold.review .*reviewer=ann hold={hold}", said)
+    g.start()
+    after = g.audit(g.olga)
+    assert after[: len(before)] == before
+    until("the log says so", lambda: g.audit(g.olga, type="admin.database.accept"))
+    (e,) = g.audit(g.olga, type="admin.database.accept")
+    assert e["reason"] == "the disk is lost" and e["first"] < len(before) < e["size"]  # log.stop, at least
+    # nothing that took effect is taken back, now or after another start
+    g.stop()
+    g.start()
+    assert not any(e.get("void") for e in g.audit(g.olga))
+    # what was decided can be decided again, and upstream has it already
+    assert g.hold(hold, g.ann)["state"] == "pending"
+    assert g.review(hold, g.ann).status == 200
+    g.wait_hold(hold, g.ann, "forwarded", "stale")
