@@ -4,6 +4,7 @@
 #include "config/limits.h"
 #include "policy/policy.h"
 #include "role/hook_check.h"
+#include "role/witness_policy.h"
 
 static void
 limit_row(const struct limit_info *i, void *arg)
@@ -92,7 +93,8 @@ cmd_check(struct cli *cli, int argc, char **argv)
 	if (cli_config(cli, &c, &err) != 0)
 		return cli_fail(&err);
 	print_warnings(&c->warnings);
-	if (load_rules(c->policy_dir, &rs, &err) != 0 ||
+	if (witness_policy_check(c, &err) != 0 ||
+	    load_rules(c->policy_dir, &rs, &err) != 0 ||
 	    hooks_check(c, rs, &err) != 0)
 		return cli_fail(&err);
 	say("ok: %zu repositories, %zu rules in %zu files\n", c->n_repositories,

@@ -265,6 +265,9 @@ struct config {
 	struct witness *witnesses;
 	size_t n_witnesses;
 	uint64_t witness_quorum; /* so many of them must have signed */
+	char *witness_policy;    /* a file that says both instead; NULL: none.
+	                            role/witness_policy.h fills witnesses */
+	char *witness_ca_file;   /* for the witnesses of that file */
 	bool witness_required;   /* or pushes are refused */
 	struct retention retention;
 	struct limits limits;
@@ -298,6 +301,10 @@ const struct notice_target *
 config_find_notice(const struct config *c, const char *name);
 const struct witness *
 config_find_witness(const struct config *c, const char *name);
+
+/* Is it the URL of a service that is asked over the network: https://, or
+ * http:// to this machine, without user, query and fragment? GG_E_INPUT. */
+GG_MUST_USE int service_url_check(const char *text, struct gg_error *err);
 
 /* The repository a request's path names, resolved. */
 struct repo_ref {

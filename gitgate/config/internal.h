@@ -26,9 +26,6 @@ GG_MUST_USE int config_take_repositories(const struct loading *l,
  * password is in it. */
 GG_MUST_USE int upstream_classify(const char *text, bool allow_plain_http,
     enum upstream_kind *kind, struct gg_error *err);
-/* Is it the URL of a service that is asked over the network: https://, or
- * http:// to this machine, without user, query and fragment? GG_E_INPUT. */
-GG_MUST_USE int service_url_check(const char *text, struct gg_error *err);
 /* Are all globs (each maybe with a '!') well-formed? */
 GG_MUST_USE int
 config_take_globs(const struct loading *l, const struct yaml_node *map,

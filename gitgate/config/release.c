@@ -187,5 +187,7 @@ config_free(struct config *c)
 	for (size_t i = 0; i < c->n_witnesses; i++)
 		witness_release(&c->witnesses[i]);
 	free(c->witnesses);
+	free(c->witness_policy);
+	free(c->witness_ca_file);
 	free(c);
 }

@@ -79,7 +79,8 @@ int
 config_take_witnesses(const struct loading *l, const struct yaml_node *at,
     struct gg_error *err)
 {
-	static const char *const keys[] = { "list", "quorum", "require", NULL };
+	static const char *const keys[] = { "list", "quorum", "require",
+		"policy", "ca-file", NULL };
 	struct config *c = l->conf;
 	const struct yaml_node *list;
 	int rc;
@@ -88,15 +89,30 @@ config_take_witnesses(const struct loading *l, const struct yaml_node *at,
 		return 0;
 	if ((rc = yaml_check_keys(l->tree, at, "witnesses", keys, err)) < 0)
 		return rc;
+	if ((rc = yaml_take_bool(l->tree, at, "require", &c->witness_required,
+		 err)) < 0 ||
+	    (rc = config_take_path(l, at, "policy", &c->witness_policy, err)) <
+		0 ||
+	    (rc = config_take_path(l, at, "ca-file", &c->witness_ca_file,
+		 err)) < 0)
+		return rc;
 	list = yaml_get(at, "list");
+	if (c->witness_policy != NULL) {
+		if (list == NULL && yaml_get(at, "quorum") == NULL)
+			return 0;
+		return yaml_fail(l->tree, at, err,
+		    "witnesses: policy says who they are and what a quorum "
+		    "is: no list and quorum beside it");
+	}
 	if (list == NULL)
-		return yaml_fail(l->tree, at, err, "witnesses needs a list");
+		return yaml_fail(l->tree, at, err,
+		    "witnesses needs a list, or a policy");
+	if (c->witness_ca_file != NULL)
+		return yaml_fail(l->tree, yaml_get(at, "ca-file"), err,
+		    "witnesses: ca-file belongs to each witness of a list");
 	if ((rc = take_list(l, list, err)) < 0)
 		return rc;
 	c->witness_quorum = c->n_witnesses;
-	if ((rc = yaml_take_u64(l->tree, at, "quorum", 1, c->n_witnesses,
-		 &c->witness_quorum, err)) < 0)
-		return rc;
-	return yaml_take_bool(l->tree, at, "require", &c->witness_required,
-	    err);
+	return yaml_take_u64(l->tree, at, "quorum", 1, c->n_witnesses,
+	    &c->witness_quorum, err);
 }

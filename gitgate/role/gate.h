@@ -78,6 +78,7 @@ struct snapshot {
 	struct snapshot *next; /* all that somebody still holds */
 	struct config *config;
 	struct ruleset *ruleset;
+	struct tlog_policy *witnesses; /* as in config, with their quorum */
 	int rules_fd; /* compiled secret rules, 0: none (gate_rules.c) */
 	char rules_digest[65];
 };
@@ -213,9 +214,11 @@ struct snapshot *gate_snapshot_of(struct gate *g, const struct config *c,
     const struct ruleset *rs);
 #define GG_AUTO_SNAPSHOT \
 	__attribute__((cleanup(snapshot_unrefp))) struct snapshot *
-/* Read config text and policy, put them in force. GG_E_INPUT: the old one
+/* Read config text (policy_fd: that of the witness policy, or -1) and rules,
+ * put them in force. GG_E_INPUT: the old one
  * stays. */
-GG_MUST_USE int gate_load(struct gate *g, int config_fd, struct gg_error *err);
+GG_MUST_USE int
+gate_load(struct gate *g, int config_fd, int policy_fd, struct gg_error *err);
 
 /* Take out of a message what is nobody's business outside: where our state
  * lies. */

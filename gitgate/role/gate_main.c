@@ -576,11 +576,11 @@ answer_config(struct gate *g, uint32_t generation, int rc,
 static int
 on_config(struct gate *g, struct frame *f, bool *started)
 {
-	GG_AUTO_FD fd = frame_take_fd(f, 0);
+	GG_AUTO_FD fd = frame_take_fd(f, 0), policy = frame_take_fd(f, 1);
 	struct dec d = dec_of(f->body);
 	uint32_t generation = dec_u32(&d);
 	struct gg_error err = { 0 };
-	int rc = gate_load(g, fd, &err);
+	int rc = gate_load(g, fd, policy, &err);
 
 	if (*started) {
 		answer_config(g, generation, rc, &err);

@@ -1,5 +1,6 @@
 #include "role/gate.h"
 
+#include "audit/tlog_policy.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "ipc/codec.h"
@@ -46,6 +47,7 @@ snapshot_unref(struct snapshot *s)
 	pthread_mutex_unlock(&g->mutex);
 	config_free(s->config);
 	ruleset_free(s->ruleset);
+	tlog_policy_free(s->witnesses);
 	if (s->rules_fd > 0)
 		fd_close(s->rules_fd);
 	free(s);
@@ -67,11 +69,12 @@ gate_snapshot_of(struct gate *g, const struct config *c,
 }
 
 int
-gate_load(struct gate *g, int config_fd, struct gg_error *err)
+gate_load(struct gate *g, int config_fd, int policy_fd, struct gg_error *err)
 {
 	GG_AUTO_RELEASE(buf) text = BUF_INIT(CONFIG_MAX_BYTES);
 	GG_AUTO(config) config = NULL;
 	GG_AUTO(ruleset) ruleset = NULL;
+	GG_AUTO(tlog_policy) witnesses = NULL;
 	struct snapshot *fresh, *old;
 	int rc;
 
@@ -80,13 +83,14 @@ gate_load(struct gate *g, int config_fd, struct gg_error *err)
 		 err)) != 0 ||
 	    (rc = ruleset_load(config->policy_dir, &ruleset, NULL, err)) != 0)
 		return rc;
-	if ((rc = witness_check(config, err)) != 0)
+	if ((rc = witness_load(g, config, policy_fd, &witnesses, err)) != 0)
 		return rc;
 	if ((fresh = calloc(1, sizeof(*fresh))) == NULL)
 		return gg_fail(err, GG_E_NOMEM, "config");
 	atomic_init(&fresh->refs, 1);
 	fresh->config = gg_take(config);
 	fresh->ruleset = gg_take(ruleset);
+	fresh->witnesses = gg_take(witnesses);
 	fresh->gate = g;
 	/* At the start there is nobody yet who could compile. */
 	if (g->inspectors != NULL &&

@@ -2,7 +2,9 @@
 
 #include "role/gate_messenger.h"
 #include "role/gate_push.h"
+#include "role/witness_policy.h"
 
+#include "audit/tlog_policy.h"
 #include "audit/witness.h"
 #include "base/clock.h"
 #include "base/fd.h"
@@ -18,6 +20,7 @@
 
 /* What is known of one witness. */
 struct witness_state {
+	char *name; /* the config's */
 	char *vkey_text;
 	struct note_vkey key;
 	uint64_t size; /* the last one that it signed, as far as we know */
@@ -42,6 +45,7 @@ struct witnesses {
 	int64_t quorum_mono_ms;   /* when */
 	int64_t waiting_since_ms; /* mono; 0: all is signed */
 	size_t n_forked;
+	bool is_hopeless; /* the others are no quorum */
 };
 
 /* The checkpoint that is sent around. */
@@ -49,6 +53,7 @@ struct round {
 	struct gate *gate;
 	struct witnesses *all;
 	const struct config *config;
+	const struct tlog_policy *policy; /* witnesses in config's order */
 	struct buf note;
 	struct checkpoint c; /* borrows from note */
 };
@@ -56,37 +61,59 @@ struct round {
 static const char *
 name_of(const struct witness_state *s)
 {
-	return s->key.name;
+	return s->name;
 }
 
 /* -- which there are -- */
 
-int
-witness_check(const struct config *c, struct gg_error *err)
+/* A policy that names keys of our log names the one that signs. */
+static int
+check_key(const struct gate *g, const struct config *c,
+    const struct tlog_policy *p, struct gg_error *err)
 {
-	for (size_t i = 0; i < c->n_witnesses; i++) {
-		const struct witness *w = &c->witnesses[i];
-		struct gg_error why = { 0 };
-		struct note_vkey k;
+	struct note_vkey k;
+	int rc;
 
-		if (note_vkey_parse(view_str(w->vkey), &k, &why) != 0)
-			return gg_fail(err, GG_E_INPUT,
-			    "%s:%d: witnesses: %s: %s", c->file, w->line,
-			    w->name, why.msg);
-		if (k.type != NOTE_COSIGNATURE)
-			return gg_fail(err, GG_E_INPUT,
-			    "%s:%d: witnesses: %s: its key is not one of a "
-			    "witness (type 4)",
-			    c->file, w->line, w->name);
-	}
+	if (g->log == NULL || p->n_logs == 0)
+		return 0;
+	rc = note_vkey_parse(view_str(auditlog_vkey(g->log)), &k, err);
+	for (size_t i = 0; rc == 0 && i < p->n_logs; i++)
+		if (p->logs[i].key.id == k.id &&
+		    strcmp(p->logs[i].key.name, k.name) == 0)
+			return 0;
+	return rc != 0 ?
+	    rc :
+	    gg_fail(err, GG_E_INPUT, "%s: it does not name this log's key: %s",
+		c->witness_policy, auditlog_vkey(g->log));
+}
+
+int
+witness_load(struct gate *g, struct config *c, int policy_fd,
+    struct tlog_policy **out, struct gg_error *err)
+{
+	GG_AUTO_RELEASE(buf) text = BUF_INIT(TLOG_POLICY_MAX_BYTES + 1);
+	GG_AUTO(tlog_policy) p = NULL;
+	int rc = 0;
+
+	if (c->witness_policy != NULL && policy_fd < 0)
+		rc = gg_fail(err, GG_E_PEER, "a config without its policy");
+	else if (c->witness_policy != NULL)
+		rc = fd_pread_all(policy_fd, &text, err);
+	if (rc != 0 ||
+	    (rc = witness_policy_apply(c, buf_view(&text), &p, err)) != 0 ||
+	    (rc = check_key(g, c, p, err)) != 0)
+		return rc;
+	*out = gg_take(p);
 	return 0;
 }
 
 static void
 states_free(struct witness_state *v, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		free(v[i].name);
 		free(v[i].vkey_text);
+	}
 	free(v);
 }
 
@@ -111,7 +138,8 @@ are_same(const struct witnesses *w, const struct config *c)
 	if (w->n != c->n_witnesses)
 		return false;
 	for (size_t i = 0; i < w->n; i++)
-		if (strcmp(w->v[i].vkey_text, c->witnesses[i].vkey) != 0)
+		if (strcmp(w->v[i].vkey_text, c->witnesses[i].vkey) != 0 ||
+		    strcmp(w->v[i].name, c->witnesses[i].name) != 0)
 			return false;
 	return true;
 }
@@ -128,8 +156,9 @@ follow_config(struct gate *g, struct witnesses *w, const struct config *c)
 	if (v == NULL)
 		gg_die("no memory for witnesses");
 	for (size_t i = 0; i < c->n_witnesses; i++) {
+		v[i].name = path_f("%s", c->witnesses[i].name);
 		v[i].vkey_text = path_f("%s", c->witnesses[i].vkey);
-		/* witness_check() has read it before */
+		/* witness_load() has read it before */
 		if (note_vkey_parse(view_str(v[i].vkey_text), &v[i].key,
 			NULL) != 0)
 			gg_die("a witness's key");
@@ -143,6 +172,26 @@ follow_config(struct gate *g, struct witnesses *w, const struct config *c)
 	states_free(w->v, w->n);
 	w->v = v;
 	w->n = c->n_witnesses;
+	pthread_mutex_lock(&w->mutex);
+	w->is_hopeless = false;
+	pthread_mutex_unlock(&w->mutex);
+}
+
+/* Under new terms: is what was signed last by a quorum still that? */
+static void
+check_terms(struct gate *g, struct witnesses *w, const struct tlog_policy *p)
+{
+	GG_AUTO_RELEASE(buf) text = BUF_INIT(NOTE_MAX_BYTES);
+	struct tlog_policy_found found;
+	struct checkpoint c;
+
+	if (auditlog_checkpoint(g->log, true, &text, NULL) == 0 &&
+	    tlog_policy_open(p, buf_view(&text), &c, &found, NULL) == 0 &&
+	    found.is_met)
+		return;
+	pthread_mutex_lock(&w->mutex);
+	w->is_confirmed = false;
+	pthread_mutex_unlock(&w->mutex);
 }
 
 /* -- asking one -- */
@@ -178,6 +227,7 @@ judge(const struct round *r, struct witness_state *s,
     const struct errand_answer *a, uint64_t *size, struct gg_error *err)
 {
 	GG_AUTO_RELEASE(buf) line = BUF_INIT(LINE_MAX_SIZE - 1);
+	uint64_t old = *size;
 	int rc;
 
 	switch (a->status) {
@@ -197,6 +247,10 @@ judge(const struct round *r, struct witness_state *s,
 			    "it signed %llu entries, and the log has %llu",
 			    (unsigned long long)*size,
 			    (unsigned long long)r->c.size);
+		if (*size == old && old == r->c.size)
+			return gg_fail(err, GG_E_CORRUPT,
+			    "it signed %llu entries with another root",
+			    (unsigned long long)old);
 		return gg_fail(err, GG_E_STALE, "it has %llu entries",
 		    (unsigned long long)*size);
 	case 422:
@@ -283,18 +337,20 @@ static void
 conclude(const struct round *r, int64_t began, struct gg_error *err)
 {
 	GG_AUTO_RELEASE(buf) lines = BUF_INIT(NOTE_MAX_BYTES);
+	bool has[TLOG_POLICY_WITNESSES_MAX] = { false };
+	bool may[TLOG_POLICY_WITNESSES_MAX] = { false };
 	struct witnesses *w = r->all;
-	size_t n = 0, n_forked = 0;
+	size_t n_forked = 0;
 	bool is_quorum;
 
 	for (size_t i = 0; i < w->n; i++) {
 		n_forked += w->v[i].is_forked;
-		if (!w->v[i].has_line)
-			continue;
-		n++;
-		buf_adds(&lines, w->v[i].line);
+		may[i] = !w->v[i].is_forked;
+		has[i] = w->v[i].has_line;
+		if (has[i])
+			buf_adds(&lines, w->v[i].line);
 	}
-	is_quorum = n >= r->config->witness_quorum;
+	is_quorum = tlog_policy_is_met(r->policy, has);
 	if (is_quorum &&
 	    auditlog_cosigned(r->gate->log, buf_view(&r->note),
 		buf_view(&lines), err) != 0) {
@@ -303,6 +359,7 @@ conclude(const struct round *r, int64_t began, struct gg_error *err)
 	}
 	pthread_mutex_lock(&w->mutex);
 	w->n_forked = n_forked;
+	w->is_hopeless = !tlog_policy_is_met(r->policy, may);
 	if (is_quorum) {
 		w->is_confirmed = true;
 		w->size = r->c.size;
@@ -426,26 +483,40 @@ work(void *arg)
 {
 	const struct timespec pause = { 0, TICK_MS * 1000000L };
 	struct round r = { .gate = arg };
+	struct snapshot *last = NULL; /* held, so that no other has its place */
 
 	r.all = r.gate->witnesses;
 	buf_init(&r.note, NOTE_MAX_BYTES);
 	while (!atomic_load(&r.gate->stopping)) {
 		GG_AUTO_SNAPSHOT snap = gate_snapshot(r.gate);
+		struct snapshot *was = last;
 
 		r.config = snap->config;
+		r.policy = snap->witnesses;
+		if (snap != last) {
+			check_terms(r.gate, r.all, r.policy);
+			last = gg_take(snap);
+			snapshot_unref(was);
+		}
 		turn(&r);
 		(void)nanosleep(&pause, NULL);
 	}
 	buf_release(&r.note);
+	snapshot_unref(last);
 	return NULL;
 }
 
 int
 witness_start(struct gate *g, struct gg_error *err)
 {
-	struct witnesses *w = calloc(1, sizeof(*w));
+	GG_AUTO_SNAPSHOT snap = gate_snapshot(g);
+	struct witnesses *w;
+	int rc;
 
-	if (w == NULL)
+	/* when the policy was read there was no log yet */
+	if ((rc = check_key(g, snap->config, snap->witnesses, err)) != 0)
+		return rc;
+	if ((w = calloc(1, sizeof(*w))) == NULL)
 		return gg_fail(err, GG_E_NOMEM, "witnesses");
 	pthread_mutex_init(&w->mutex, NULL);
 	g->witnesses = w;
@@ -467,8 +538,7 @@ witness_admit(struct gate *g, const struct config *c, struct gg_error *err)
 {
 	struct witnesses *w = g->witnesses;
 	int64_t since;
-	bool confirmed;
-	size_t n_forked;
+	bool confirmed, is_hopeless;
 
 	if (!auditlog_is_writable(g->log))
 		return gg_fail(err, GG_E_UNAVAILABLE,
@@ -478,9 +548,9 @@ witness_admit(struct gate *g, const struct config *c, struct gg_error *err)
 	pthread_mutex_lock(&w->mutex);
 	confirmed = w->is_confirmed;
 	since = w->waiting_since_ms;
-	n_forked = w->n_forked;
+	is_hopeless = w->is_hopeless;
 	pthread_mutex_unlock(&w->mutex);
-	if (n_forked > 0 && n_forked + c->witness_quorum > c->n_witnesses)
+	if (is_hopeless)
 		return gg_fail(err, GG_E_UNAVAILABLE,
 		    "witnesses know another history of the audit log; its "
 		    "operator must look at it");

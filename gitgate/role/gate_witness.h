@@ -13,8 +13,14 @@
 
 struct gate;
 
-/* Are the keys in it keys of witnesses? GG_E_INPUT with file and line. */
-GG_MUST_USE int witness_check(const struct config *c, struct gg_error *err);
+/*
+ * Who the witnesses of a config are, and what a quorum of them is; *out has
+ * them in the config's order. policy_fd: text of the config's policy file, or
+ * -1. GG_E_INPUT with file and line.
+ */
+struct tlog_policy;
+GG_MUST_USE int witness_load(struct gate *g, struct config *c, int policy_fd,
+    struct tlog_policy **out, struct gg_error *err);
 /* When the messenger can be asked. */
 GG_MUST_USE int witness_start(struct gate *g, struct gg_error *err);
 /* Asks nobody any more; when the messenger was let go. */

@@ -11,6 +11,7 @@
 #include "role/notify.h"
 #include "role/saml_files.h"
 #include "role/spawn.h"
+#include "role/witness_policy.h"
 #include "sandbox/sandbox.h"
 
 #include <errno.h>
@@ -44,6 +45,7 @@ struct supervisor {
 	uint32_t owed;     /* inspectors that the gate waits for */
 	int64_t owed_from; /* mono ms: not before */
 	uint32_t generation;
+	struct buf witness_policy; /* the text of the config's file */
 	int signals;
 	struct notify notify;
 	bool stopping;
@@ -67,14 +69,21 @@ static int
 send_config(struct supervisor *s, struct gg_error *err)
 {
 	GG_AUTO_RELEASE(buf) text = BUF_INIT((size_t)1 << 20);
-	GG_AUTO_FD fd = -1;
+	GG_AUTO_RELEASE(buf) body = BUF_INIT(16);
+	GG_AUTO_FD fd = -1, policy = -1;
 	int rc;
 
 	if ((rc = file_read(s->config_file, &text, err)) != 0)
 		return rc;
 	if ((fd = fd_memfile("config", buf_view(&text), err)) < 0)
 		return err->code;
-	return send_fd(s->gate.sock, MSG_CONFIG, s->generation, fd, err);
+	if (s->witness_policy.n > 0 &&
+	    (policy = fd_memfile("policy", buf_view(&s->witness_policy), err)) <
+		0)
+		return err->code;
+	enc_u32(&body, s->generation);
+	return frame_send(s->gate.sock, MSG_CONFIG, 0, buf_view(&body),
+	    (const int[]){ fd, policy }, policy >= 0 ? 2 : 1, err);
 }
 
 static int
@@ -402,13 +411,31 @@ log_doubts(const struct config *c)
 		log_event(EV_config_doubtful, kv_str("why", c->warnings.v[i]));
 }
 
+/* The configuration, and what the witness policy that it names says. */
 static int
-load_again(struct supervisor *s, struct config **out, struct gg_error *err)
+load_config(const char *file, struct config **out, struct buf *policy,
+    struct gg_error *err)
 {
 	GG_AUTO(config) c = NULL;
 	int rc;
 
-	if ((rc = config_load(s->config_file, &c, err)) != 0 ||
+	buf_init(policy, TLOG_POLICY_MAX_BYTES + 1);
+	if ((rc = config_load(file, &c, err)) != 0 ||
+	    (rc = witness_policy_read(c, policy, err)) != 0 ||
+	    (rc = witness_policy_apply(c, buf_view(policy), NULL, err)) != 0)
+		return rc;
+	*out = gg_take(c);
+	return 0;
+}
+
+static int
+load_again(struct supervisor *s, struct config **out, struct buf *policy,
+    struct gg_error *err)
+{
+	GG_AUTO(config) c = NULL;
+	int rc;
+
+	if ((rc = load_config(s->config_file, &c, policy, err)) != 0 ||
 	    (rc = check_policy(c, err)) != 0)
 		return rc;
 	if (!same_place(s->config, c))
@@ -431,16 +458,20 @@ reload_refused(struct supervisor *s, const struct gg_error *err)
 static void
 reload(struct supervisor *s)
 {
+	GG_AUTO_RELEASE(buf) policy = { 0 };
 	GG_AUTO(config) c = NULL;
 	struct gg_error err = { 0 };
 	struct config *old;
 	int rc;
 
 	notify_reloading(&s->notify);
-	if ((rc = load_again(s, &c, &err)) == 0) {
+	if ((rc = load_again(s, &c, &policy, &err)) == 0) {
 		old = s->config;
 		s->config = gg_take(c);
 		config_free(old);
+		buf_release(&s->witness_policy);
+		s->witness_policy = policy;
+		policy = (struct buf){ 0 };
 		s->generation++;
 		/* Before the gate, which may have an errand by it at once. */
 		if (s->messenger.pid != 0)
@@ -703,8 +734,11 @@ supervisor_run(const char *config_file, struct gg_error *err)
 
 	log_setup("supervisor", LOG_INFO);
 	(void)umask(077);
-	if ((rc = config_load(config_file, &s.config, err)) != 0)
+	rc = load_config(config_file, &s.config, &s.witness_policy, err);
+	if (rc != 0) {
+		buf_release(&s.witness_policy);
 		return rc;
+	}
 	log_doubts(s.config);
 	rc = set_up(&s, err);
 	if (rc == 0) {
@@ -723,6 +757,7 @@ supervisor_run(const char *config_file, struct gg_error *err)
 	fd_close(s.gate.sock);
 	fd_close(s.courier.sock);
 	fd_close(s.messenger.sock);
+	buf_release(&s.witness_policy);
 	config_free(s.config);
 	return rc;
 }

@@ -416,3 +416,76 @@ def test_a_gate_whose_log_was_put_back(make_gate, witness, tmp_path):
         assert p.returncode != 0 and "another history" in p.stderr
     finally:
         python.close()
+
+
+def test_a_gate_with_a_policy(make_gate, witness, tmp_path):
+    """One of ours and one of two others: a number could not say it."""
+    others = [Witness(name="example.com/same", seed=bytes([i]) * 32) for i in range(2)]
+    real = witness(start=False)
+    file = tmp_path / "witnesses.policy"
+    g = make_gate(config={"limits": {"witness-pause": "50ms"}})
+    try:
+        real.logs = [vkey(g)]
+        real.start()
+
+        def write(quorum, log=vkey(g), url=real.url):
+            file.write_text(
+                f"log {log}\nwitness real {real.vkey} {url}\n"
+                + "".join(f"witness o{i} {w.vkey} {w.url}/\n" for i, w in enumerate(others))
+                + f"group others any o0 o1\n{quorum}\n"
+            )
+
+        def ready():
+            return ask("GET", g.url + "/readyz").status == 200
+
+        def refused(words):
+            assert not g.reload() and words in g.log()
+            p = g.cli("check", check=False)
+            assert p.returncode == 1 and words in p.stderr
+
+        g.config["witnesses"] = {"policy": str(file), "require": True}
+        refused(f"policy: {file}")
+        for quorum, words in (
+            ("quorum none", "the gate needs witnesses, and a quorum of them"),
+            ("quorum nobody", f"{file}:6: quorum"),
+            ("", "no quorum line"),
+        ):
+            write(quorum)
+            refused(words)
+        both = "group both all real others\nquorum both"
+        write(both, log=PaperLog().vkey)
+        refused("about other logs")
+        write(both, url="")
+        refused(f"{file}:2: the gate cannot ask real without its URL")
+        write(both, url="http://elsewhere.example")
+        refused(f"{file}:2")
+        write(both, log=PaperLog(origin=vkey(g).split("+")[0]).vkey)
+        assert not g.reload() and "does not name this log's key" in g.log()
+        write(both)
+        assert g.reload(), g.log()
+        assert g.cli("check").stdout.startswith("ok: ")
+        until("all were asked", lambda: all(w.requests for w in others), log=g.log)
+        assert not ready()
+        bot = g.token("bot", "agents")
+        work = g.clone(bot)
+        work.commit({"a": "a"}, "one")
+        p = work.run("push", "origin", "HEAD:refs/heads/one", check=False)
+        assert p.returncode != 0 and "have not confirmed" in p.stderr
+        others[1].logs[vkey(g).split("+")[0]] = vkey(g)
+        until("a quorum signed", ready, log=g.log)
+        work.push("HEAD:refs/heads/one", ok=True)
+        until("it is verified", lambda: g.cli("audit", "verify", "--policy", file, g.state / "log", check=False).returncode == 0, log=g.log)
+        # it is kept over a restart
+        g.stop()
+        g.start()
+        until("a quorum signed", ready, log=g.log)
+        # other terms need a signature by them
+        write("quorum o0")
+        assert g.reload()
+        until("there is none", lambda: not ready(), log=g.log)
+        write(both)
+        assert g.reload()
+        until("a quorum signed", ready, log=g.log)
+    finally:
+        for w in others:
+            w.close()

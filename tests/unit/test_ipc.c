@@ -320,7 +320,7 @@ broken_frames_are_refused(void **state)
 		    12 },
 		{ "a descriptor where none may be", 12, MSG_SHUTDOWN, 1, 1,
 		    12 },
-		{ "two where one may be", 12, MSG_CONFIG, 2, 2, 12 },
+		{ "three where two may be", 12, MSG_CONFIG, 3, 3, 12 },
 		{ "more than any message may have", 12, MSG_CONFIG, 8, 8, 12 },
 	};
 	struct pair *p = *state;
