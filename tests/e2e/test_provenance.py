@@ -3,6 +3,7 @@ for it, and only a session that the token names is verified."""
 
 import hashlib
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -158,3 +159,25 @@ def test_only_what_the_token_names_is_verified(place):
     assert "the credential names it, too" not in pages[1]
     # it has the commit of the first one as well: proven is what the token says
     assert pages[1].count("the credential of the push names it") == 1
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_what_cannot_be_told_stops_the_run(place, tmp_path, shell):
+    """In every shell: -e alone does not reach into $(...) of all of them."""
+    if shutil.which(shell) is None:
+        pytest.skip(f"no {shell}")
+    w = place.clone(place.bot, name=f"stops-{shell}")
+    ran = tmp_path / "ran"
+    for env in (
+        {"GITGATE_SESSION": "s", "GITGATE_PROMPT_FILE": str(tmp_path / "none")},
+        {"GITGATE_SESSION_FROM": "PATH;touch"},
+        {"GITGATE_STDIN": "json"},
+    ):
+        for args in (["run", "touch", str(ran)], ["set"]):
+            p = subprocess.run([shell, CLIENT, *args], cwd=w.path, env={**w.env, **env}, input="no JSON", capture_output=True, text=True)
+            assert p.returncode != 0 and p.stderr, (env, args)
+    assert not ran.exists() and options(w) == []
+    # what looks like shell is text
+    odd = f'a"b $(touch {ran}) `touch {ran}`; \\n end'
+    subprocess.run([shell, CLIENT, "set"], cwd=w.path, env={**w.env, "GITGATE_SESSION": odd}, check=True)
+    assert not ran.exists() and options(w) == ["agent.session=" + odd]
