@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/num.h"
+#include "model/refname.h"
 
 #include <stdlib.h>
 
@@ -141,9 +142,15 @@ static int
 query_local(struct audit_source *s, const struct audit_query *q, json_t **out,
     struct gg_error *err)
 {
+	GG_AUTO_MEM char *ref = q->ref != NULL ? refname_meant(q->ref) : NULL;
+	struct audit_query meant = *q;
 	json_t *entries = json_array();
 	uint64_t next = 0;
-	int rc = store_audit_query(s->store, q, add_entry, entries, &next, err);
+	int rc;
+
+	meant.ref = ref;
+	rc = store_audit_query(s->store, &meant, add_entry, entries, &next,
+	    err);
 
 	if (rc != 0) {
 		json_decref(entries);
@@ -172,8 +179,10 @@ audit_source_timeline(struct audit_source *s, const char *repository,
 	int rc;
 
 	if (s->api == NULL) {
+		GG_AUTO_MEM char *meant = refname_meant(ref);
+
 		steps = json_array();
-		rc = store_audit_timeline(s->store, repository, ref, cursor,
+		rc = store_audit_timeline(s->store, repository, meant, cursor,
 		    limit, steps, &next, err);
 		if (rc == 0)
 			*out = page_of("steps", steps, next);

@@ -1,5 +1,6 @@
 #include "model/refname.h"
 
+#include "base/error.h"
 #include "base/text.h"
 
 static bool
@@ -36,4 +37,16 @@ refname_is_valid(struct view v)
 		if (!component_is_valid(head))
 			return false;
 	return component_is_valid(v) && all.n > strlen("refs/");
+}
+
+char *
+refname_meant(const char *word)
+{
+	bool full = strncmp(word, "refs/", strlen("refs/")) == 0 ||
+	    strcmp(word, "HEAD") == 0;
+	char *name;
+
+	if (asprintf(&name, "%s%s", full ? "" : "refs/heads/", word) < 0)
+		gg_die("no memory for a ref's name");
+	return name;
 }

@@ -13,5 +13,10 @@
  * that are not UTF-8.
  */
 bool refname_is_valid(struct view v);
+/*
+ * What somebody means who leaves "refs/heads/" out: "main" is a branch, "HEAD"
+ * itself. The caller's to free.
+ */
+char *refname_meant(const char *word);
 
 #endif

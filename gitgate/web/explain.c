@@ -1,5 +1,6 @@
 #include "web/explain.h"
 
+#include "model/refname.h"
 #include "web/diff_view.h"
 #include "web/provenance.h"
 
@@ -137,13 +138,14 @@ explain_load(struct web_call *c, struct stored_push *p, json_t **out,
     struct gg_error *err)
 {
 	const char *repository = http_query(c->rq, "repository");
-	const char *ref = http_query(c->rq, "ref");
+	const char *word = http_query(c->rq, "ref");
+	GG_AUTO_MEM char *ref = word != NULL ? refname_meant(word) : NULL;
 	const char *oid = http_query(c->rq, "oid");
 	json_t *step, *o;
 	int rc;
 
 	if (repository == NULL || ref == NULL || repository[0] == '\0' ||
-	    ref[0] == '\0')
+	    word[0] == '\0')
 		return gg_fail(err, GG_E_PEER,
 		    "a step is of one repository and one ref");
 	if (oid != NULL && oid[0] != '\0' && !is_id(oid))

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/num.h"
+#include "model/refname.h"
 #include "web/web_priv.h"
 
 #include <stdlib.h>
@@ -67,16 +68,12 @@ query_number(const struct web_call *c, const char *name, uint64_t max,
 
 #define TEXT_MAX_BYTES 200
 
-/* A ref's name of which "refs/heads/" was left out is a branch's. */
 static char *
 query_ref(const struct web_call *c)
 {
 	const char *ref = query_text(c, "ref");
 
-	if (ref == NULL)
-		return NULL;
-	return path_f("%s%s",
-	    strncmp(ref, "refs/", 5) == 0 ? "" : "refs/heads/", ref);
+	return ref == NULL ? NULL : refname_meant(ref);
 }
 
 /* ref: memory for its ref, the caller's. */
@@ -435,12 +432,13 @@ list_push_entries(const struct web_call *c, json_t *items, uint64_t *next,
 	return list_entries(c, q, limit, items, next, err);
 }
 
+/* ref: memory for its ref, the caller's. */
 static int
-read_audit_query(const struct web_call *c, struct audit_query *out,
+read_audit_query(const struct web_call *c, struct audit_query *out, char **ref,
     uint64_t *limit, struct gg_error *err)
 {
 	struct audit_query q = { .repository = query_text(c, "repository"),
-		.ref = query_text(c, "ref"),
+		.ref = *ref = query_ref(c),
 		.principal = query_text(c, "principal"),
 		.type = query_text(c, "type"),
 		.push = query_text(c, "push"),
@@ -468,10 +466,15 @@ list_audit(const struct web_call *c, json_t *items, uint64_t *next,
 	const char *order = query_text(c, "order");
 	struct audit_query q;
 	uint64_t limit;
-	int rc = read_audit_query(c, &q, &limit, err);
+	GG_AUTO_MEM char *ref = NULL;
+	int rc = read_audit_query(c, &q, &ref, &limit, err);
 
 	if (rc != 0)
 		return rc;
+	if (order != NULL && strcmp(order, "oldest") != 0 &&
+	    strcmp(order, "newest") != 0)
+		return gg_fail(err, GG_E_PEER,
+		    "order must be newest or oldest");
 	q.oldest_first = order != NULL && strcmp(order, "oldest") == 0;
 	return list_entries(c, q, limit, items, next, err);
 }
@@ -493,7 +496,8 @@ list_audit_from(const struct web_call *c, json_t *items, uint64_t *next,
 {
 	struct audit_query q;
 	uint64_t limit;
-	int rc = read_audit_query(c, &q, &limit, err);
+	GG_AUTO_MEM char *ref = NULL;
+	int rc = read_audit_query(c, &q, &ref, &limit, err);
 
 	if (rc != 0)
 		return rc;
@@ -572,7 +576,7 @@ list_timeline(const struct web_call *c, json_t *steps, uint64_t *next,
     struct gg_error *err)
 {
 	const char *repository = query_text(c, "repository");
-	const char *ref = query_text(c, "ref");
+	GG_AUTO_MEM char *ref = query_ref(c);
 	uint64_t limit = 100, cursor = 0;
 	int rc;
 

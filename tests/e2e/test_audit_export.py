@@ -138,6 +138,16 @@ def test_the_timeline_of_a_ref(busy):
     text = g.cli("audit", "timeline", "demo/app", "refs/heads/main").stdout
     assert "without the gate" in text and "ci/agent, approved by ann" in text
 
+    # a branch by its short name; HEAD is a name of its own
+    assert g.api("GET", "/audit/timeline?repository=demo/app&ref=main", g.root).json["steps"] == steps
+    assert json.loads(g.cli("audit", "timeline", "demo/app", "main", "--json").stdout)["steps"] == steps
+    full = g.audit(g.root, ref="refs/heads/main")
+    assert g.audit(g.root, ref="main") == full != []
+    for cli in (over_the_api(g, "audit", "query", "--ref", "main", "--json"), g.cli("audit", "query", "--ref", "main", "--json").stdout):
+        assert sorted(seqs(json.loads(cli)["entries"])) == seqs(full)
+    assert g.audit(g.root, ref="HEAD") == []
+    assert g.api("GET", "/audit?order=latest", g.root).status == 400
+
     assert g.api("GET", "/audit/timeline?repository=demo/app", g.root).status == 400
     stranger = g.token("stranger", "nobody")
     assert g.api("GET", url, stranger).status == 404
