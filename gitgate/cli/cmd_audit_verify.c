@@ -29,6 +29,7 @@ struct log {
 	struct seen now, cosigned, since;
 	bool has_cosigned, has_since;
 	bool is_fork; /* now and since exclude each other */
+	struct private_census census;
 };
 static void
 log_release(struct log *l)
@@ -258,6 +259,7 @@ check_dir(const char *arg, struct log *l, const char *since,
 {
 	GG_AUTO_MEM char *dir = path_f("%s", arg);
 	struct stat st;
+	int rc;
 
 	if (stat(dir, &st) != 0)
 		return gg_fail(err, GG_E_SYS, "%s", dir);
@@ -265,7 +267,9 @@ check_dir(const char *arg, struct log *l, const char *since,
 		return gg_fail(err, GG_E_INPUT, "%s is no directory", dir);
 	l->fetch = auditlog_fetch_dir;
 	l->ctx = dir;
-	return check_log(l, since, err);
+	if ((rc = check_log(l, since, err)) != 0)
+		return rc;
+	return auditlog_verify_private(dir, l->now.c.size, &l->census, err);
 }
 
 /* -- what came of it -- */
@@ -328,6 +332,11 @@ print_log(const struct cli *cli, const struct log *l, const char *since,
 			json_object_set_new(report, "continues",
 			    json_integer((json_int_t)l->since.c.size));
 		told_report(l->told, report);
+		if (l->census.has_openings)
+			json_object_set_new(report, "openings",
+			    json_pack("{s:I, s:I}", "verified",
+				(json_int_t)l->census.values, "erased",
+				(json_int_t)l->census.erased));
 		say_json(report);
 		json_decref(report);
 		return cli_flush() != 0 || (strict && found > 0) ? 1 : 0;
@@ -335,6 +344,11 @@ print_log(const struct cli *cli, const struct log *l, const char *since,
 	say("verified %llu entries, root %s\n", size, root);
 	if (trust_has_witnesses(l->policy))
 		trust_say(l->policy, &by->found, by->c.size, l->now.c.size);
+	if (l->census.has_openings)
+		say("openings: %llu values are what was logged, %llu were "
+		    "erased\n",
+		    (unsigned long long)l->census.values,
+		    (unsigned long long)l->census.erased);
 	if (l->has_since) {
 		say("continues the %llu entries of ",
 		    (unsigned long long)l->since.c.size);

@@ -268,10 +268,11 @@ call_indexer(struct auditlog *l, uint64_t first, struct view entries,
 	     tile_next_entry(&openings, &opening, NULL) == 1;
 	     first++) {
 		buf_clear(&text);
-		/* What cannot be opened is left to the index's catching up,
-		 * which says why. */
-		if (private_open_text(entry, opening, &text, NULL) == 0)
-			l->indexer(l->indexer_ctx, first, text.p, text.n);
+		/* What cannot be opened (no memory) is none: the index sees
+		 * that it is behind. */
+		if (private_open_text(entry, opening, &text, NULL) != 0)
+			buf_clear(&text);
+		l->indexer(l->indexer_ctx, first, buf_str(&text), text.n);
 	}
 }
 

@@ -85,6 +85,20 @@ GG_MUST_USE int auditlog_read_opened(struct auditlog *l, uint64_t index,
 GG_MUST_USE int auditlog_read_opening(struct auditlog *l, uint64_t index,
     struct buf *out, struct gg_error *err);
 
+/* Entries first..last. */
+struct audit_range {
+	uint64_t first, last;
+};
+/*
+ * Erase the values at these places in the entries of ranges (ascending, apart
+ * from each other), for good: openings' files, memory and journal. Waits until
+ * they are published. *values: how many there were; done again it finds none.
+ * That it is done must be in the log before (an entry "redaction").
+ */
+GG_MUST_USE int
+auditlog_erase(struct auditlog *l, const struct audit_range *ranges, size_t n,
+    private_set places, uint64_t *values, struct gg_error *err);
+
 /*
  * The last signed checkpoint as published; cosigned: the last one that enough
  * witnesses signed. GG_E_NOTFOUND: none was yet.
@@ -129,6 +143,18 @@ auditlog_size_dir(const char *dir, uint64_t *size, struct gg_error *err);
  */
 GG_MUST_USE int auditlog_read_dir(const char *dir, uint64_t index,
     struct buf *out, struct gg_error *err);
+struct private_census {
+	bool has_openings; /* there is a directory of them */
+	uint64_t values;   /* that are what was logged */
+	uint64_t erased;   /* and an entry "redaction" says so */
+};
+/*
+ * Hold a directory's openings against its first size entries, which are known
+ * to be what was logged (auditlog_verify). GG_E_CORRUPT names the first that
+ * is not what its entry commits to, or that is gone with no entry that says so.
+ */
+GG_MUST_USE int auditlog_verify_private(const char *dir, uint64_t size,
+    struct private_census *out, struct gg_error *err);
 /* The fetch function for a directory; ctx is its path. */
 int auditlog_fetch_dir(void *ctx, const char *path, struct buf *out,
     struct gg_error *err);

@@ -207,5 +207,8 @@ log_private_load(struct auditlog *l, uint64_t size, struct gg_error *err);
  * where it has none. GG_E_CORRUPT names the file. */
 GG_MUST_USE int private_bundle_read(const char *dir, uint64_t n,
     struct buf *out, struct gg_error *err);
+/* Replace it. private_mu is held. */
+GG_MUST_USE int private_bundle_write(const char *dir, uint64_t n,
+    struct view records, struct gg_error *err);
 
 #endif

@@ -53,8 +53,8 @@ private_bundle_read(const char *dir, uint64_t n, struct buf *out,
 	return buf_check(out, err);
 }
 
-static int
-bundle_write(const char *dir, uint64_t n, struct view records,
+int
+private_bundle_write(const char *dir, uint64_t n, struct view records,
     struct gg_error *err)
 {
 	GG_AUTO_RELEASE(buf) file = BUF_INIT(PRIVATE_BUNDLE_MAX_BYTES);
@@ -107,7 +107,8 @@ publish(struct auditlog *l, uint64_t old, uint64_t size, struct gg_error *err)
 		    old > at ? old - at : 0, &any);
 
 		if (any)
-			rc = bundle_write(l->dir, at / TILE_WIDTH, some, err);
+			rc = private_bundle_write(l->dir, at / TILE_WIDTH, some,
+			    err);
 	}
 	return rc;
 }
