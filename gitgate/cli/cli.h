@@ -91,6 +91,7 @@ int cmd_audit_query(struct cli *cli, int argc, char **argv);
 int cmd_audit_export(struct cli *cli, int argc, char **argv);
 int cmd_audit_timeline(struct cli *cli, int argc, char **argv);
 int cmd_audit_accept(struct cli *cli, int argc, char **argv);
+int cmd_audit_erase(struct cli *cli, int argc, char **argv);
 int cmd_audit_rotate_key(struct cli *cli, int argc, char **argv);
 int cmd_audit_explain_ref(struct cli *cli, int argc, char **argv);
 int cmd_audit_receipt(struct cli *cli, int argc, char **argv);
@@ -166,6 +167,8 @@ cli_config(const struct cli *cli, struct config **out, struct gg_error *err);
  * directory, so that the gate can still use what is written. */
 GG_MUST_USE int cli_store(const struct cli *cli, struct config **config,
     struct store **out, struct gg_error *err);
+/* Who sits at the machine, for the log: a new reference. */
+json_t *cli_actor(void);
 /* Note an administrator's act for the audit log, in one transaction with the
  * change that follows. act is taken over. */
 GG_MUST_USE int cli_note_act(struct store *s, const char *type, json_t *act,

@@ -273,6 +273,18 @@ const struct command cli_commands[] = {
 	    "log, where there is\nno newer one; prints what was revoked or "
 	    "decided since and must be done again." LOCAL,
 	    cmd_audit_accept },
+	{ "audit erase",
+	    "--principal NAME | --push ID | --addr ADDRESS | "
+	    "SEQ[-SEQ]... --reason TEXT [--before D] [--recordings] [--force] "
+	    "[--dry-run] [--json]",
+	    "Erase personal data from the audit log and from the database: "
+	    "addresses, programs,\ncomments, reasons, claims of the entries in "
+	    "which a person acted, of a push, with an\naddress, or by number. "
+	    "Names stay, and the log stays verifiable: an entry\n\"redaction\" "
+	    "says what was erased and why. --recordings: the recordings of the "
+	    "pushes\ngo as well. --force: although a legal hold keeps them. "
+	    "--dry-run: only say what\nwould go." LOCAL,
+	    cmd_audit_erase },
 	{ "audit rotate-key", "[--retire]",
 	    "Make another key for the audit log and print its public half. "
 	    "From the gate's next\nstart both sign, and the log says so "

@@ -53,9 +53,9 @@ cli_store(const struct cli *cli, struct config **config, struct store **out,
 	return store_open((*config)->store, (*config)->state_dir, out, err);
 }
 
-/* Who sits at the machine: the login behind sudo where there is one. */
-static json_t *
-actor(void)
+/* The login behind sudo where there is one. */
+json_t *
+cli_actor(void)
 {
 	const char *sudo = getenv("SUDO_USER");
 	struct passwd *pw = getpwuid(getuid());
@@ -75,7 +75,7 @@ cli_note_act(struct store *s, const char *type, json_t *act,
 
 	if (act == NULL ||
 	    json_object_set_new(act, "type", json_string(type)) != 0 ||
-	    json_object_set_new(act, "principal", actor()) != 0)
+	    json_object_set_new(act, "principal", cli_actor()) != 0)
 		rc = gg_fail(err, GG_E_NOMEM, "audit entry");
 	if (rc == 0)
 		rc = store_admin_act_next(s, act, err);

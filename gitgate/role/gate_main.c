@@ -1,4 +1,5 @@
 /* The gate's process: start, the supervisor's frames, routes, stop. */
+#include "role/gate_erasure.h"
 #include "role/gate_grants.h"
 #include "role/gate_push.h"
 
@@ -508,7 +509,8 @@ start(struct gate *g, struct gg_error *err)
 	note_start(g, "log.start");
 	if ((rc = witness_start(g, err)) != 0 ||
 	    (rc = start_http(g, c, listen_fd, err)) != 0 ||
-	    (rc = notices_start(g, err)) != 0)
+	    (rc = notices_start(g, err)) != 0 ||
+	    (rc = erasure_start(g, err)) != 0)
 		return rc;
 	if (pthread_create(&g->ticker, NULL, tick, g) != 0)
 		return gg_fail(err, GG_E_SYS, "thread");
@@ -550,6 +552,7 @@ stop(struct gate *g, int64_t grace_ms)
 	/* Who is let go then has something to say to its client. */
 	http_server_stop(g->http, grace_ms + LAST_WORDS_MS);
 	(void)pthread_join(g->ticker, NULL);
+	erasure_stop();
 	messenger_abandon(g); /* nobody else asks it any more */
 	witness_stop(g);
 	note_start(g, "log.stop");

@@ -1,4 +1,5 @@
 #include "role/gate_metrics.h"
+#include "role/gate_erasure.h"
 
 #include "role/gate_limits.h"
 #include "role/gate_push.h"
@@ -113,6 +114,7 @@ gate_metrics(void *ctx, struct http_request *rq)
 	    "1 while the audit log can be written.",
 	    auditlog_is_writable(g->log) ? 1 : 0);
 	retention_metrics(&b);
+	erasure_metrics(&b);
 	gate_limits_metrics(g, &b);
 	gate_tls_metrics(g, &b);
 	witness_metrics(g, &b);

@@ -123,7 +123,9 @@ why_cut(const struct look *l, const struct stored_push *p, uint64_t bytes)
 	if (!kind_of(p->state, &kind))
 		return NULL;
 	keep = config_retention_ms(l->config, p->repository, kind);
-	if (keep > 0 && l->now_ms - end >= keep)
+	if (p->erase_ms != 0)
+		why = "erasure";
+	else if (keep > 0 && l->now_ms - end >= keep)
 		why = "age";
 	else if (pass.excess > 0 && bytes > 0)
 		why = "size";

@@ -369,6 +369,13 @@ static const char *const steps[] = {
 	" version BIGINT NOT NULL,"
 	" refs BIGINT NOT NULL,"
 	" bytes BIGINT NOT NULL);",
+
+	/* 16: personal data that is to be erased */
+	"CREATE TABLE erasure ("
+	" id TEXT PRIMARY KEY,"
+	" done_ms BIGINT NOT NULL,"
+	" data TEXT NOT NULL);"
+	"ALTER TABLE push ADD COLUMN erase_ms BIGINT NOT NULL DEFAULT 0;",
 };
 
 /* One step, or 1 when there is nothing left to do. The lock makes two

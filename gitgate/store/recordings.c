@@ -15,7 +15,7 @@ store_recorded(struct store *s, const char *after, size_t limit,
 	GG_AUTO_RELEASE(rows) r = { 0 };
 	int rc = store_run(s, &r, err,
 	    "SELECT id, repository, state, created_ms, done_ms, request,"
-	    " report_digest FROM push WHERE purged_ms = 0 AND id > $1"
+	    " report_digest, erase_ms FROM push WHERE purged_ms = 0 AND id > $1"
 	    " ORDER BY id LIMIT $2",
 	    arg_s(after), arg_i((int64_t)limit));
 
@@ -32,6 +32,7 @@ store_recorded(struct store *s, const char *after, size_t limit,
 			    "push %s has an unknown state", p.id);
 		p.created_ms = rows_i(&r, i, 3);
 		p.done_ms = rows_i(&r, i, 4);
+		p.erase_ms = rows_i(&r, i, 7);
 		rc = cb(ctx, &p);
 	}
 	return rc;

@@ -119,6 +119,8 @@ lite_open(const char *where, struct db **out, struct gg_error *err)
 	    "PRAGMA journal_mode = WAL;"
 	    "PRAGMA foreign_keys = ON;"
 	    "PRAGMA trusted_schema = OFF;"
+	    /* What is erased is not to be found in free pages either. */
+	    "PRAGMA secure_delete = ON;"
 	    "PRAGMA synchronous = FULL",
 	    err);
 	if (rc != 0) {

@@ -248,6 +248,7 @@ struct stored_push {
 	/* What it changes, UTF-8: written with a decision, for searches in the
 	 * audit log; never read back. */
 	struct strv paths;
+	int64_t erase_ms; /* since then it is to go (store_recorded only) */
 };
 void stored_push_release(struct stored_push *p);
 GG_DEFINE_AUTO_RELEASE(stored_push);
@@ -302,7 +303,7 @@ GG_MUST_USE int store_push_unfinished(struct store *s, store_push_cb cb,
 /* -- how long recordings stay (role/gate_retention.h) -- */
 /*
  * Pushes whose recording is not removed yet, by id from behind `after`, at
- * most limit. updates and outcome are not read.
+ * most limit. updates and outcome are not read; erase_ms is.
  */
 GG_MUST_USE int store_recorded(struct store *s, const char *after, size_t limit,
     store_push_cb cb, void *ctx, struct gg_error *err);

@@ -1,0 +1,103 @@
+#include "role/erasure_match.h"
+
+#include "base/clock.h"
+
+#include <string.h>
+
+static const char *
+text(const json_t *o, const char *name)
+{
+	const char *s = json_string_value(json_object_get(o, name));
+
+	return s != NULL ? s : "";
+}
+
+static bool
+is(const json_t *entry, const char *member, const char *name)
+{
+	return strcmp(text(entry, member), name) == 0;
+}
+
+/* Did this person review the hold? */
+static bool
+reviewed(struct store *s, const char *hold, const char *name)
+{
+	GG_AUTO_RELEASE(stored_hold) h = { 0 };
+
+	if (hold[0] == '\0' || store_hold_get(s, hold, &h, NULL) != 0)
+		return false;
+	for (size_t i = 0; i < h.n_reviews; i++)
+		if (strcmp(h.reviews[i].reviewer, name) == 0)
+			return true;
+	return false;
+}
+
+/* What an entry says of persons it says of whom did the act. */
+static bool
+is_of_person(const json_t *e, const char *name, struct store *s)
+{
+	const char *type = text(e, "type");
+
+	if (text(e, "reviewer")[0] != '\0')
+		return is(e, "reviewer", name) || is(e, "reviewer_owner", name);
+	if (text(e, "by")[0] != '\0')
+		return is(e, "by", name);
+	if (is(e, "asked_by", name))
+		return true;
+	if (strcmp(type, "hold.closed") == 0 &&
+	    reviewed(s, text(e, "hold"), name))
+		return true;
+	return is(e, "principal", name) || is(e, "owner", name) ||
+	    is(e, "subject", name);
+}
+
+static private_set
+addresses_of(const json_t *e, const char *addr)
+{
+	const json_t *client = json_object_get(e, "client");
+
+	if (is(client, "addr", addr) || is(e, "reviewer_addr", addr) ||
+	    is(e, "asked_addr", addr) || is(e, "by_addr", addr))
+		return private_addresses();
+	return 0;
+}
+
+static bool
+is_in_ranges(const json_t *ranges, json_int_t seq)
+{
+	const json_t *r;
+	size_t i;
+
+	json_array_foreach(ranges, i,
+	    r) if (json_integer_value(json_array_get(r, 0)) <= seq &&
+	    json_integer_value(json_array_get(r, 1)) >= seq) return true;
+	return false;
+}
+
+private_set
+erasure_match(const json_t *x, const json_t *e, struct store *s)
+{
+	json_int_t before = json_integer_value(json_object_get(x, "before"));
+	const json_t *ranges = json_object_get(x, "entries");
+	int64_t time = 0;
+
+	if (before != 0 &&
+	    (clock_parse(view_str(text(e, "time")), &time, NULL) != 0 ||
+		time >= before))
+		return 0;
+	if (ranges != NULL)
+		return is_in_ranges(ranges,
+			   json_integer_value(json_object_get(e, "seq"))) ?
+		    PRIVATE_ALL :
+		    0;
+	/* Why something was erased is about no person's act but that one. */
+	if (strcmp(text(e, "type"), "redaction") == 0)
+		return 0;
+	if (text(x, "addr")[0] != '\0')
+		return addresses_of(e, text(x, "addr"));
+	if (text(x, "push")[0] != '\0')
+		return is(e, "push", text(x, "push")) ? PRIVATE_ALL : 0;
+	if (text(x, "name")[0] != '\0')
+		return is_of_person(e, text(x, "name"), s) ? PRIVATE_ALL : 0;
+	return PRIVATE_ALL;
+}
