@@ -418,7 +418,7 @@ def test_the_log_verifies(p, tmp_path):
     assert remote.returncode == 0 and f"verified {n} entries" in remote.stdout, remote.stderr
     assert verify(p.g.url + "/-/log").stdout == remote.stdout
     local = verify(p.g.state / "log")
-    assert local.stdout == remote.stdout
+    assert local.stdout.startswith(remote.stdout) and "values are what was logged, 0 were erased" in local.stdout
     size, root = tlog_verify.verify(str(p.g.state / "log"), key)
     assert f"verified {size} entries, root {root}\n" == remote.stdout
     # without an auditor's token, or with another key, it does not pass
