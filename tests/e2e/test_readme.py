@@ -135,9 +135,9 @@ def test_log_types_are_the_programs():
     family = r'"((?:admin|log|config|push|hold|ref|forward|session|auth|grant)(?:\.[a-z]+)+)"'
     written = set()
     for f in (ROOT / "gitgate").rglob("*.c"):
-        if f.name == "private.c":
-            continue  # names places within entries
         written |= set(re.findall(family, re.sub(r'FAILPOINT\w*\("[^"]*"', "", f.read_text())))
+    # places within entries are named alike
+    written -= set(re.findall(r'\{ "(\w+\.\w+)", "", ', (ROOT / "gitgate/audit/private.c").read_text()))
     assert {"ref.update", "forward.result", "admin.token.create"} <= written
     assert written <= listed, written - listed
 
