@@ -450,7 +450,7 @@ change_join(const struct web_call *c, const struct stored_push *p,
     struct change *ch)
 {
 	ch->provenance = json_of_provenance(c, p, ch->report);
-	line_claims_read(&ch->lines, ch->provenance, ch->report);
+	line_claims_read(&ch->lines, ch->provenance, ch->report, &ch->x);
 	ch->wish.claims = &ch->lines;
 }
 

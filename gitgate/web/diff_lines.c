@@ -352,9 +352,11 @@ pass_record(struct rows *r, enum diff_kind kind, struct view body)
 }
 
 static void
-table_begin(struct buf *b, bool split)
+table_begin(struct buf *b, bool split, bool marked)
 {
 	html_lit(b, "<table class=\"diff ");
+	if (marked) /* room for them beside the numbers */
+		html_lit(b, "marked ");
 	if (split)
 		html_lit(b,
 		    "split\"><colgroup><col class=\"n\"><col><col class=\"n\">"
@@ -378,7 +380,7 @@ diff_lines_show(struct buf *b, struct diff_lines *l, const struct diff_entry *e,
 
 	if (e->n_records == 0)
 		return 0;
-	table_begin(b, l->split);
+	table_begin(b, l->split, l->claims.n > 0);
 	while ((l->lines_left > 0 || at < skip) &&
 	    diff_record_next(&rest, &kind, &body, NULL) == 1) {
 		if (at >= skip && b->n > l->bytes_max)

@@ -236,8 +236,11 @@ file_lines(struct buf *b, struct file_claims *claims, struct view text)
 	uint64_t n = 0;
 	struct view line;
 
+	html_lit(b, "<div class=\"file\"><table class=\"diff ");
+	if (claims->n > 0)
+		html_lit(b, "marked ");
 	html_lit(b,
-	    "<div class=\"file\"><table class=\"diff unified\"><thead "
+	    "unified\"><thead "
 	    "class=\"vh\"><tr><th>line</th><th>text</th></tr></thead><tbody>");
 	while (text.n > 0 && n < FILE_LINES_SHOWN &&
 	    b->n - start < FILE_PAGE_BYTES) {

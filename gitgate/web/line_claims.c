@@ -29,7 +29,7 @@ find_commit(const struct change_report *r, const char *hex)
 {
 	struct oid oid;
 
-	if (!oid_parse(view_str(hex), &oid))
+	if (r == NULL || !oid_parse(view_str(hex), &oid))
 		return NULL;
 	for (size_t i = 0; i < r->n_commits; i++)
 		if (oid_eq(&r->commits[i].oid, &oid))
@@ -37,15 +37,60 @@ find_commit(const struct change_report *r, const char *hex)
 	return NULL;
 }
 
+/* Where it is known which blobs a commit has. */
+struct source {
+	const struct commit_info *commit; /* of the report, or NULL: */
+	const struct diff_index *x;
+	const char *hex;
+};
+
 /* What the commit made of the path; what it left alone has no new lines. */
-static const struct path_change *
-find_path(const struct commit_info *ci, const char *path)
+static bool
+blob_in_report(const struct commit_info *ci, const char *path,
+    char oid[OID_HEX + 1])
 {
-	for (size_t i = 0; i < ci->paths.n; i++)
-		if (ci->paths.v[i].new_mode != 0 &&
-		    strcmp(ci->paths.v[i].path, path) == 0)
-			return &ci->paths.v[i];
-	return NULL;
+	for (size_t i = 0; i < ci->paths.n; i++) {
+		const struct path_change *p = &ci->paths.v[i];
+
+		if (p->new_mode == 0 || strcmp(p->path, path) != 0)
+			continue;
+		oid_format(&p->new_oid, oid);
+		return true;
+	}
+	return false;
+}
+
+/* The new side of a difference to the commit is the commit's. */
+static bool
+blob_in_section(const struct diff_index *x, const struct diff_section *s,
+    const char *path, char oid[OID_HEX + 1])
+{
+	for (size_t i = s->first; i < s->first + s->n; i++) {
+		const struct diff_file *f = &x->files[i].f;
+
+		if (f->new_mode == 0 || f->new_oid.n != OID_HEX ||
+		    !view_eq_str(f->new_path, path))
+			continue;
+		memcpy(oid, f->new_oid.p, OID_HEX);
+		oid[OID_HEX] = '\0';
+		return true;
+	}
+	return false;
+}
+
+static bool
+find_blob(const struct source *from, const char *path, char oid[OID_HEX + 1])
+{
+	const struct diff_index *x = from->x;
+
+	if (from->commit != NULL)
+		return blob_in_report(from->commit, path, oid);
+	for (size_t i = 0; x != NULL && i < x->n_sections; i++)
+		if (x->sections[i].commit.n == 0 &&
+		    view_eq_str(x->sections[i].to, from->hex) &&
+		    blob_in_section(x, &x->sections[i], path, oid))
+			return true;
+	return false;
 }
 
 static void
@@ -69,7 +114,7 @@ add_range(struct line_claims *l, const struct line_claim *like,
 }
 
 static void
-add_record(struct line_claims *l, const struct commit_info *ci,
+add_record(struct line_claims *l, const struct source *from,
     const json_t *record)
 {
 	const json_t *f, *range;
@@ -78,15 +123,13 @@ add_record(struct line_claims *l, const struct commit_info *ci,
 	json_array_foreach(json_object_get(record, "files"), i, f)
 	{
 		const char *path = json_get(f, "path");
-		const struct path_change *p = find_path(ci, path);
 		struct line_claim like = { .path = path,
 			.file = f,
 			.record = record,
 			.mark = mark_of(json_get(f, "by")) };
 
-		if (p == NULL)
+		if (!find_blob(from, path, like.oid))
 			continue;
-		oid_format(&p->new_oid, like.oid);
 		json_array_foreach(json_object_get(f, "ranges"), k, range)
 		    add_range(l, &like, range);
 	}
@@ -107,26 +150,26 @@ by_place(const void *a, const void *b)
 
 void
 line_claims_read(struct line_claims *out, const json_t *provenance,
-    const struct change_report *r)
+    const struct change_report *r, const struct diff_index *x)
 {
 	const json_t *records = json_object_get(provenance, "records");
 	const json_t *c, *index;
 	size_t i, k;
 
 	*out = (struct line_claims){ 0 };
-	if (r == NULL || json_array_size(records) == 0)
+	if (json_array_size(records) == 0)
 		return;
 	if ((out->v = calloc(LINE_CLAIMS_MAX, sizeof(*out->v))) == NULL)
 		gg_die("no memory for claims of lines");
 	json_array_foreach(json_object_get(provenance, "commits"), i, c)
 	{
-		const struct commit_info *ci = find_commit(r,
-		    json_get(c, "commit"));
+		const char *hex = json_get(c, "commit");
+		const struct source from = {
+			.commit = find_commit(r, hex), .x = x, .hex = hex
+		};
 
-		if (ci == NULL)
-			continue;
 		json_array_foreach(json_object_get(c, "records"), k,
-		    index) add_record(out, ci,
+		    index) add_record(out, &from,
 		    json_array_get(records, (size_t)json_integer_value(index)));
 	}
 	if (out->n > 1)
@@ -198,7 +241,7 @@ view_line_mark(struct buf *b, struct file_claims *f, uint64_t line)
 		html_lit(b, "</i>");
 	}
 	if (mark != '\0' && mark != f->last) {
-		html_lit(b, "<span class=\"vh\">claimed to be by ");
+		html_lit(b, "<span class=\"vh\"> claimed to be by ");
 		html_texts(b, words_of(mark));
 		html_lit(b, ", line </span>");
 	}

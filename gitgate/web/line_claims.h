@@ -9,6 +9,7 @@
 #include "base/auto.h"
 #include "base/buf.h"
 #include "model/report.h"
+#include "web/diff_index.h"
 
 #include <jansson.h>
 
@@ -32,10 +33,14 @@ struct line_claims {
 void line_claims_release(struct line_claims *l);
 GG_DEFINE_AUTO_RELEASE(line_claims);
 
-/* Out of json_of_provenance(), which has to outlive it; *out is overwritten.
- * Dies without memory (bounded by LINE_CLAIMS_MAX). */
+/*
+ * Out of json_of_provenance(), which has to outlive it; *out is overwritten.
+ * What a commit made of a path is in the report (may be NULL); of a commit
+ * that is not there, but is what a ref gets, it is in the diff's sections (x,
+ * may be NULL). Dies without memory (bounded by LINE_CLAIMS_MAX).
+ */
 void line_claims_read(struct line_claims *out, const json_t *provenance,
-    const struct change_report *r);
+    const struct change_report *r, const struct diff_index *x);
 
 /* Those of one file. */
 struct file_claims {

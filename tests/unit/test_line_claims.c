@@ -92,13 +92,51 @@ marks_where_the_blob_is_the_one_meant(void **state)
 	    "{\"path\":\"f\",\"by\":\"odd\",\"ranges\":[[6,6],[9,8],[0,1],7]}]}]}");
 	(void)state;
 
-	line_claims_read(&l, o, r);
+	line_claims_read(&l, o, r, NULL);
 	assert_marks(&l, "f", BLOB_A, "AA..AA.");
 	assert_marks(&l, "f", BLOB_B, ".H!M.?.");
 	assert_marks(&l, "gone", BLOB_A, "...");
 	assert_marks(&l, "other", BLOB_A, "...");
 	assert_marks(&l, "f", COMMIT_1, "...");
 	assert_marks(NULL, "f", BLOB_A, "...");
+	json_decref(o);
+}
+
+/* A commit that no report lists, but a ref gets. */
+static void
+marks_what_a_ref_gets(void **state)
+{
+	struct diff_section sections[] = {
+		{ .to = view_str(COMMIT_2),
+		    .commit = view_str(COMMIT_1),
+		    .n = 1 },
+		{ .to = view_str(COMMIT_2), .first = 1, .n = 2 },
+	};
+	struct diff_entry files[] = {
+		{ .f = { .new_path = view_str("f"),
+		      .new_mode = 0100644,
+		      .new_oid = view_str(BLOB_A) } },
+		{ .f = { .old_path = view_str("gone"),
+		      .old_oid = view_str(BLOB_A) } },
+		{ .f = { .new_path = view_str("f"),
+		      .new_mode = 0100644,
+		      .new_oid = view_str(BLOB_B) } },
+	};
+	const struct diff_index x = { .sections = sections,
+		.n_sections = 2,
+		.files = files,
+		.n_files = 3 };
+	GG_AUTO_RELEASE(line_claims) l = { 0 };
+	json_t *o = claims_make("{\"commits\":[{\"commit\":\"" COMMIT_2
+				"\",\"records\":[0]}],\"records\":[{\"files\":["
+				"{\"path\":\"gone\",\"by\":\"ai\",\"ranges\":"
+				"[[1,2]]},{\"path\":\"f\",\"by\":\"ai\","
+				"\"ranges\":[[2,2]]}]}]}");
+	(void)state;
+
+	line_claims_read(&l, o, NULL, &x);
+	assert_int_equal(l.n, 1);
+	assert_marks(&l, "f", BLOB_B, ".A.");
 	json_decref(o);
 }
 
@@ -116,12 +154,12 @@ a_page_has_an_end(void **state)
 	    "commits", "commit", COMMIT_1, "records", 0, "records", "files",
 	    "path", "f", "by", "ai", "ranges", ranges);
 	assert_non_null(o);
-	line_claims_read(&l, o, r);
+	line_claims_read(&l, o, r, NULL);
 	assert_int_equal(l.n, LINE_CLAIMS_MAX);
 	assert_true(l.cut);
 	json_decref(o);
 	line_claims_release(&l);
-	line_claims_read(&l, NULL, r);
+	line_claims_read(&l, NULL, r, NULL);
 	assert_int_equal(l.n, 0);
 }
 
@@ -138,16 +176,16 @@ who_hears_a_page_is_told_once_per_run(void **state)
 	struct file_claims f;
 	(void)state;
 
-	line_claims_read(&l, o, r);
+	line_claims_read(&l, o, r, NULL);
 	f = line_claims_of(&l, view_str("f"), view_str(BLOB_A));
 	for (uint64_t line = 1; line <= 5; line++) {
 		buf_adds(&b, "|");
 		view_line_mark(&b, &f, line);
 	}
 	assert_string_equal(buf_str(&b),
-	    "|<i class=\"by\">A</i><span class=\"vh\">claimed to be by an agent,"
+	    "|<i class=\"by\">A</i><span class=\"vh\"> claimed to be by an agent,"
 	    " line </span>|<i class=\"by\">A</i>||<i class=\"by\">A</i><span "
-	    "class=\"vh\">claimed to be by an agent, line </span>|");
+	    "class=\"vh\"> claimed to be by an agent, line </span>|");
 	json_decref(o);
 }
 
@@ -156,6 +194,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(marks_where_the_blob_is_the_one_meant),
+		cmocka_unit_test(marks_what_a_ref_gets),
 		cmocka_unit_test(a_page_has_an_end),
 		cmocka_unit_test(who_hears_a_page_is_told_once_per_run),
 	};
