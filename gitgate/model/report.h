@@ -198,7 +198,8 @@ struct change_report {
 	struct document *documents;
 	size_t n_documents;     /* at most REPORT_MAX_DOCUMENTS */
 	uint64_t documents_all; /* that were met, taken or not */
-	/* "" or the key of the limit for which some were cut or left out */
+	/* "" or the key of the limit for which some were cut or left out;
+	 * unreadable-object where there is no limit to blame */
 	char *documents_incomplete;
 };
 

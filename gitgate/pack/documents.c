@@ -330,7 +330,7 @@ forgive(struct collecting *c, int rc)
 	if (rc != GG_E_NOTFOUND && rc != GG_E_PEER && rc != GG_E_CORRUPT &&
 	    rc != GG_E_LIMIT)
 		return rc;
-	documents_incomplete(c, "an object cannot be read");
+	documents_incomplete(c, "unreadable-object");
 	return 0;
 }
 
