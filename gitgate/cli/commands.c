@@ -178,10 +178,11 @@ const struct command cli_commands[] = {
 	    cmd_pushes_kept },
 	{ "pushes release", "KEEP --reason TEXT",
 	    "End a legal hold: retention goes on." LOCAL, cmd_pushes_release },
-	{ "pushes verify", "ID [--pack FILE] [--report FILE]",
-	    "Compare a copy of a recorded pack or report that was kept "
-	    "elsewhere with what the\nlog says of the push; works when the "
-	    "recording is long removed. Exits 1 when it\nis another one." LOCAL,
+	{ "pushes verify", "ID [--pack FILE] [--report FILE] [--key VKEY]",
+	    "Prove that each entry of a push is in the log, up to its signed "
+	    "checkpoint, and that\nwhat is recorded of it (pack, report, policy) "
+	    "is what they say; or, with --pack and\n--report, a copy that was "
+	    "kept elsewhere. Exits 1 when it is not." LOCAL,
 	    cmd_pushes_verify },
 	{ "findings list", "[--repository R] [--limit N] [--cursor C] [--json]",
 	    "List the findings that reviewers have allowed, newest first." REMOTE,
