@@ -98,7 +98,7 @@ add_entries(const struct web_call *c, const char *ref, const json_t *step,
 	if (push[0] == '\0')
 		q = (struct audit_query){ .limit = 1,
 			.oldest_first = true,
-			.cursor = (uint64_t)seq + 1 };
+			.cursor = (uint64_t)seq };
 	rc = store_audit_query(c->ops->store, &q, gather, &g, &next, err);
 	for (i = 0; rc == 0 && i < json_array_size(g.entries); i++) {
 		e = json_array_get(g.entries, i);

@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 
 import pytest
-from gate import PROTECT_MAIN, hold_id, until
+from gate import PROTECT_MAIN, hold_id, until, vkey
 from websession import Browserless
 
 PASSWORD = "correct horse battery"
@@ -233,3 +233,19 @@ def test_a_database_that_is_older_than_the_log(watched, tmp_path):
     assert g.hold(hold, g.ann)["state"] == "pending"
     assert g.review(hold, g.ann).status == 200
     g.wait_hold(hold, g.ann, "forwarded", "stale")
+
+
+def test_a_movement_by_hand_is_explained(watched):
+    g = watched
+    git = ["git", "-c", "safe.directory=*", "-c", "user.name=E", "-c", "user.email=e@example.com"]
+    out = lambda *a: subprocess.run([*git, *a], cwd=g.upstream, capture_output=True, text=True, check=True).stdout.strip()
+    now = out("commit-tree", "main^{tree}", "-p", "main", "-m", "by hand")
+    out("update-ref", "refs/heads/main", now)
+    g.clone(g.bot)
+    g.token("other", "agents")  # an entry behind it
+    (moved,) = g.audit(g.olga, type="ref.out-of-band")
+    until("there is a later one", lambda: g.audit(g.olga)[-1]["seq"] > moved["seq"])
+    a = g.api("GET", "/audit/explain?repository=demo/app&ref=main", g.olga).json
+    assert [e["seq"] for e in a["entries"]] == [r["index"] for r in a["receipts"]] == [moved["seq"]]
+    p = g.remote_cli(g.olga, "audit", "explain-ref", "demo/app", "main", "--key", vkey(g), check=False)
+    assert p.returncode == 0 and now in p.stdout, p.stdout + p.stderr
