@@ -348,7 +348,7 @@ take_all(const struct loading *l, struct gg_error *err)
 		"public-url", "state-dir", "policy-dir", "hooks-dir", "store",
 		"log-origin", "log-key", "trusted-proxies", "sandbox",
 		"inspectors", "repositories", "limits", "identity", "tls",
-		"notices", "witnesses", "retention", NULL };
+		"notices", "witnesses", "audit-delivery", "retention", NULL };
 	const struct yaml_node *root = &l->tree->root;
 	int rc;
 
@@ -367,12 +367,15 @@ take_all(const struct loading *l, struct gg_error *err)
 	    (rc = config_take_notices(l, yaml_get(root, "notices"), err)) < 0 ||
 	    (rc = config_take_witnesses(l, yaml_get(root, "witnesses"), err)) <
 		0 ||
+	    (rc = config_take_deliveries(l, yaml_get(root, "audit-delivery"),
+		 err)) < 0 ||
 	    (rc = config_take_retention(l, yaml_get(root, "retention"), err)) <
 		0)
 		return rc;
 	if ((rc = config_take_repositories(l, root, err)) < 0)
 		return rc;
-	if ((rc = config_check_secrets(l, err)) < 0)
+	if ((rc = config_check_secrets(l, err)) < 0 ||
+	    (rc = config_check_deliveries(l, err)) < 0)
 		return rc;
 	return config_check_tls(l, err);
 }

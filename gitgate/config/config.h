@@ -215,6 +215,43 @@ struct witness {
 	int line;
 };
 
+/* -- delivery of the audit log (`audit-delivery:`, docs/audit-export.md) -- */
+
+enum delivery_kind {
+	DELIVER_WEBHOOK,
+	DELIVER_FILE,
+	DELIVER_SYSLOG,
+	DELIVER_JOURNALD,
+};
+enum syslog_way { SYSLOG_TLS, SYSLOG_TCP, SYSLOG_UDP, SYSLOG_UNIX };
+
+struct delivery_target {
+	char *name;
+	enum delivery_kind kind;
+	char *url;  /* webhook; syslog, as written */
+	char *path; /* file, journald; syslog: unix: (absolute) */
+	enum syslog_way way;
+	char *host; /* syslog over the network */
+	uint16_t port;
+	uint64_t max_message; /* syslog: bytes of one message */
+	/* webhook; NULL: none. whsec_... or whsk_...; lines "Name: value" */
+	char *secret_file, *header_file;
+	char *ca_file;      /* webhook, tls: NULL: the system's */
+	bool allow_private; /* a webhook may be at a private address */
+	unsigned format;    /* index in delivery_formats */
+	struct strv types;  /* globs; empty: all */
+	bool from_now; /* a new target begins with what comes, not with all */
+	int line;
+};
+extern const char *const delivery_formats[]; /* NULL ends them */
+bool delivery_name_is_valid(const char *name);
+void delivery_target_release(struct delivery_target *t);
+/* All but its types. */
+void delivery_target_copy(struct delivery_target *to,
+    const struct delivery_target *from);
+/* The directory of its file, malloc'ed; NULL for other kinds. */
+char *delivery_dir(const struct delivery_target *t);
+
 /* -- how long recordings are kept (`retention:`) -- */
 
 /* What became of a push. Those in hand and those held are always kept. */
@@ -269,6 +306,8 @@ struct config {
 	                            role/witness_policy.h fills witnesses */
 	char *witness_ca_file;   /* for the witnesses of that file */
 	bool witness_required;   /* or pushes are refused */
+	struct delivery_target *deliveries;
+	size_t n_deliveries;
 	struct retention retention;
 	struct limits limits;
 	struct strv warnings; /* "file:line: ...": doubtful, but no error */
@@ -299,6 +338,8 @@ const struct provider *
 config_find_provider(const struct config *c, const char *name);
 const struct notice_target *
 config_find_notice(const struct config *c, const char *name);
+const struct delivery_target *
+config_find_delivery(const struct config *c, const char *name);
 const struct witness *
 config_find_witness(const struct config *c, const char *name);
 

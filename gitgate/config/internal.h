@@ -58,6 +58,17 @@ GG_MUST_USE int config_take_notices(const struct loading *l,
     const struct yaml_node *at, struct gg_error *err);
 GG_MUST_USE int config_take_witnesses(const struct loading *l,
     const struct yaml_node *at, struct gg_error *err);
+GG_MUST_USE int config_take_deliveries(const struct loading *l,
+    const struct yaml_node *at, struct gg_error *err);
+/* When all has been read: is each file in a directory that its writer may have
+ * whole? */
+GG_MUST_USE int
+config_check_deliveries(const struct loading *l, struct gg_error *err);
+/* https, or http to this machine; no user in it. */
+bool config_is_web_url(const char *url);
+/* Is the file (NULL: none) below the directory, as written or with links
+ * followed? */
+bool config_is_within(const char *dir, const char *file);
 /* identity_parts.c: what several of them share. keys of a map to alternatives;
  * a list of group rules. */
 GG_MUST_USE int

@@ -84,6 +84,15 @@ config_find_provider(const struct config *c, const char *name)
 	return NULL;
 }
 
+const struct delivery_target *
+config_find_delivery(const struct config *c, const char *name)
+{
+	for (size_t i = 0; i < c->n_deliveries; i++)
+		if (strcmp(c->deliveries[i].name, name) == 0)
+			return &c->deliveries[i];
+	return NULL;
+}
+
 const struct witness *
 config_find_witness(const struct config *c, const char *name)
 {

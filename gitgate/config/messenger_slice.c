@@ -102,6 +102,53 @@ decode_witness(struct dec *d, struct witness *w)
 	w->ca_file = slice_dec_optional(d);
 }
 
+/* Which entries go there, and in which form, is the gate's to know. */
+static void
+encode_delivery(const struct delivery_target *t, struct buf *out)
+{
+	enc_str(out, t->name);
+	enc_u8(out, (uint8_t)t->kind);
+	slice_enc_optional(out, t->url);
+	slice_enc_optional(out, t->path);
+	enc_u8(out, (uint8_t)t->way);
+	slice_enc_optional(out, t->host);
+	enc_u32(out, t->port);
+	enc_u64(out, t->max_message);
+	slice_enc_optional(out, t->secret_file);
+	slice_enc_optional(out, t->header_file);
+	slice_enc_optional(out, t->ca_file);
+	enc_u8(out, t->allow_private);
+}
+
+static void
+decode_delivery(struct dec *d, struct delivery_target *t)
+{
+	uint32_t port;
+	uint8_t kind, way, private;
+
+	t->name = dec_str(d, SLICE_MAX_TEXT);
+	kind = dec_u8(d);
+	t->url = slice_dec_optional(d);
+	t->path = slice_dec_optional(d);
+	way = dec_u8(d);
+	t->host = slice_dec_optional(d);
+	port = dec_u32(d);
+	t->max_message = dec_u64(d);
+	t->secret_file = slice_dec_optional(d);
+	t->header_file = slice_dec_optional(d);
+	t->ca_file = slice_dec_optional(d);
+	private = dec_u8(d);
+	if (kind > DELIVER_JOURNALD || way > SYSLOG_UNIX || port > UINT16_MAX ||
+	    private > 1) {
+		d->failed = true;
+		return;
+	}
+	t->kind = (enum delivery_kind)kind;
+	t->way = (enum syslog_way)way;
+	t->port = (uint16_t)port;
+	t->allow_private = private == 1;
+}
+
 static uint32_t
 count_providers(const struct config *c)
 {
@@ -145,6 +192,9 @@ config_messenger_encode(const struct config *c, struct buf *out)
 	enc_u32(out, (uint32_t)c->n_witnesses);
 	for (size_t i = 0; i < c->n_witnesses; i++)
 		encode_witness(&c->witnesses[i], out);
+	enc_u32(out, (uint32_t)c->n_deliveries);
+	for (size_t i = 0; i < c->n_deliveries; i++)
+		encode_delivery(&c->deliveries[i], out);
 }
 
 /* An array of as many as the next count says, each of at least item bytes. */
@@ -193,6 +243,10 @@ config_messenger_decode(struct view v, struct config **out,
 	    &c->n_witnesses);
 	for (size_t i = 0; i < c->n_witnesses; i++)
 		decode_witness(&d, &c->witnesses[i]);
+	c->deliveries = decode_array(&d, 25, sizeof(*c->deliveries),
+	    &c->n_deliveries);
+	for (size_t i = 0; i < c->n_deliveries; i++)
+		decode_delivery(&d, &c->deliveries[i]);
 	if ((rc = dec_end(&d, err)) < 0)
 		return gg_wrap(err, rc, "messenger's config");
 	*out = gg_take(c);

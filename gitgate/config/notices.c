@@ -101,8 +101,8 @@ take_email(const struct loading *l, const struct yaml_node *at,
 }
 
 /* https, or http to this machine. */
-static bool
-is_web_url(const char *url)
+bool
+config_is_web_url(const char *url)
 {
 	static const char *const here[] = { "http://127.0.0.1", "http://[::1]",
 		"http://localhost" };
@@ -135,7 +135,7 @@ take_kind(const struct loading *l, const struct yaml_node *at,
 	    slack         ? NOTICE_SLACK :
 	    program       ? NOTICE_PROGRAM :
 			    NOTICE_EMAIL;
-	if (webhook && !is_web_url(t->url))
+	if (webhook && !config_is_web_url(t->url))
 		return yaml_fail(l->tree, yaml_get(at, "webhook"), err,
 		    "webhook must be an https:// URL without a user in it");
 	if (webhook && t->secret_file == NULL)

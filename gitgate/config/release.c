@@ -125,6 +125,20 @@ witness_release(struct witness *x)
 	*x = (struct witness){ 0 };
 }
 
+void
+delivery_target_release(struct delivery_target *x)
+{
+	free(x->name);
+	free(x->url);
+	free(x->path);
+	free(x->host);
+	free(x->secret_file);
+	free(x->header_file);
+	free(x->ca_file);
+	strv_release(&x->types);
+	*x = (struct delivery_target){ 0 };
+}
+
 static void
 certificate_rule_release(struct certificate_rule *x)
 {
@@ -189,5 +203,8 @@ config_free(struct config *c)
 	free(c->witnesses);
 	free(c->witness_policy);
 	free(c->witness_ca_file);
+	for (size_t i = 0; i < c->n_deliveries; i++)
+		delivery_target_release(&c->deliveries[i]);
+	free(c->deliveries);
 	free(c);
 }

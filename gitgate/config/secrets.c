@@ -14,8 +14,8 @@ lies_below(const char *dir, const char *file)
 }
 
 /* As written or with links followed; NULL is nowhere. */
-static bool
-is_within(const char *dir, const char *file)
+bool
+config_is_within(const char *dir, const char *file)
 {
 	GG_AUTO_MEM char *real = NULL;
 
@@ -34,15 +34,15 @@ config_secret_within(const struct config *c, const char *dir)
 			k->ssh_key };
 
 		for (size_t j = 0; j < GG_COUNT(files); j++)
-			if (is_within(dir, files[j]))
+			if (config_is_within(dir, files[j]))
 				return files[j];
 	}
 	for (size_t i = 0; i < c->identity.n_providers; i++) {
 		const struct provider *x = &c->identity.providers[i];
 
-		if (is_within(dir, x->client_secret_file))
+		if (config_is_within(dir, x->client_secret_file))
 			return x->client_secret_file;
-		if (is_within(dir, x->sp_key_file))
+		if (config_is_within(dir, x->sp_key_file))
 			return x->sp_key_file;
 	}
 	for (size_t i = 0; i < c->n_notices; i++) {
@@ -51,8 +51,16 @@ config_secret_within(const struct config *c, const char *dir)
 			x->password_file };
 
 		for (size_t j = 0; j < GG_COUNT(files); j++)
-			if (is_within(dir, files[j]))
+			if (config_is_within(dir, files[j]))
 				return files[j];
+	}
+	for (size_t i = 0; i < c->n_deliveries; i++) {
+		const struct delivery_target *x = &c->deliveries[i];
+
+		if (config_is_within(dir, x->secret_file))
+			return x->secret_file;
+		if (config_is_within(dir, x->header_file))
+			return x->header_file;
 	}
 	return NULL;
 }

@@ -10,8 +10,11 @@ import courier_frames as cf
 BUILD = Path(os.environ.get("GITGATE_BUILD", cf.ROOT / "build"))
 EXECUTABLE = BUILD / "gitgate-messenger"
 # enum errand_kind, enum notice_kind
-ISSUER, PROVIDER, TOKEN, NOTICE = range(4)
+ISSUER, PROVIDER, TOKEN, NOTICE, WITNESS, DELIVERY = range(6)
 WEBHOOK, SLACK, EMAIL = range(3)
+# enum delivery_kind, enum syslog_way
+TO_WEBHOOK, TO_FILE, TO_SYSLOG, TO_JOURNALD = range(4)
+TLS, TCP, UDP, UNIX = range(4)
 # enum gg_code, as the messages carry it
 LIMIT, NOTFOUND, INPUT, UNAVAILABLE, REFUSED = 4, 5, 8, 9, 10
 
@@ -27,7 +30,7 @@ class Done:
         self.status, self.max_age, self.retry_after, self.body = status, max_age, retry_after, body
 
 
-def config(issuers=(), providers=(), notices=(), witnesses=(), **limits):
+def config(issuers=(), providers=(), notices=(), witnesses=(), deliveries=(), **limits):
     """config_messenger_encode()."""
     assert set(limits) <= set(cf.LIMITS)
     out = b"".join(cf.u64(limits.get(name, default)) for name, default in cf.LIMITS.items())
@@ -46,6 +49,20 @@ def config(issuers=(), providers=(), notices=(), witnesses=(), **limits):
     out += cf.u32(len(witnesses))
     for w in witnesses:
         out += cf.blob(w["name"]) + cf.blob(w["url"]) + cf.optional(w.get("ca_file"))
+    out += cf.u32(len(deliveries))
+    for d in deliveries:
+        out += cf.blob(d["name"]) + cf.u8(d["kind"]) + cf.optional(d.get("url")) + cf.optional(d.get("path"))
+        out += cf.u8(d.get("way", TLS)) + cf.optional(d.get("host")) + cf.u32(d.get("port", 0)) + cf.u64(d.get("max_message", 8192))
+        out += b"".join(cf.optional(d.get(k)) for k in ("secret_file", "header_file", "ca_file")) + cf.u8(d.get("allow_private", False))
+    return out
+
+
+def batch(*records, head="", content_type="application/x-ndjson"):
+    """delivery_batch_begin(), delivery_batch_add(): (seq, text) each."""
+    out = cf.blob(content_type) + cf.blob(head)
+    for seq, text in records:
+        out += cf.u64(seq) + cf.u8(5) + cf.blob("2026-11-22T07:00:00.000Z") + cf.blob("test.entry")
+        out += b"".join(cf.blob("") for _ in range(5)) + cf.blob(text)
     return out
 
 

@@ -44,7 +44,22 @@ encode(struct buf *out)
 		    .to = { .v = recipients, .n = 1 },
 		    .allow_private = true },
 	};
-	struct config c = { .state_dir = hidden,
+	char *types[] = { hidden, NULL };
+	struct delivery_target deliveries[] = {
+		{ .name = name,
+		    .kind = DELIVER_SYSLOG,
+		    .url = url,
+		    .way = SYSLOG_UDP,
+		    .host = to,
+		    .port = 514,
+		    .max_message = 2048,
+		    .ca_file = ca,
+		    .types = { .v = types, .n = 1 } },
+		{ .name = hook, .kind = DELIVER_FILE, .path = jwks },
+	};
+	struct config c = { .deliveries = deliveries,
+		.n_deliveries = 2,
+		.state_dir = hidden,
 		.store = hidden,
 		.identity = { .issuers = issuers,
 		    .n_issuers = 2,
@@ -65,6 +80,7 @@ test_round_trip(void **state)
 	GG_AUTO_RELEASE(buf) one = BUF_INIT(1 << 20);
 	GG_AUTO_RELEASE(buf) two = BUF_INIT(1 << 20);
 	GG_AUTO(config) c = NULL;
+	const struct delivery_target *d;
 	const struct provider *p;
 
 	(void)state;
@@ -85,6 +101,14 @@ test_round_trip(void **state)
 	assert_string_equal(config_find_notice(c, "ci")->to.v[0],
 	    "a@example.com");
 	assert_true(config_find_notice(c, "ci")->allow_private);
+	assert_int_equal(c->n_deliveries, 2);
+	d = config_find_delivery(c, "ci");
+	assert_int_equal(d->kind, DELIVER_SYSLOG);
+	assert_int_equal(d->way, SYSLOG_UDP);
+	assert_int_equal(d->port, 514);
+	assert_int_equal(d->max_message, 2048);
+	assert_null(d->path);
+	assert_string_equal(config_find_delivery(c, "hook")->path, "/jwks");
 }
 
 static void
