@@ -20,7 +20,7 @@ B ?= build$(if $(VARIANT),/$(VARIANT))
 PREFIX ?= /usr/local
 VERSION := 0.1.0
 
-PKGS := libgit2 libmicrohttpd gnutls libcrypto jansson libcurl sqlite3 libpq \
+PKGS := libgit2 libmicrohttpd gnutls libssl libcrypto jansson libcurl sqlite3 libpq \
 	yaml-0.1 librnp libseccomp libargon2 zlib libhs libpcre2-8 libqrencode
 
 probe = $(shell echo 'extern int p; int p;' | $(CC) -Werror -Wall $(1) -O2 \

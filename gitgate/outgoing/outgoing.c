@@ -13,7 +13,7 @@
 #define AGENT         "gitgate/" GG_VERSION
 #define MAX_IDLE_S    30L
 #define MAX_CONNECTS  64L
-#define BODY_MAX      ((size_t)4 << 20)
+#define BODY_MAX      ((size_t)64 << 20)
 #define MAX_AGE_MAX_S (366UL * 86400)
 
 struct transfer {
@@ -23,6 +23,7 @@ struct transfer {
 	CURLU *url;
 	struct curl_slist *headers, *to;
 	struct place place;
+	const char *timeout_name;
 	struct buf body; /* to be sent */
 	size_t sent;
 	struct outgoing_answer answer;
@@ -347,6 +348,7 @@ outgoing_start(struct outgoing *o, const struct outgoing_request *r,
 	t->owner = o;
 	t->done = done;
 	t->ctx = ctx;
+	t->timeout_name = r->timeout_name;
 	if ((rc = prepare(t, r, err)) != 0) {
 		transfer_free(t);
 		return rc;
@@ -392,7 +394,7 @@ judge(struct transfer *t, CURLcode code)
 		    "limit messenger-answer: the answer is larger");
 	else if (code == CURLE_OPERATION_TIMEDOUT)
 		a->rc = gg_fail(&a->err, GG_E_LIMIT,
-		    "limit messenger-timeout: there was no answer in time");
+		    "limit %s: there was no answer in time", t->timeout_name);
 	else if (code != CURLE_OK)
 		a->rc = gg_fail(&a->err, GG_E_UNAVAILABLE, "%s",
 		    t->why[0] != '\0' ? t->why : curl_easy_strerror(code));

@@ -41,6 +41,7 @@ struct outgoing_request {
 	const char *from; /* MAIL: envelope */
 	const struct strv *to;
 	uint64_t timeout_ms;
+	const char *timeout_name; /* the limit's; static */
 	uint64_t answer_bytes;
 };
 
