@@ -376,6 +376,18 @@ static const char *const steps[] = {
 	" done_ms BIGINT NOT NULL,"
 	" data TEXT NOT NULL);"
 	"ALTER TABLE push ADD COLUMN erase_ms BIGINT NOT NULL DEFAULT 0;",
+
+	/* 17: how far the audit log was delivered */
+	"CREATE TABLE delivery ("
+	" name TEXT PRIMARY KEY,"
+	" next_seq BIGINT NOT NULL,"
+	" generation BIGINT NOT NULL,"
+	" attempts BIGINT NOT NULL,"
+	" retry_ms BIGINT NOT NULL,"
+	" delivered_ms BIGINT NOT NULL,"
+	" failing_ms BIGINT NOT NULL,"
+	" refused BIGINT NOT NULL,"
+	" last_error TEXT NOT NULL);",
 };
 
 /* One step, or 1 when there is nothing left to do. The lock makes two

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/strv.h"
 #include "base/text.h"
+#include "config/config.h"
 #include "model/grant.h"
 #include "model/hold.h"
 #include "model/push.h"
@@ -531,6 +532,56 @@ GG_MUST_USE int store_notice_purge(struct store *s, int64_t delivered_before_ms,
     int64_t failed_before_ms, struct gg_error *err);
 GG_MUST_USE int store_notice_count(struct store *s, enum notice_state state,
     uint64_t *n, struct gg_error *err);
+
+/* -- delivery of the audit log (role/gate_delivery.h): a cursor per target -- */
+struct stored_delivery {
+	char *name;
+	uint64_t next;        /* the first entry that has not arrived */
+	int64_t generation;   /* counts what admins did to the cursor */
+	uint32_t attempts;    /* that failed, since the last one that did not */
+	int64_t retry_ms;     /* not before; 0: at once */
+	int64_t delivered_ms; /* the last time; 0: never */
+	int64_t failing_ms;   /* since when; 0: it does not fail */
+	bool refused;         /* the target says that it never will take it */
+	char *last_error;     /* "": none */
+	/* by the index over the log: entries from next on, and when that one
+	 * was made (0: there is none yet) */
+	uint64_t behind;
+	int64_t oldest_ms;
+};
+void stored_delivery_release(struct stored_delivery *d);
+GG_DEFINE_AUTO_RELEASE(stored_delivery);
+typedef int (*store_delivery_cb)(void *ctx, const struct stored_delivery *d);
+/* For people and scripts: "name", "kind", "state" (delivering, retrying,
+ * refused, not configured), "cursor", "behind", "oldest", "delivered",
+ * "failing_since", "next_try", "attempts", "error". t NULL: not configured. New
+ * reference. */
+json_t *stored_delivery_json(const struct stored_delivery *d,
+    const struct delivery_target *t);
+/* All, by name. */
+GG_MUST_USE int store_delivery_each(struct store *s, store_delivery_cb cb,
+    void *ctx, struct gg_error *err);
+/* A new target; one that is there stays as it is. */
+GG_MUST_USE int store_delivery_add(struct store *s, const char *name,
+    uint64_t next, struct gg_error *err);
+/* [from, to) arrived; or was passed over, since the target does not want it.
+ * GG_E_STALE: the cursor is elsewhere by now, and stays. */
+GG_MUST_USE int
+store_delivery_arrived(struct store *s, const char *name, int64_t generation,
+    uint64_t from, uint64_t to, int64_t now_ms, struct gg_error *err);
+GG_MUST_USE int store_delivery_passed(struct store *s, const char *name,
+    int64_t generation, uint64_t from, uint64_t to, struct gg_error *err);
+/* One try failed; the next one is not before retry_ms. */
+GG_MUST_USE int store_delivery_failed(struct store *s, const char *name,
+    int64_t generation, bool refused, int64_t retry_ms, const char *error,
+    int64_t now_ms, struct gg_error *err);
+/* An admin's acts. GG_E_NOTFOUND. */
+GG_MUST_USE int store_delivery_set(struct store *s, const char *name,
+    uint64_t next, struct gg_error *err);
+GG_MUST_USE int
+store_delivery_retry(struct store *s, const char *name, struct gg_error *err);
+GG_MUST_USE int
+store_delivery_forget(struct store *s, const char *name, struct gg_error *err);
 
 /* -- grants: approvals and access in advance (docs/identity.md) -- */
 struct stored_grant {
