@@ -146,6 +146,15 @@ read_facts(const json_t *e, struct export_facts *f, struct gg_error *err)
 	return 0;
 }
 
+bool
+export_has_failed(const json_t *entry)
+{
+	struct export_facts f;
+
+	return read_facts(entry, &f, NULL) != 0 || f.failed ||
+	    strcmp(f.type, "ref.out-of-band") == 0;
+}
+
 void
 export_head(enum export_format f, struct buf *out)
 {

@@ -24,6 +24,8 @@ bool export_format_parse(struct view name, enum export_format *out);
 const char *export_content_type(enum export_format f);
 /* What stands before the first record: CSV's names, else nothing. */
 void export_head(enum export_format f, struct buf *out);
+/* Is it of something that was denied, refused, or failed? */
+bool export_has_failed(const json_t *entry);
 /* One record with its line end. GG_E_CORRUPT where the entry has no time. */
 GG_MUST_USE int export_entry(enum export_format f, const json_t *entry,
     struct buf *out, struct gg_error *err);

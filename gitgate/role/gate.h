@@ -35,6 +35,7 @@
  *	gate_signin.c      people of OIDC providers
  *	gate_notices.c     who else is told
  *	gate_witness.c     who else signs the audit log
+ *	gate_delivery.c    where the audit log goes
  *
  * Threads: the main thread reads the supervisor's frames; one each reads
  * the courier's and the messenger's; one ticks; requests run on the HTTP
@@ -184,6 +185,7 @@ struct gate {
 	struct signin *signin; /* OIDC providers, as far as they are known */
 	struct notices *notices;
 	struct witnesses *witnesses;
+	struct deliveries *deliveries;
 	unsigned char salt[JOB_SALT_BYTES]; /* of fingerprints */
 	/* A frame that had to wait until the secret rules were compiled. */
 	struct frame late;

@@ -12,6 +12,7 @@
 #include "role/gate_issuers.h"
 #include "role/gate_limits.h"
 #include "role/gate_metrics.h"
+#include "role/gate_delivery.h"
 #include "role/gate_notices.h"
 #include "role/gate_retention.h"
 #include "role/gate_saml.h"
@@ -510,7 +511,8 @@ start(struct gate *g, struct gg_error *err)
 	if ((rc = witness_start(g, err)) != 0 ||
 	    (rc = start_http(g, c, listen_fd, err)) != 0 ||
 	    (rc = notices_start(g, err)) != 0 ||
-	    (rc = erasure_start(g, err)) != 0)
+	    (rc = erasure_start(g, err)) != 0 ||
+	    (rc = deliveries_start(g, err)) != 0)
 		return rc;
 	if (pthread_create(&g->ticker, NULL, tick, g) != 0)
 		return gg_fail(err, GG_E_SYS, "thread");
@@ -555,6 +557,7 @@ stop(struct gate *g, int64_t grace_ms)
 	erasure_stop();
 	messenger_abandon(g); /* nobody else asks it any more */
 	witness_stop(g);
+	deliveries_stop(g);
 	note_start(g, "log.stop");
 	auditlog_close(g->log);
 	store_free(g->store);

@@ -23,6 +23,9 @@ enum errand_kind {
 	                    to url, as the client of provider `name` */
 	ERRAND_NOTICE,   /* deliver body to notice target `name` */
 	ERRAND_WITNESS,  /* POST body to the add-checkpoint of witness `name` */
+	/* write body (role/delivery_batch.h) to target `name` of
+	 * audit-delivery */
+	ERRAND_DELIVERY,
 	ERRAND_KIND_COUNT
 };
 
@@ -32,8 +35,8 @@ struct errand {
 	const char *url;  /* ISSUER, PROVIDER, TOKEN */
 	struct view body; /* TOKEN: form; NOTICE: the text or JSON;
 	                     WITNESS: a checkpoint */
-	/* NOTICE: its id (ULID), the same for every try, and its subject line
-	 * (e-mail) */
+	/* NOTICE, DELIVERY: its id, the same for every try; NOTICE (e-mail): its
+	 * subject line */
 	const char *id;
 	const char *subject;
 };

@@ -1,6 +1,7 @@
 #include "role/gate_metrics.h"
 #include "role/gate_erasure.h"
 
+#include "role/gate_delivery.h"
 #include "role/gate_limits.h"
 #include "role/gate_push.h"
 #include "role/gate_retention.h"
@@ -85,7 +86,7 @@ void
 gate_metrics(void *ctx, struct http_request *rq)
 {
 	struct gate *g = ctx;
-	GG_AUTO_RELEASE(buf) b = BUF_INIT((size_t)64 << 10);
+	GG_AUTO_RELEASE(buf) b = BUF_INIT((size_t)128 << 10);
 	uint64_t pending = 0, active = 0, streams = 0, connections = 0;
 	struct gg_error err = { 0 };
 
@@ -118,6 +119,7 @@ gate_metrics(void *ctx, struct http_request *rq)
 	gate_limits_metrics(g, &b);
 	gate_tls_metrics(g, &b);
 	witness_metrics(g, &b);
+	deliveries_metrics(g, &b);
 	http_reply(rq, 200, "text/plain; version=0.0.4; charset=utf-8",
 	    buf_view(&b), NULL);
 }

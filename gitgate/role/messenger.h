@@ -28,6 +28,8 @@ struct messenger {
 	int gate;           /* socket; -1: none */
 	uint64_t gate_no;   /* counts gates: an answer goes to who asked */
 	unsigned n_notices; /* under way */
+	int wake;           /* readable: a delivery's thread has ended */
+	struct delivery_run *deliveries;
 	bool draining;
 	int exit_code;
 	int64_t drain_deadline; /* clock_mono_ms() */
@@ -46,7 +48,12 @@ GG_MUST_USE int
 errand_decode(struct frame *f, struct errand_order *out, struct gg_error *err);
 
 /* Begin it; its answer, or why there is none, is sent to the gate. */
-void errand_run(struct messenger *m, uint32_t id, const struct errand_order *o);
+void errand_run(struct messenger *m, uint32_t id, struct errand_order *o);
+/* Answer one whose outcome is known. */
+void errand_answer(const struct messenger *m, uint32_t id,
+    const struct outgoing_answer *a);
+void errand_answer_failed(const struct messenger *m, uint32_t id, int rc,
+    const struct gg_error *why);
 
 /* What is sent, with the secrets that the request borrows; wiped. */
 struct errand_request {
@@ -65,6 +72,11 @@ errand_prepare(const struct config *c, const struct errand_order *o,
 /* The same for ERRAND_NOTICE (messenger_notice.c). now_s: of the signature. */
 GG_MUST_USE int
 notice_prepare(const struct notice_target *t, const struct errand_order *o,
+    int64_t now_s, struct errand_request *out, struct gg_error *err);
+
+/* Standard Webhooks: the headers by which a receiver knows that out->body is
+ * from who has a secret of the file; the id's header not among them. */
+GG_MUST_USE int webhook_sign(const char *secret_file, const char *id,
     int64_t now_s, struct errand_request *out, struct gg_error *err);
 
 /* The files that this config needs. */

@@ -5,6 +5,8 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "ipc/codec.h"
+#include "role/delivery_batch.h"
+#include "role/messenger_delivery.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +42,8 @@ errand_decode(struct frame *f, struct errand_order *out, struct gg_error *err)
 	out->url = dec_str(&d, TEXT_MAX_BYTES);
 	out->id = dec_str(&d, TEXT_MAX_BYTES);
 	out->subject = dec_str(&d, TEXT_MAX_BYTES);
-	buf_init(&out->body, BODY_MAX_BYTES);
+	buf_init(&out->body,
+	    kind == ERRAND_DELIVERY ? DELIVERY_BATCH_MAX : BODY_MAX_BYTES);
 	if ((rc = dec_end(&d, err)) != 0)
 		return rc;
 	if (kind >= ERRAND_KIND_COUNT || fd < 0)
@@ -206,6 +209,19 @@ prepare_witness(const struct config *c, const struct errand_order *o,
 	return buf_check(&out->url, err);
 }
 
+static int
+prepare_delivery(const struct config *c, const struct errand_order *o,
+    struct errand_request *out, struct gg_error *err)
+{
+	const struct delivery_target *t = config_find_delivery(c, o->name);
+
+	if (t == NULL)
+		return gg_fail(err, GG_E_NOTFOUND, "no such target");
+	out->r.timeout_ms = c->limits.delivery_ms;
+	out->r.timeout_name = "delivery-timeout";
+	return delivery_prepare(t, o, clock_wall_ms() / 1000, out, err);
+}
+
 int
 errand_prepare(const struct config *c, const struct errand_order *o,
     struct errand_request *out, struct gg_error *err)
@@ -213,10 +229,13 @@ errand_prepare(const struct config *c, const struct errand_order *o,
 	int rc;
 
 	*out = (struct errand_request){ 0 };
-	buf_init(&out->body, 2 * BODY_MAX_BYTES);
+	buf_init(&out->body,
+	    o->kind == ERRAND_DELIVERY ? DELIVERY_BATCH_MAX :
+					 2 * BODY_MAX_BYTES);
 	buf_init(&out->password, 65536);
 	buf_init(&out->url, 65536);
 	out->r.timeout_ms = c->limits.messenger_ms;
+	out->r.timeout_name = "messenger-timeout";
 	out->r.answer_bytes = c->limits.messenger_bytes;
 	if (o->kind == ERRAND_ISSUER)
 		rc = prepare_issuer(c, o, out, err);
@@ -224,6 +243,8 @@ errand_prepare(const struct config *c, const struct errand_order *o,
 		rc = prepare_notice(c, o, out, err);
 	else if (o->kind == ERRAND_WITNESS)
 		rc = prepare_witness(c, o, out, err);
+	else if (o->kind == ERRAND_DELIVERY)
+		rc = prepare_delivery(c, o, out, err);
 	else
 		rc = prepare_provider(c, o, out, err);
 	if (rc != 0)
@@ -246,8 +267,8 @@ struct errand_run {
 	char *name;
 };
 
-static void
-answer_failed(const struct messenger *m, uint32_t id, int rc,
+void
+errand_answer_failed(const struct messenger *m, uint32_t id, int rc,
     const struct gg_error *why)
 {
 	GG_AUTO_RELEASE(buf) body = BUF_INIT(1024);
@@ -260,15 +281,16 @@ answer_failed(const struct messenger *m, uint32_t id, int rc,
 	    0, &ignored);
 }
 
-static void
-answer(const struct messenger *m, uint32_t id, const struct outgoing_answer *a)
+void
+errand_answer(const struct messenger *m, uint32_t id,
+    const struct outgoing_answer *a)
 {
 	GG_AUTO_RELEASE(buf) body = BUF_INIT(64);
 	struct gg_error err = { 0 };
 	GG_AUTO_FD fd = fd_memfile("answer", buf_view(&a->body), &err);
 
 	if (fd < 0) {
-		answer_failed(m, id, GG_E_UNAVAILABLE, &err);
+		errand_answer_failed(m, id, GG_E_UNAVAILABLE, &err);
 		return;
 	}
 	enc_u32(&body, a->status);
@@ -282,7 +304,7 @@ static const char *
 kind_name(enum errand_kind k)
 {
 	static const char *const names[] = { "issuer", "provider", "token",
-		"notice", "witness" };
+		"notice", "witness", "delivery" };
 
 	return names[k];
 }
@@ -307,9 +329,9 @@ on_done(void *ctx, const struct outgoing_answer *a)
 		note_failure(run->kind, run->name, &a->err);
 	if (m->gate >= 0 && run->gate_no == m->gate_no) {
 		if (a->rc == 0)
-			answer(m, run->id, a);
+			errand_answer(m, run->id, a);
 		else
-			answer_failed(m, run->id, a->rc, &a->err);
+			errand_answer_failed(m, run->id, a->rc, &a->err);
 	}
 	free(run->name);
 	free(run);
@@ -329,7 +351,7 @@ read_pinned(struct messenger *m, uint32_t id, const struct errand_order *o,
 	buf_init(&a.body, (size_t)m->config->limits.messenger_bytes);
 	rc = file_read(i->jwks_file, &a.body, err);
 	if (rc == 0)
-		answer(m, id, &a);
+		errand_answer(m, id, &a);
 	buf_release(&a.body);
 	return rc;
 }
@@ -365,15 +387,20 @@ begin(struct messenger *m, uint32_t id, const struct errand_order *o,
 }
 
 void
-errand_run(struct messenger *m, uint32_t id, const struct errand_order *o)
+errand_run(struct messenger *m, uint32_t id, struct errand_order *o)
 {
 	struct gg_error err = { 0 };
-	int rc = o->kind == ERRAND_ISSUER && o->url[0] == '\0' ?
-	    read_pinned(m, id, o, &err) :
-	    begin(m, id, o, &err);
+	int rc;
+
+	if (delivery_has_thread(m->config, o))
+		rc = delivery_begin(m, id, o, &err);
+	else if (o->kind == ERRAND_ISSUER && o->url[0] == '\0')
+		rc = read_pinned(m, id, o, &err);
+	else
+		rc = begin(m, id, o, &err);
 
 	if (rc == 0)
 		return;
 	note_failure(o->kind, o->name, &err);
-	answer_failed(m, id, rc, &err);
+	errand_answer_failed(m, id, rc, &err);
 }

@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "ipc/codec.h"
+#include "role/messenger_delivery.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -49,6 +50,15 @@ messenger_walls(const struct config *c, struct walls *out)
 	}
 	for (size_t i = 0; i < c->n_witnesses; i++)
 		walls_add(out, c->witnesses[i].ca_file, SANDBOX_READ);
+	for (size_t i = 0; i < c->n_deliveries; i++) {
+		const struct delivery_target *t = &c->deliveries[i];
+		GG_AUTO_MEM char *dir = delivery_dir(t);
+
+		walls_add(out, t->secret_file, SANDBOX_READ);
+		walls_add(out, t->header_file, SANDBOX_READ);
+		walls_add(out, t->ca_file, SANDBOX_READ);
+		walls_add(out, dir, SANDBOX_READ | SANDBOX_WRITE);
+	}
 }
 
 static void
@@ -69,8 +79,8 @@ is_drained(const struct messenger *m)
 	if (!m->draining)
 		return false;
 	waits = m->exit_code == MESSENGER_EXIT_WALLS ?
-	    outgoing_running(m->outgoing) :
-	    m->n_notices;
+	    outgoing_running(m->outgoing) + deliveries_running(m) :
+	    m->n_notices + deliveries_running(m);
 	return waits == 0 || clock_mono_ms() >= m->drain_deadline;
 }
 
@@ -146,7 +156,8 @@ take_config(struct messenger *m, struct frame *f, struct gg_error *err)
 	log_event(first ? EV_started : EV_reloaded,
 	    kv_u64("issuers", m->config->identity.n_issuers),
 	    kv_u64("providers", m->config->identity.n_providers),
-	    kv_u64("notices", m->config->n_notices));
+	    kv_u64("notices", m->config->n_notices),
+	    kv_u64("deliveries", m->config->n_deliveries));
 	return 0;
 }
 
@@ -238,8 +249,9 @@ is_readable(int fd)
 static int
 serve_once(struct messenger *m, struct frame *f, struct gg_error *err)
 {
-	struct pollfd p[2] = { { .fd = FRAME_PARENT_FD, .events = POLLIN } };
-	unsigned n = 1;
+	struct pollfd p[3] = { { .fd = FRAME_PARENT_FD, .events = POLLIN },
+		{ .fd = m->wake, .events = POLLIN } };
+	unsigned n = 2;
 	int rc;
 
 	if (!m->draining && m->gate >= 0 && m->config != NULL)
@@ -252,10 +264,11 @@ serve_once(struct messenger *m, struct frame *f, struct gg_error *err)
 		if ((rc = from_supervisor(m, f, err)) <= 0)
 			return rc;
 	check_walls(m);
-	if (n == 2 && !m->draining && m->gate == p[1].fd &&
+	if (n == 3 && !m->draining && m->gate == p[2].fd &&
 	    is_readable(m->gate))
 		from_gate(m, f);
 	outgoing_turn(m->outgoing);
+	deliveries_turn(m);
 	return 1;
 }
 
@@ -276,10 +289,12 @@ main(int argc, char **argv)
 		return 2;
 	}
 	(void)signal(SIGPIPE, SIG_IGN);
-	(void)signal(SIGINT, SIG_IGN); /* a terminal's; the supervisor says */
+	(void)signal(SIGXFSZ, SIG_IGN); /* a write fails instead */
+	(void)signal(SIGINT, SIG_IGN);  /* a terminal's; the supervisor says */
 	m.required = strcmp(argv[1], "required") == 0;
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 ||
-	    outgoing_new(&m.outgoing, &err) != 0)
+	    outgoing_new(&m.outgoing, &err) != 0 ||
+	    (m.wake = deliveries_wake_fd(&err)) < 0)
 		gg_die("cannot start: %s", err.msg);
 	while (rc > 0 && !is_drained(&m))
 		rc = serve_once(&m, &f, &err);

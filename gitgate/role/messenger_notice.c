@@ -109,18 +109,18 @@ sign_all(struct view secrets, struct view text, struct buf *out,
 	return 0;
 }
 
-static int
-prepare_webhook(const struct notice_target *t, const struct errand_order *o,
-    int64_t now_s, struct errand_request *out, struct gg_error *err)
+int
+webhook_sign(const char *secret_file, const char *id, int64_t now_s,
+    struct errand_request *out, struct gg_error *err)
 {
 	GG_AUTO_RELEASE(buf) secret = BUF_INIT(SECRET_MAX_BYTES);
-	GG_AUTO_RELEASE(buf) text = BUF_INIT(out->body.max);
+	GG_AUTO_RELEASE(buf) text = BUF_INIT(out->body.max + 1024);
 	GG_AUTO_RELEASE(buf) sigs = BUF_INIT(8192);
-	int rc = file_read_secret(t->secret_file, &secret, err);
+	int rc = file_read_secret(secret_file, &secret, err);
 
 	if (rc == 0) {
-		buf_addf(&text, "%s.%lld.", o->id, (long long)now_s);
-		buf_addv(&text, buf_view(&o->body));
+		buf_addf(&text, "%s.%lld.", id, (long long)now_s);
+		buf_addv(&text, buf_view(&out->body));
 		if ((rc = buf_check(&text, err)) == 0)
 			rc = sign_all(buf_view(&secret), buf_view(&text), &sigs,
 			    err);
@@ -131,6 +131,15 @@ prepare_webhook(const struct notice_target *t, const struct errand_order *o,
 		return rc;
 	if (sigs.n == 0)
 		return gg_fail(err, GG_E_INPUT, "its secret file is empty");
+	strv_addf(&out->headers, "webhook-timestamp: %lld", (long long)now_s);
+	strv_addf(&out->headers, "webhook-signature: %s", buf_str(&sigs));
+	return 0;
+}
+
+static int
+prepare_webhook(const struct notice_target *t, const struct errand_order *o,
+    int64_t now_s, struct errand_request *out, struct gg_error *err)
+{
 	out->r.kind = OUTGOING_POST;
 	out->r.url = t->url;
 	/* Plain HTTP was accepted by the configuration for loopback only. */
@@ -140,9 +149,7 @@ prepare_webhook(const struct notice_target *t, const struct errand_order *o,
 	buf_addv(&out->body, buf_view(&o->body));
 	strv_add(&out->headers, "Content-Type: application/json");
 	strv_addf(&out->headers, "webhook-id: %s", o->id);
-	strv_addf(&out->headers, "webhook-timestamp: %lld", (long long)now_s);
-	strv_addf(&out->headers, "webhook-signature: %s", buf_str(&sigs));
-	return 0;
+	return webhook_sign(t->secret_file, o->id, now_s, out, err);
 }
 
 /* -- Slack's incoming webhooks -- */
