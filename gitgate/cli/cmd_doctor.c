@@ -22,6 +22,7 @@ enum health { GOOD, ODD, BAD };
 struct doctor {
 	bool bad;
 	json_t *findings; /* [{"health","what"}] */
+	const struct config *config;
 };
 
 static void __attribute__((format(printf, 3, 4)))
@@ -275,6 +276,46 @@ providers(struct doctor *d, const struct config *c)
 	}
 }
 
+static int
+delivery(void *ctx, const struct stored_delivery *s)
+{
+	struct doctor *d = ctx;
+	const char *name = s->name;
+	unsigned long long behind = s->behind;
+	char since[CLOCK_RFC3339_SIZE] = "";
+
+	clock_format(s->failing_ms, since);
+	if (config_find_delivery(d->config, name) == NULL)
+		find(d, ODD,
+		    "audit-delivery %s is not configured any more (gitgate audit delivery forget %s)",
+		    name, name);
+	else if (s->failing_ms != 0)
+		find(d, BAD,
+		    "audit-delivery %s %s since %s, %llu entries behind: %s",
+		    name, s->refused ? "is refused" : "fails", since, behind,
+		    s->last_error);
+	else
+		find(d, GOOD, "audit-delivery %s, %llu entries behind", name,
+		    behind);
+	return 0;
+}
+
+/* The last thing that is looked at: reading the store may make us its owner. */
+static void
+deliveries(struct cli *cli, struct doctor *d, const struct config *c)
+{
+	GG_AUTO(config) again = NULL;
+	GG_AUTO(store) s = NULL;
+	struct gg_error err = { 0 };
+
+	if (c->n_deliveries == 0 || access(c->state_dir, F_OK) != 0)
+		return;
+	d->config = c;
+	if (cli_store(cli, &again, &s, &err) != 0 ||
+	    store_delivery_each(s, delivery, d, &err) != 0)
+		find(d, BAD, "the store: %s", err.msg);
+}
+
 static void
 log_key(struct doctor *d, const struct config *c)
 {
@@ -326,6 +367,7 @@ cmd_doctor(struct cli *cli, int argc, char **argv)
 		repositories(&d, c);
 		server_pair(&d, &c->tls);
 		client_trust(&d, &c->tls);
+		deliveries(cli, &d, c);
 	}
 	if (cli->json)
 		say_json(d.findings);

@@ -247,6 +247,24 @@ const struct command cli_commands[] = {
 	    "(docs/audit-export.md).\n--follow: go on with what comes; "
 	    "--cursor: from this entry (its \"seq\") on." EITHER,
 	    cmd_audit_export },
+	{ "audit delivery list", "[--json]",
+	    "Show where the audit log is delivered to (audit-delivery), up to "
+	    "which entry it\narrived, and what went wrong." LOCAL,
+	    cmd_delivery_list },
+	{ "audit delivery show", "NAME [--json]", "Show one of them." LOCAL,
+	    cmd_delivery_show },
+	{ "audit delivery retry", "NAME",
+	    "Try at once, after the target was mended." LOCAL,
+	    cmd_delivery_retry },
+	{ "audit delivery set-cursor", "NAME SEQ",
+	    "Go on with entry SEQ: an earlier one to deliver again, a later "
+	    "one to leave out\nwhat a target refuses. The audit log says "
+	    "so." LOCAL,
+	    cmd_delivery_set_cursor },
+	{ "audit delivery forget", "NAME",
+	    "Forget how far a target came that is no longer configured. One "
+	    "of that name then\nbegins anew." LOCAL,
+	    cmd_delivery_forget },
 	{ "audit receipt", "INDEX | --push ID [--dir DIR] [--json]",
 	    "Print the receipt of an entry: what proves, with nothing but the "
 	    "log's public\nkey, that the entry was logged. --push: the "

@@ -117,5 +117,7 @@ audit_page(struct web_call *c)
 	(void)snprintf(older, sizeof(older), "%llu", (unsigned long long)next);
 	view_older(c, &b, &filters, next != 0 ? older : "");
 	json_decref(items);
+	if (access_is_auditor(&c->who))
+		view_deliveries(c, &b);
 	page_reply(c, 200, &b);
 }

@@ -57,6 +57,7 @@ static const struct route {
 	{ "/-/api/v1/audit", ROUTE_API, api_audit, NULL },
 	{ "/-/api/v1/audit/timeline", ROUTE_API, api_timeline, NULL },
 	{ "/-/api/v1/audit/explain", ROUTE_API, api_explain, NULL },
+	{ "/-/api/v1/audit/delivery", ROUTE_API, api_deliveries, NULL },
 	{ "/-/api/v1/audit/export", ROUTE_API, api_audit_export, NULL },
 	{ "/-/api/v1/audit/#/receipt", ROUTE_API, api_receipt, NULL },
 	{ "/-/api/v1/events", ROUTE_API, api_events, NULL },

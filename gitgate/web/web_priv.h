@@ -171,6 +171,9 @@ void api_preview(struct web_call *c);
 void api_audit(struct web_call *c);
 void api_timeline(struct web_call *c);
 void api_audit_export(struct web_call *c);
+void api_deliveries(struct web_call *c);
+/* A table of them, where there are any; the reader is an auditor. */
+void view_deliveries(struct web_call *c, struct buf *b);
 void timeline_page(struct web_call *c);
 void api_explain(struct web_call *c);
 void explain_page(struct web_call *c);

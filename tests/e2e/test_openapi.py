@@ -173,7 +173,9 @@ def asker(tmp_path_factory, doc):
         "grants": [{"name": "incident", "principals": {"groups": ["agents"]}, "repositories": ["demo/*"], "verbs": ["create", "fast-forward"],
                     "max": "4h", "approvals": {"required": 1, "from": ["maintainers"]}}],
     }  # fmt: skip
-    with Gate(tmp_path_factory.mktemp("openapi"), policy=policy) as g:
+    delivered = tmp_path_factory.mktemp("delivered") / "audit.jsonl"
+    config = {"audit-delivery": [{"name": "disk", "file": str(delivered)}]}
+    with Gate(tmp_path_factory.mktemp("openapi"), policy=policy, config=config) as g:
         x = Asker(g, doc)
         x.bot = g.token("bot", "agents")
         x.ann = g.token("ann", "maintainers")
@@ -341,6 +343,8 @@ def ask_account_and_rest(x):
     x.ask("explainStep", x.zoe, 404, query=ref)
     for form in ("jsonl", "csv", "ecs", "ocsf", "github"):
         assert x.ask("exportAudit", x.aud, 200, query=f"?format={form}&limit=3").text
+    assert x.ask("listDeliveries", x.aud, 200).json["deliveries"][0]["name"] == "disk"
+    x.ask("listDeliveries", x.ann, 403)
     x.ask("exportAudit", x.aud, 400, query="?format=xml")
     x.ask("exportAudit", x.ann, 403, query="?format=csv")
     x.ask("queryAudit", x.aud, 400, query="?limit=1001")
