@@ -74,7 +74,8 @@ def test_limits_are_the_programs():
     assert rows(section("Limits")) == rows(p.stdout)
 
 
-def test_metrics_are_the_programs(g):
+def test_metrics_are_the_programs(make_gate, tmp_path):
+    g = make_gate(config={"audit-delivery": [{"name": "disk", "file": str(tmp_path / "out" / "audit")}]})
     shown = [[name.strip("`"), kind, text] for name, kind, text in rows(section("Metrics"))[2:]]
     served = []
     kinds = {}

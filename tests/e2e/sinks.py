@@ -1,0 +1,235 @@
+"""Where the audit log is delivered to, for tests: what was taken, in its
+order."""
+
+import array
+import http.server
+import json
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import threading
+from pathlib import Path
+
+from gate import until
+
+RSYSLOGD = shutil.which("rsyslogd", path=os.environ["PATH"] + ":/usr/sbin:/sbin")
+
+
+def seqs(entries):
+    return [e["seq"] for e in entries]
+
+
+def assert_complete(got, first=0, last=None):
+    """Every number from first to last; ones that came before may come again,
+    but no new one before its predecessor."""
+    new = list(dict.fromkeys(got))
+    assert new == list(range(first, (last if last is not None else max(new)) + 1)), new
+
+
+class WebSink:
+    """Takes what is posted. `answers`: what to say next, before 204s: a
+    status, (status, headers), "cut" (take it, answer nothing), "wait" (until
+    released)."""
+
+    def __init__(self):
+        self.posts, self.answers = [], []
+        self.release = threading.Event()
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                said = outer.answers.pop(0) if outer.answers else 204
+                status, headers = said if isinstance(said, tuple) else (said, {})
+                outer.posts.append((status, dict(self.headers.items()), body))
+                if said == "wait":
+                    outer.release.wait(60)
+                if said in ("cut", "wait"):
+                    self.close_connection = True
+                    return
+                self.send_response(status)
+                for k, v in headers.items():
+                    self.send_header(k, v)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *a):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.port = self.server.server_address[1]
+        self.url = f"http://127.0.0.1:{self.port}/in"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.release.set()
+        self.server.shutdown()
+        self.server.server_close()
+
+    def entries(self, statuses=(204,)):
+        """Of the posts that were answered so: all entries, as they came."""
+        return [json.loads(x) for status, _, body in list(self.posts) if status in statuses for x in body.splitlines()]
+
+
+class Journal:
+    """A datagram socket that reads the journal's native protocol."""
+
+    def __init__(self, path):
+        self.path = str(path)
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.path)
+        self.got, self.n_files = [], 0
+        threading.Thread(target=self.listen, daemon=True).start()
+
+    def listen(self):
+        while True:
+            try:
+                data, control, _, _ = self.socket.recvmsg(1 << 20, socket.CMSG_SPACE(4))
+            except OSError:
+                return
+            for level, kind, fds in control:
+                assert (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS) and data == b""
+                data = self.slurp(array.array("i", fds)[0])
+            if data == b"end":
+                return
+            self.got.append(self.parse(data))
+
+    def slurp(self, fd):
+        import fcntl
+
+        self.n_files += 1
+        with os.fdopen(fd, "rb") as f:
+            seals = fcntl.fcntl(f, 1034)  # F_GET_SEALS
+            assert seals == 0xF, "what systemd-journald asks: shrink, grow, write and seal"
+            f.seek(0)
+            return f.read()
+
+    @staticmethod
+    def parse(data):
+        fields = {}
+        while data:
+            line, _, data = data.partition(b"\n")
+            name, eq, value = line.partition(b"=")
+            if not eq:
+                (n,) = struct.unpack("<Q", data[:8])
+                value, data = data[8 : 8 + n], data[8 + n :]
+                assert data[:1] == b"\n"
+                data = data[1:]
+            assert name.decode().isupper()
+            fields[name.decode()] = value.decode()
+        return fields
+
+    def close(self):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+            s.connect(self.path)
+            s.send(b"end")
+        self.socket.close()
+
+
+def parse_syslog(message):
+    """RFC 5424, as far as we write it: (pri, fields, parameters, text)."""
+    pri, rest = message[1:].split(b">", 1)
+    version, time, host, app, procid, msgid, rest = rest.split(b" ", 6)
+    assert (version, app, procid) == (b"1", b"gitgate", b"-") and rest.startswith(b"[gitgate@32473 ")
+    data, text = rest.split(b"] ", 1)
+    params = {}
+    for p in data[len(b"[gitgate@32473 ") :].split():
+        k, v = p.split(b"=", 1)
+        params[k.decode()] = v.strip(b'"').decode()
+    return int(pri), {"time": time.decode(), "host": host.decode(), "msgid": msgid.decode()}, params, text
+
+
+def join_parts(messages):
+    """The entries of syslog messages, those in several parts put together."""
+    entries, parts = [], []
+    for m in messages:
+        _, _, params, text = parse_syslog(m)
+        parts = parts + [text] if int(params.get("part", 1)) > 1 else [text]
+        if params.get("part") == params.get("parts"):
+            entry = json.loads(b"".join(parts))
+            assert str(entry["seq"]) == params["seq"] and entry["type"] == params["type"]
+            entries.append(entry)
+    return entries
+
+
+class Rsyslog:
+    """Debian's rsyslogd, not as root, on a port of its own; everything it
+    takes is a line of `file`, as it came."""
+
+    def __init__(self, dir, way, pki=None):
+        self.dir, self.way = Path(dir), way
+        self.dir.mkdir(parents=True, exist_ok=True)
+        self.file, self.port_file = self.dir / "got", self.dir / "port"
+        self.log = self.dir / "rsyslog.log"
+        self.port = 0
+        self.pki = pki
+        self.process = None
+
+    def config(self):
+        if self.way == "udp":
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+                s.bind(("127.0.0.1", self.port))
+                self.port = s.getsockname()[1]
+            load, take = 'module(load="imudp")', f'input(type="imudp" address="127.0.0.1" port="{self.port}" ruleset="all")'
+        else:
+            driver = ' StreamDriver.Name="gtls" StreamDriver.Mode="1" StreamDriver.AuthMode="anon"' if self.way == "tls" else ""
+            load = f'module(load="imtcp"{driver})'
+            take = (
+                f'input(type="imtcp" address="127.0.0.1" port="{self.port}" listenPortFileName="{self.port_file}" ruleset="all")'
+            )
+        files = ""
+        if self.way == "tls":
+            files = " ".join(f'DefaultNetstreamDriver{k}File="{v}"' for k, v in self.pki.items())
+        return f"""
+global(workDirectory="{self.dir}" maxMessageSize="64k" {files})
+{load}
+template(name="raw" type="string" string="%rawmsg%\\n")
+ruleset(name="all" queue.type="Direct") {{ action(type="omfile" file="{self.file}" template="raw") }}
+{take}
+"""
+
+    def start(self):
+        conf = self.dir / "rsyslog.conf"
+        conf.write_text(self.config())
+        self.port_file.unlink(missing_ok=True)
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                [RSYSLOGD, "-n", "-f", str(conf), "-i", str(self.dir / "pid")], stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            )
+        until("rsyslog listens", self.is_listening, log=self.log.read_text)
+        return self
+
+    def is_listening(self):
+        assert self.process.poll() is None, self.log.read_text()
+        if self.way == "udp":
+            table = Path("/proc/net/udp").read_text()
+            return f":{self.port:04X} 00000000:0000" in table
+        if not self.port_file.exists() or not self.port_file.read_text().strip():
+            return False
+        self.port = int(self.port_file.read_text())
+        return True
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def close(self):
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+    def messages(self):
+        if not self.file.exists():
+            return []
+        return [x for x in self.file.read_bytes().split(b"\n") if x]
+
+    def entries(self):
+        return join_parts(self.messages())
