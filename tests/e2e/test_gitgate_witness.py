@@ -184,6 +184,41 @@ def test_killed_while_signing(witness, tmp_path, point):
         assert w.add(a.request(5)).status == 409
 
 
+def test_killed_at_any_moment(witness):
+    """Killed while one continuation is asked for; then another one is. At most
+    one of both is ever signed, and it is the one that is remembered."""
+    log = PaperLog().grow(3)
+    w = witness(log)
+    assert w.add(log.request(0)).status == 200
+    at = 3
+    for turn in range(12):
+        one, other = (log.branch(at).grow(1, f"{turn}{word}") for word in "ab")
+        answers = []
+
+        def ask_for(branch, old=at):
+            try:
+                answers.append(w.add(branch.request(old)).status)
+            except OSError:
+                answers.append(None)
+
+        asking = threading.Thread(target=ask_for, args=(one,))
+        asking.start()
+        time.sleep(turn * 0.0005)  # wherever it is by then
+        w.stop(kill=True)
+        asking.join()
+        w.start()
+        first = answers[0]
+        second = w.add(other.request(at)).status
+        assert second in ((409,) if first == 200 else (200, 409))
+        log = other if second == 200 else one
+        at += 1
+        loser = one if second == 200 else other
+        assert w.add(loser.request(at - 1)).status == 409
+        assert w.add(f"old {at}\n\n{loser.note()}").status == 409
+        assert signed_at(w, log.note(), w.add(log.request(at)))
+        assert w.read(log.origin).startswith(log.note().rpartition("\n\n")[0])
+
+
 @pytest.mark.skipif(not (CRASH_BUILD / "gitgate-witness").exists(), reason="no build with failpoints: make FAILPOINTS=1")
 def test_what_cannot_be_written_is_not_signed(witness, tmp_path):
     log = PaperLog().grow(9)
@@ -397,13 +432,23 @@ def test_a_gate_whose_log_was_put_back(make_gate, witness, tmp_path):
         words = [x for w in (real, python) for x in ("--witness", w.vkey)]
         said = json.loads(g.cli("audit", "verify", "--key", vkey(g), *words, "--json", g.state / "log").stdout)
         assert [x["witness"] for x in said["cosigned"]["by"]] == ["example.com/real", "example.com/w0"]
+        # one that nobody can reach follows the gate by its URL
+        follower = witness(args=["--follow", g.url, "--interval", "50ms"], start=False)
+        follower.logs = [vkey(g)]
+        follower.start()
+        until("it followed", lambda: entries(follower)[0] > 0, log=follower.text)
+        follower.stop()
         g.stop()
         shutil.copytree(g.state, tmp_path / "copy", symlinks=True)
         g.start()
         until("a quorum signed", ready, log=g.log)
         work.run("remote", "set-url", "origin", g.remote(bot))
         work.push("HEAD:refs/heads/two", ok=True)
-        until("all is signed", all_signed, log=g.log)
+        note = until("all is signed", all_signed, log=g.log)
+        follower.args[1] = g.url
+        follower.start()
+        until("it followed", lambda: entries(follower)[0] >= int(note.split("\n")[1]), log=follower.text)
+        follower.stop()
         g.stop()
         shutil.rmtree(g.state)
         shutil.copytree(tmp_path / "copy", g.state, symlinks=True)
@@ -414,6 +459,9 @@ def test_a_gate_whose_log_was_put_back(make_gate, witness, tmp_path):
         work.run("remote", "set-url", "origin", g.remote(bot))
         p = work.run("push", "origin", "HEAD:refs/heads/three", check=False)
         assert p.returncode != 0 and "another history" in p.stderr
+        follower.args[1] = g.url
+        follower.start()
+        until("it is an alarm", lambda: entries(follower)[1], log=follower.text)
     finally:
         python.close()
 

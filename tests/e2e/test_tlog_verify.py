@@ -2,7 +2,9 @@
 
 import hashlib
 import os
+import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -120,3 +122,37 @@ def test_as_a_program(make_log):
     done = subprocess.run([script, vkey, log], capture_output=True, text=True)
     assert done.returncode == 1
     assert "tile/entries/000.p/5" in done.stderr
+
+
+GOPATH = Path(os.environ.get("GOPATH", "/usr/share/gocode"))
+
+
+@pytest.mark.skipif(
+    not shutil.which("go") or not (GOPATH / "src/golang.org/x/mod/sumdb/tlog").is_dir(),
+    reason="without Go's own verifier: golang-1.19-go and golang-golang-x-mod-dev are 450 MB",
+)
+def test_go_agrees(make_log, tmp_path):
+    log, vkey = make_log(700)
+    program = tmp_path / "verify"
+    env = {
+        **os.environ,
+        "GO111MODULE": "off",
+        "GOPATH": str(GOPATH),
+        "GOCACHE": str(tmp_path / "cache"),
+        "CGO_ENABLED": "0",
+    }
+    source = Path(tlog_verify.__file__).with_suffix(".go")
+    subprocess.run(["go", "build", "-o", program, source], check=True, env=env)
+
+    def run():
+        return subprocess.run([program, vkey, log], capture_output=True, text=True)
+
+    size, root = tlog_verify.verify(log, vkey)
+    assert run().stdout == "%d %s\n" % (size, root)
+    for name in ("tile/entries/001", "tile/0/000", "tile/1/000.p/2"):
+        path = Path(log) / name
+        good = path.read_bytes()
+        path.write_bytes(good[:40] + bytes([good[40] ^ 1]) + good[41:])
+        assert run().returncode == 1
+        path.write_bytes(good)
+    assert run().returncode == 0
