@@ -172,7 +172,7 @@ GITHUB = {
         **{"@timestamp": MS},
         created_at=MS,
         _document_id=TEXT,
-        action={"type": "string", "pattern": r"^[a-z]+(\.[a-z_-]+)+$"},
+        action={"type": "string", "pattern": r"^[a-z]+(\.[a-z_-]+)*$"},
         actor=TEXT,
         actor_ip=IP,
         user_agent=TEXT,
