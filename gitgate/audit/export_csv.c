@@ -35,6 +35,19 @@ is_formula(const char *s)
 	return s[0] != '\0' && strchr("=+-@\t\r\n", s[0]) != NULL;
 }
 
+/* How long is the control character that s begins with, but for tab and line
+ * ends? 0: it begins with none. Who looks at a table with cat must not have a
+ * terminal obey it. */
+static size_t
+control_length(const char *s)
+{
+	unsigned char a = (unsigned char)s[0], b = (unsigned char)s[1];
+
+	if (a == 0xc2 && b >= 0x80 && b < 0xa0)
+		return 2;
+	return (a < 0x20 && strchr("\t\r\n", a) == NULL) || a == 0x7f;
+}
+
 static void
 add_field(struct buf *out, const char *s)
 {
@@ -44,7 +57,11 @@ add_field(struct buf *out, const char *s)
 		buf_addc(out, '"');
 	if (is_formula(s))
 		buf_addc(out, '\'');
-	for (; *s != '\0'; s++) {
+	for (size_t n; *s != '\0'; s += n > 0 ? n : 1) {
+		if ((n = control_length(s)) > 0) {
+			buf_adds(out, "\ufffd");
+			continue;
+		}
 		if (*s == '"')
 			buf_addc(out, '"');
 		buf_addc(out, *s);

@@ -428,21 +428,46 @@ def entries_of_every_type():
                     yield {**e, **r, **({"repository": "a/b/c"} if r else {}), **rules}
 
 
+def put_in_index(g, entries):
+    """As if the log had them; the gate does not run."""
+    with sqlite3.connect(g.state / "gitgate.db") as db:
+        for seq, e in enumerate(entries, 10**6):
+            db.execute(
+                "INSERT INTO audit_index (number, time_ms, type, repository, ref, principal, push, verdict, hold, entry)"
+                " VALUES (?, 0, ?, '', '', '', '', '', '', ?)",
+                (seq, e["type"], json.dumps({**e, "seq": seq})),
+            )
+    db.close()
+
+
+def test_csv_is_harmless(make_gate):
+    g = make_gate()
+    g.stop()
+    texts = {
+        "\uff1dcmd()": "'\uff1dcmd()",
+        "\uff20SUM(A1)": "'\uff20SUM(A1)",
+        "\t=1": "'\t=1",
+        "-1;x": "'-1;x",
+        "a\x1b[2Jb\x7f\x9b31m\x00"[:-1]: "a\ufffd[2Jb\ufffd\ufffd31m",
+        "\u00a0caf\u00e9\n=2": "\u00a0caf\u00e9\n=2",
+        'say "x"': 'say "x"',
+    }
+    time = "2026-11-22T07:00:00.000Z"
+    put_in_index(g, [{"type": "hold.review", "time": time, "v": 1, "comment": t} for t in texts])
+    p = [str(g.bin / "gitgate"), "--config", str(g.config_file), "audit", "export", "--format", "csv", "--cursor", str(10**6)]
+    raw = subprocess.run(p, capture_output=True, check=True).stdout
+    head = g.cli("audit", "export", "--format", "csv").stdout.splitlines()[0].split(",")
+    rows = list(csv.reader(io.StringIO(raw.decode(), newline="")))
+    assert [r[head.index("comment")] for r in rows] == list(texts.values())
+
+
 @pytest.mark.parametrize("format", ["ocsf", "ecs", "github"])
 def test_every_type_is_valid_by_the_schema(make_gate, format):
     g = make_gate()
     g.stop()
     entries = list(entries_of_every_type())
     assert {"ref.update", "witness.forked", "hold.seen", "retention.keep", "session.ended"} <= {e["type"] for e in entries}
-    with sqlite3.connect(g.state / "gitgate.db") as db:
-        for seq, e in enumerate(entries, 10**6):
-            row = (seq, e["type"], json.dumps({**e, "seq": seq}))
-            db.execute(
-                "INSERT INTO audit_index (number, time_ms, type, repository, ref, principal, push, verdict, hold, entry)"
-                " VALUES (?, 0, ?, '', '', '', '', '', '', ?)",
-                row,
-            )
-    db.close()
+    put_in_index(g, entries)
     records = lines(g.cli("audit", "export", "--format", format, "--cursor", 10**6).stdout)
     assert len(records) == len(entries)
     schema = SCHEMAS[format]
