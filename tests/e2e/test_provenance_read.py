@@ -199,3 +199,19 @@ def test_what_is_hostile_is_only_text(place):
     assert "nested too deep" in said[0] and said[1] == "" and "duplicate" in said[2] and said[3] == "" and said[4] == "no line ---"
     assert len(got[tips[1]]["files"][0]["ranges"]) == 30000
     assert got[tips[3]]["cut"] is True and [f["path"] for f in got[tips[3]]["files"]] == ["src/main.c"]
+
+
+def test_limits_of_the_configuration(make_gate):
+    g = make_gate(config={"limits": {"provenance-documents": 1, "provenance-document": "100KiB"}})
+    g.bot = g.token("bot", "agents")
+    w = g.clone(g.bot)
+    for i in range(2):
+        w.run("notes", "--ref", "ai", "add", "-m", note(), w.commit({"a": f"{i}\n"}))
+    w.push("refs/notes/ai", ok=True)
+    id, records = brought(g)
+    assert len(records) == 1 and g.api("GET", f"/pushes/{id}", g.bot).json["provenance"]["limit"] == "provenance-documents"
+    replayed(g, id)
+    w.run("notes", "--ref", "ai", "add", "-F", "-", w.commit({"a": "2\n"}), input=note().replace("---", "# comment\n" * 20000 + "---"))
+    w.push("refs/notes/ai", ok=True)
+    id, records = brought(g)
+    assert records[0]["cut"] is True and g.api("GET", f"/pushes/{id}", g.bot).json["provenance"]["limit"] == "provenance-document"
