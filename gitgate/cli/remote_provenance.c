@@ -63,6 +63,9 @@ print_record(const json_t *r)
 	print_prompt(r);
 	json_array_foreach(json_object_get(r, "sessions"), i, s)
 	{
+		if (json_str(s, "session")[0] != '\0' &&
+		    strcmp(json_str(s, "session"), json_str(r, "session")) == 0)
+			continue; /* that was said */
 		buf_clear(&b);
 		for (size_t k = 0; k < GG_COUNT(names); k++)
 			add(&b, names[k], json_str(s, names[k]));

@@ -248,6 +248,16 @@ view_line_mark(struct buf *b, struct file_claims *f, uint64_t line)
 	f->last = mark;
 }
 
+void
+view_line_range(struct buf *b, uint64_t from, uint64_t to)
+{
+	html_u64(b, from);
+	if (to == from)
+		return;
+	html_lit(b, "\xe2\x80\x93");
+	html_u64(b, to);
+}
+
 static void
 told(struct buf *b, const struct line_claim *x)
 {
@@ -257,9 +267,7 @@ told(struct buf *b, const struct line_claim *x)
 	html_lit(b, "<i class=\"by\">");
 	buf_addc(b, x->mark);
 	html_lit(b, "</i> lines ");
-	html_u64(b, x->from);
-	html_lit(b, "\xe2\x80\x93");
-	html_u64(b, x->to);
+	view_line_range(b, x->from, x->to);
 	html_lit(b, " by ");
 	html_texts(b, words_of(x->mark));
 	for (size_t i = 0; i < GG_COUNT(names); i++) {

@@ -55,6 +55,8 @@ char line_claims_mark(const struct file_claims *f, uint64_t line);
 
 /* The mark inside of a line number's cell; nothing where there is none. */
 void view_line_mark(struct buf *b, struct file_claims *f, uint64_t line);
+/* "3" or "3-5", with a dash. */
+void view_line_range(struct buf *b, uint64_t from, uint64_t to);
 /* What the file's marks rest on, in words; nothing where there are none. */
 void view_file_claims(struct buf *b, const struct file_claims *f);
 /* What the marks mean; nothing where the page has none. */

@@ -2,6 +2,8 @@
  * of them, shown as text only. */
 #include "web/provenance.h"
 
+#include "web/line_claims.h"
+
 #define VALUE_SHOWN   ((size_t)2000)
 #define PROMPT_SHOWN  ((size_t)16000)
 #define FILES_SHOWN   20
@@ -207,9 +209,9 @@ lines(struct buf *b, const json_t *ranges)
 			break;
 		}
 		html_texts(b, i > 0 ? ", " : "");
-		html_u64(b, (uint64_t)json_integer_value(json_array_get(x, 0)));
-		html_lit(b, "\xe2\x80\x93");
-		html_u64(b, (uint64_t)json_integer_value(json_array_get(x, 1)));
+		view_line_range(b,
+		    (uint64_t)json_integer_value(json_array_get(x, 0)),
+		    (uint64_t)json_integer_value(json_array_get(x, 1)));
 	}
 }
 
@@ -257,6 +259,10 @@ record(struct buf *b, const json_t *r)
 	prompt(b, r);
 	json_array_foreach(json_object_get(r, "sessions"), i, s)
 	{
+		/* of one session the whole record speaks, too */
+		if (json_get(s, "session")[0] != '\0' &&
+		    strcmp(json_get(s, "session"), json_get(r, "session")) == 0)
+			continue;
 		facts(b, r, s);
 		prompt(b, s);
 	}
