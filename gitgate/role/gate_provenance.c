@@ -125,19 +125,60 @@ sum_up(const struct change_report *r, const struct update_report *u,
 	return s.values;
 }
 
+/* {source: how many} of each update that brought records, by its number. */
+static json_t *
+count_records(const json_t *records)
+{
+	json_t *all = json_object();
+	const json_t *r;
+	size_t i;
+
+	json_array_foreach(records, i, r)
+	{
+		const char *source = json_string_value(json_object_get(r,
+		    "source"));
+		char at[24];
+		json_t *n;
+
+		(void)snprintf(at, sizeof(at), "%lld",
+		    (long long)json_integer_value(json_object_get(r,
+			"update")));
+		if ((n = json_object_get(all, at)) == NULL) {
+			n = json_object();
+			(void)json_object_set_new(all, at, n);
+		}
+		if (source != NULL)
+			(void)json_object_set_new(n, source,
+			    json_integer(json_integer_value(json_object_get(n,
+					     source)) +
+				1));
+	}
+	return all;
+}
+
 void
 push_sum_up_claims(struct push *p)
 {
+	json_t *all = json_object(), *counts = count_records(p->records);
 	size_t budget = COMMITS_SUMMED;
-	json_t *all = json_object(), *o;
 
-	for (size_t i = 0;
-	     i < p->updates.n && json_object_size(all) < REFS_SUMMED; i++) {
-		o = sum_up(p->report, &p->report->updates[i], &budget);
-		if (o != NULL &&
-		    json_object_set_new(all, p->updates.v[i].refname, o) != 0)
-			break;
+	for (size_t i = 0; i < p->updates.n; i++) {
+		json_t *o = i < REFS_SUMMED ?
+		    sum_up(p->report, &p->report->updates[i], &budget) :
+		    NULL;
+		char at[24];
+		json_t *n;
+
+		(void)snprintf(at, sizeof(at), "%zu", i);
+		if ((n = json_object_get(counts, at)) != NULL) {
+			o = o != NULL ? o : json_object();
+			(void)json_object_set(o, "records", n);
+		}
+		if (o != NULL)
+			(void)json_object_set_new(all, p->updates.v[i].refname,
+			    o);
 	}
+	json_decref(counts);
 	if (json_object_size(all) > 0)
 		(void)json_object_set(p->rec.request, "commit_claims", all);
 	json_decref(all);

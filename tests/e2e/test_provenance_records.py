@@ -237,6 +237,11 @@ def test_the_log_says_it_in_few_words(place):
     (e,) = g.audit(g.olga, push=push, type="ref.update")
     # the first commit is new where only the rule's refs are looked at
     assert e["claimed"] == {"commits": {"with": 1, "without": 2, "tools": ["claude"], "models": ["opus-4"], "checkpoints": [CHECKPOINT]}}
+    tip = w.commit({"f.txt": "3\n"})
+    add_note(w, tip, note("f.txt", "1"), fresh=True)
+    w.run("push", "-q", "-f", "origin", "refs/notes/ai")
+    (e,) = g.audit(g.olga, push=newest_push(g, ref="refs/notes/ai"), type="ref.update")
+    assert e["claimed"] == {"commits": {"with": 0, "without": 1, "records": {"git-ai": 1}}}
 
 
 def explained(g, *args, **kw):
