@@ -170,6 +170,22 @@ print_verdict(const struct proof *p)
 	say_safe("verdict:   ", buf_str(&b));
 }
 
+/* Was it logged, and then could not take effect? */
+static bool
+is_taken_back(const json_t *entries, size_t at)
+{
+	const json_t *e = json_array_get(entries, at), *later;
+
+	for (size_t i = at + 1; i < json_array_size(entries); i++) {
+		later = json_array_get(entries, i);
+		if (strcmp(json_str(later, "type"), json_str(e, "type")) == 0 &&
+		    strcmp(json_str(later, "reviewer"),
+			json_str(e, "reviewer")) == 0)
+			return json_is_true(json_object_get(later, "void"));
+	}
+	return false;
+}
+
 static void
 print_reviews(const struct proof *p)
 {
@@ -181,7 +197,8 @@ print_reviews(const struct proof *p)
 		bool approved = strcmp(json_str(e, "verdict"), "approve") == 0;
 
 		if (strcmp(json_str(e, "type"), "hold.review") != 0 ||
-		    json_is_true(json_object_get(e, "void")))
+		    json_is_true(json_object_get(e, "void")) ||
+		    is_taken_back(p->entries, i))
 			continue;
 		n++;
 		line(approved ? "approved:  " : "rejected:  ",

@@ -38,7 +38,7 @@ void remote_updates(const json_t *updates);
 /* remote_provenance.c: a push's options, and what is claimed of its commits;
  * nothing where nothing is. */
 void remote_claimed(const json_t *push);
-void remote_provenance(const json_t *provenance);
+void remote_provenance(const json_t *all);
 /* "hold ID STATE: message" */
 void remote_state(const json_t *hold);
 

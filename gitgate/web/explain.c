@@ -6,7 +6,10 @@
 
 #define STEPS_AT_ONCE 200
 #define ROUNDS        50
-#define ENTRIES_MOST  50 /* of a step; each has its receipt */
+#define ENTRIES_MOST  100 /* of a step; each has its receipt */
+/* Pages of a push's entries that are looked through: a push of many refs has
+ * one or more of each. */
+#define ENTRIES_ROUNDS 10
 
 static bool
 is_id(const char *s)
@@ -89,6 +92,7 @@ add_entries(const struct web_call *c, const char *ref, const json_t *step,
 	struct audit_query q = {
 		.push = push, .limit = 1000, .oldest_first = true
 	};
+	int rounds = ENTRIES_ROUNDS;
 	struct gathering g = { .c = c, .ref = ref, .entries = json_array() };
 	json_t *receipts = json_array(), *e;
 	uint64_t next = 0;
@@ -99,7 +103,11 @@ add_entries(const struct web_call *c, const char *ref, const json_t *step,
 		q = (struct audit_query){ .limit = 1,
 			.oldest_first = true,
 			.cursor = (uint64_t)seq };
-	rc = store_audit_query(c->ops->store, &q, gather, &g, &next, err);
+	do {
+		rc = store_audit_query(c->ops->store, &q, gather, &g, &next,
+		    err);
+		q.cursor = next;
+	} while (rc == 0 && push[0] != '\0' && next != 0 && --rounds > 0);
 	for (i = 0; rc == 0 && i < json_array_size(g.entries); i++) {
 		e = json_array_get(g.entries, i);
 		rc = receipt_add(c, e, receipts, err);

@@ -59,18 +59,32 @@ head(struct buf *b, const json_t *o)
 
 /* ---- what was decided ---- */
 
-static void
-decisions(struct buf *b, const json_t *o)
+/* The log is written first: what the store then refused did not come to be. */
+static bool
+came_to_be(const json_t *e, const struct stored_hold *h)
 {
+	if (json_is_true(json_object_get(e, "void")))
+		return false;
+	return strncmp(json_get(e, "type"), "hold.", 5) != 0 ||
+	    (h->id != NULL && hold_entry_is_true(e, h));
+}
+
+static void
+decisions(const struct web_call *c, struct buf *b, const json_t *o)
+{
+	GG_AUTO_RELEASE(stored_hold) h = { 0 };
 	const json_t *e;
 	size_t i;
+
+	if (c->id[0] != '\0')
+		(void)!store_hold_of_push(c->ops->store, c->id, &h, NULL);
 
 	html_lit(b,
 	    "<section class=\"card\"><h2>What was decided, and by whom</h2>"
 	    "<ol class=\"line\">");
 	json_array_foreach(json_object_get(o, "entries"), i, e)
 	{
-		if (json_is_true(json_object_get(e, "void")))
+		if (!came_to_be(e, &h))
 			continue;
 		html_lit(b, "<li><span class=\"dim small\">");
 		html_when(b, json_get(e, "time"));
@@ -215,7 +229,7 @@ explain_page(struct web_call *c)
 	page_begin(c, &b, "A step explained", "Audit");
 	head(&b, o);
 	html_lit(&b, "<div class=\"grid\"><div>");
-	decisions(&b, o);
+	decisions(c, &b, o);
 	log_state(&b, o);
 	html_lit(&b, "</div><div class=\"side\">");
 	if (p.id != NULL)
