@@ -85,7 +85,7 @@ def test_who_cosigned(make_log, witnesses, tmp_path):
     for name, w in zip("ab", (a, b)):
         key = "+".join(w.vkey.split("+")[:2])
         assert f"cosigned: 300 entries at {AT} by {name} ({key})" in lines
-    assert lines[-1] == "quorum: g" and len(lines) == 4
+    assert "quorum: g" in lines and p.stdout.count("cosigned: ") == 2
     said = json.loads(verify("--policy", two, "--json", log.log).stdout)
     assert said["verified"] is True and said["size"] == 300
     assert [x["witness"] for x in said["cosigned"]["by"]] == ["a", "b"]
