@@ -70,6 +70,8 @@ int cmd_pushes_checkout(struct cli *cli, int argc, char **argv);
 int cmd_pushes_diff(struct cli *cli, int argc, char **argv);
 int cmd_pushes_keep(struct cli *cli, int argc, char **argv);
 int cmd_pushes_kept(struct cli *cli, int argc, char **argv);
+int cmd_kept_list(struct cli *cli, int argc, char **argv);
+int cmd_kept_drop(struct cli *cli, int argc, char **argv);
 int cmd_pushes_release(struct cli *cli, int argc, char **argv);
 int cmd_pushes_verify(struct cli *cli, int argc, char **argv);
 int cmd_pushes_replay(struct cli *cli, int argc, char **argv);
@@ -188,6 +190,10 @@ int cli_list(struct cli *cli, int argc, char **argv, const char *name,
 GG_MUST_USE int cli_check_names(const char *name, const struct strv *groups,
     struct gg_error *err);
 json_t *cli_json_strv(const struct strv *v);
+
+/* -- cmd_kept.c: places of kept packs that are not there -- */
+GG_MUST_USE int
+kept_look(const struct cli *cli, struct strv *gone, struct gg_error *err);
 
 /* -- cmd_receipt.c: what it proves is printed; 0, or GG_E_CORRUPT -- */
 struct tlog_policy;

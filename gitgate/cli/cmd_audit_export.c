@@ -143,6 +143,8 @@ print_by(struct table *t, const json_t *step)
 	}
 	if (strcmp(json_str(step, "how"), "kept") == 0)
 		buf_adds(&b, ", kept at the gate");
+	if (strcmp(json_str(step, "how"), "dropped") == 0)
+		buf_adds(&b, ", dropped at the gate");
 	table_add(t, buf_str(&b));
 }
 

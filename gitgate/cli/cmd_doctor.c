@@ -15,7 +15,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SOON_MS ((int64_t)14 * 24 * 3600 * 1000)
+#define SOON_MS    ((int64_t)14 * 24 * 3600 * 1000)
+
+#define KEPT_SHOWN 10
 
 enum health { GOOD, ODD, BAD };
 
@@ -328,6 +330,31 @@ log_key(struct doctor *d, const struct config *c)
 		    c->log_key);
 }
 
+/* Where nothing was ever kept, there need not even be a database. */
+static void
+kept(struct doctor *d, const struct cli *cli, const struct config *c)
+{
+	GG_AUTO_RELEASE(strv) gone = STRV_INIT;
+	GG_AUTO_MEM char *database = path_f("%s/gitgate.db", c->state_dir);
+	GG_AUTO_MEM char *kept_dir = path_f("%s/kept", c->state_dir);
+	struct gg_error err = { 0 };
+
+	/* With another store there is no such file. */
+	if (access(database, F_OK) != 0 && access(kept_dir, F_OK) != 0)
+		return;
+	if (kept_look(cli, &gone, &err) != 0) {
+		find(d, BAD, "refs that the gate keeps: %s", err.msg);
+		return;
+	}
+	for (size_t i = 0; i < gone.n && i < KEPT_SHOWN; i++)
+		find(d, BAD,
+		    "%s is gone: a ref that the gate keeps may need it, and "
+		    "upstream has it not; restore kept/ from a backup",
+		    gone.v[i]);
+	if (gone.n > KEPT_SHOWN)
+		find(d, BAD, "and %zu more of kept/", gone.n - KEPT_SHOWN);
+}
+
 static void
 print(const struct doctor *d)
 {
@@ -364,6 +391,7 @@ cmd_doctor(struct cli *cli, int argc, char **argv)
 		state_dir(&d, c);
 		providers(&d, c);
 		log_key(&d, c);
+		kept(&d, cli, c);
 		repositories(&d, c);
 		server_pair(&d, &c->tls);
 		client_trust(&d, &c->tls);

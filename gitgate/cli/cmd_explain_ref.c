@@ -80,6 +80,7 @@ type_of(const json_t *step)
 
 	return strcmp(how, "push") == 0 ? "forward.result" :
 	    strcmp(how, "kept") == 0    ? "keep.result" :
+	    strcmp(how, "dropped") == 0 ? "admin.kept.drop" :
 					  "ref.out-of-band";
 }
 

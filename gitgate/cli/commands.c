@@ -176,6 +176,14 @@ const struct command cli_commands[] = {
 	{ "pushes kept", "[--json]",
 	    "Show the legal holds, newest first; released ones, too." LOCAL,
 	    cmd_pushes_kept },
+	{ "kept list", "[REPOSITORY] [--json]",
+	    "What policy keeps at the gate (then: keep): the refs of one "
+	    "repository, or how many\nrefs and bytes each has." LOCAL,
+	    cmd_kept_list },
+	{ "kept drop", "REPOSITORY REF",
+	    "Keep this ref no longer: it is not served any more, and a push "
+	    "may make it anew." LOCAL,
+	    cmd_kept_drop },
 	{ "pushes release", "KEEP --reason TEXT",
 	    "End a legal hold: retention goes on." LOCAL, cmd_pushes_release },
 	{ "pushes verify", "ID [--pack FILE] [--report FILE] [--key VKEY]",

@@ -188,6 +188,7 @@ gate_mirror_state(void *ctx, const struct config *c, const char *name,
 	out->is_reading = r->running;
 	out->refreshed_ms = r->refreshed_wall_ms;
 	out->failed_ms = r->failed_wall_ms;
+	out->kept_shadowed = r->n_shadowed;
 	if (r->failed_wall_ms != 0)
 		out->why = r->done_err;
 	pthread_mutex_unlock(&r->mutex);

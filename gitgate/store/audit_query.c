@@ -276,7 +276,7 @@ add_conditions(struct plan *p, struct sql *q)
 		sql_add(q,
 		    " AND COALESCE(i.type, '') IN"
 		    " ('forward.result', 'keep.result',"
-		    " 'ref.out-of-band')");
+		    " 'admin.kept.drop', 'ref.out-of-band')");
 	if (aq->since_ms != 0)
 		sql_arg(q,
 		    " AND COALESCE(i.time_ms, 0) >= ", arg_i(aq->since_ms));

@@ -65,6 +65,8 @@ how_of(const json_t *e)
 		return ok ? "push" : NULL;
 	if (strcmp(type, "keep.result") == 0)
 		return ok ? "kept" : NULL;
+	if (strcmp(type, "admin.kept.drop") == 0)
+		return "dropped";
 	return "out-of-band";
 }
 

@@ -247,17 +247,20 @@ store_kept_list(struct store *s, const char *repository, const char *after,
 
 int
 store_kept_drop(struct store *s, const char *repository, const char *ref,
-    struct gg_error *err)
+    const struct oid *was, struct gg_error *err)
 {
 	GG_AUTO_RELEASE(tx) t = { 0 };
 	GG_AUTO_RELEASE(rows) r = { 0 };
+	char old[OID_HEX + 1];
 	int rc;
 
+	oid_format(was, old);
 	if ((rc = tx_begin(s, DB_DURABLE, &t, err)) != 0 ||
 	    (rc = lock_repository(&t, repository, err)) != 0 ||
 	    (rc = tx_run(&t, &r, err,
-		 "DELETE FROM kept_ref WHERE repository = $1 AND ref = $2",
-		 arg_s(repository), arg_s(ref))) != 0)
+		 "DELETE FROM kept_ref WHERE repository = $1 AND ref = $2"
+		 " AND oid = $3",
+		 arg_s(repository), arg_s(ref), arg_s(old))) != 0)
 		return rc;
 	if (r.affected == 0)
 		return gg_fail(err, GG_E_NOTFOUND, "the gate keeps no %s of %s",
@@ -266,4 +269,58 @@ store_kept_drop(struct store *s, const char *repository, const char *ref,
 		 arg_i(0))) != 0)
 		return rc;
 	return tx_commit(&t, err);
+}
+
+int
+store_kept_value(struct store *s, const char *repository, const char *ref,
+    struct oid *out, struct gg_error *err)
+{
+	GG_AUTO_RELEASE(rows) r = { 0 };
+	int rc = store_run(s, &r, err,
+	    "SELECT oid FROM kept_ref WHERE repository = $1 AND ref = $2",
+	    arg_s(repository), arg_s(ref));
+
+	if (rc != 0)
+		return rc;
+	if (r.n_rows == 0)
+		return gg_fail(err, GG_E_NOTFOUND, "the gate keeps no %s of %s",
+		    ref, repository);
+	return oid_parse(view_str(rows_s(&r, 0, 0)), out) ?
+	    0 :
+	    gg_fail(err, GG_E_CORRUPT, "the kept ref %s has no value", ref);
+}
+
+int
+store_kept_repositories(struct store *s, store_kept_repository_cb cb, void *ctx,
+    struct gg_error *err)
+{
+	GG_AUTO_RELEASE(rows) r = { 0 };
+	int rc = store_read(s,
+	    "SELECT repository, version, refs, bytes FROM kept_repository"
+	    " WHERE refs > 0 ORDER BY repository",
+	    NULL, 0, &r, err);
+
+	for (size_t i = 0; i < r.n_rows && rc == 0; i++) {
+		struct kept_state st = { rows_i(&r, i, 1),
+			(uint64_t)rows_i(&r, i, 2),
+			(uint64_t)rows_i(&r, i, 3) };
+
+		rc = cb(ctx, rows_s(&r, i, 0), &st);
+	}
+	return rc;
+}
+
+int
+store_kept_pushes(struct store *s, store_kept_push_cb cb, void *ctx,
+    struct gg_error *err)
+{
+	GG_AUTO_RELEASE(rows) r = { 0 };
+	int rc = store_read(s,
+	    "SELECT repository, push FROM kept_push WHERE bytes > 0"
+	    " ORDER BY push",
+	    NULL, 0, &r, err);
+
+	for (size_t i = 0; i < r.n_rows && rc == 0; i++)
+		rc = cb(ctx, rows_s(&r, i, 0), rows_s(&r, i, 1));
+	return rc;
 }

@@ -774,9 +774,23 @@ typedef int (*store_kept_cb)(void *ctx, const struct kept_ref *k);
 GG_MUST_USE int
 store_kept_list(struct store *s, const char *repository, const char *after,
     size_t limit, store_kept_cb cb, void *ctx, struct gg_error *err);
-/* An administrator's act: the ref is kept no more. GG_E_NOTFOUND. */
+/* Repositories that have any, in the order of their names. */
+typedef int (*store_kept_repository_cb)(void *ctx, const char *repository,
+    const struct kept_state *state);
+GG_MUST_USE int store_kept_repositories(struct store *s,
+    store_kept_repository_cb cb, void *ctx, struct gg_error *err);
+/* Pushes whose packs are kept. */
+typedef int (*store_kept_push_cb)(void *ctx, const char *repository,
+    const char *push);
+GG_MUST_USE int store_kept_pushes(struct store *s, store_kept_push_cb cb,
+    void *ctx, struct gg_error *err);
+/* The present value of one; GG_E_NOTFOUND. */
+GG_MUST_USE int store_kept_value(struct store *s, const char *repository,
+    const char *ref, struct oid *out, struct gg_error *err);
+/* An administrator's act: the ref is kept no more. GG_E_NOTFOUND where it is
+ * not, or has another value than was. */
 GG_MUST_USE int store_kept_drop(struct store *s, const char *repository,
-    const char *ref, struct gg_error *err);
+    const char *ref, const struct oid *was, struct gg_error *err);
 
 /* -- small facts: mirrors' snapshots, the last checkpoint, ... -- */
 GG_MUST_USE int store_meta_set(struct store *s, const char *key,

@@ -44,7 +44,7 @@ head(struct buf *b, const json_t *o)
 	html_lit(b, "&amp;ref=");
 	html_urls(b, json_get(o, "ref"));
 	html_lit(b, "\">every value that it had</a>");
-	if (ours) {
+	if (json_get(step, "push")[0] != '\0') {
 		html_lit(b, " \xc2\xb7 <a href=\"/-/pushes/");
 		html_urls(b, json_get(step, "push"));
 		html_lit(b, "\">the recorded push</a>");

@@ -13,6 +13,7 @@ struct overview {
 	json_t *items;
 	struct strv names; /* of the items */
 	json_t *moved; /* by name: when upstream last moved without the gate */
+	json_t *kept;  /* by name: what the gate keeps of it */
 };
 
 /* Of the newest so many movements: one query for all repositories. */
@@ -68,6 +69,21 @@ mirror_json(const struct web_call *c, const char *name)
 	return o;
 }
 
+static int
+add_kept(void *ctx, const char *repository, const struct kept_state *st)
+{
+	struct overview *o = ctx;
+	struct mirror_state m = { 0 };
+
+	o->c->ops->mirror_state(o->c->ops->ctx, o->c->cfg, repository, &m);
+	return json_object_set_new(o->kept, repository,
+		   json_pack("{s:I, s:I, s:I}", "refs", (json_int_t)st->refs,
+		       "bytes", (json_int_t)st->bytes, "shadowed",
+		       (json_int_t)m.kept_shadowed)) == 0 ?
+	    0 :
+	    GG_E_NOMEM;
+}
+
 /* One that the configuration (still) has and the caller may fetch. */
 static void
 add(struct overview *o, const char *name, const struct stored_repository *s)
@@ -93,6 +109,10 @@ add(struct overview *o, const char *name, const struct stored_repository *s)
 	(void)json_object_set(item, "out_of_band",
 	    json_object_get(o->moved, name) != NULL ?
 		json_object_get(o->moved, name) :
+		json_null());
+	(void)json_object_set(item, "kept",
+	    json_object_get(o->kept, name) != NULL ?
+		json_object_get(o->kept, name) :
 		json_null());
 	if (access_is_auditor(&c->who))
 		(void)json_object_set_new(item, "upstream",
@@ -137,11 +157,14 @@ static int
 list_repositories(const struct web_call *c, json_t **out, struct gg_error *err)
 {
 	GG_AUTO_RELEASE(strv) seen = STRV_INIT;
-	struct overview o = {
-		.c = c, .items = json_array(), .moved = json_object()
-	};
+	struct overview o = { .c = c,
+		.items = json_array(),
+		.moved = json_object(),
+		.kept = json_object() };
 	int rc = read_movements(&o, err);
 
+	if (rc == 0)
+		rc = store_kept_repositories(c->ops->store, add_kept, &o, err);
 	if (rc == 0)
 		rc = store_repository_list(c->ops->store, REPOSITORIES_MOST,
 		    add_stored, &o, err);
@@ -157,6 +180,7 @@ list_repositories(const struct web_call *c, json_t **out, struct gg_error *err)
 		*out = in_order(o.items);
 	json_decref(o.items);
 	json_decref(o.moved);
+	json_decref(o.kept);
 	strv_release(&o.names);
 	return rc;
 }
@@ -237,6 +261,30 @@ links_cell(struct buf *b, const json_t *r)
 }
 
 static void
+kept_line(struct buf *b, const json_t *r)
+{
+	const json_t *kept = json_object_get(r, "kept");
+
+	if (!json_is_object(kept))
+		return;
+	html_lit(b,
+	    "<div class=\"small\"><a href=\"/-/repositories/kept?repository=");
+	html_urls(b, json_get(r, "name"));
+	html_lit(b, "\">");
+	html_u64(b,
+	    (uint64_t)json_integer_value(json_object_get(kept, "refs")));
+	html_lit(b, " kept at the gate</a>");
+	if (json_integer_value(json_object_get(kept, "shadowed")) > 0) {
+		html_lit(b, " <span class=\"badge warn\">upstream has ");
+		html_u64(b,
+		    (uint64_t)json_integer_value(json_object_get(kept,
+			"shadowed")));
+		html_lit(b, " of these names, too</span>");
+	}
+	html_lit(b, "</div>");
+}
+
+static void
 repository_row(struct buf *b, const json_t *r)
 {
 	html_lit(b, "<tr data-row=\"");
@@ -260,6 +308,7 @@ repository_row(struct buf *b, const json_t *r)
 		view_age(b, json_get(r, "out_of_band"));
 		html_lit(b, "</div>");
 	}
+	kept_line(b, r);
 	html_lit(b, "</td><td data-name=\"Mirror\">");
 	mirror_cell(b, json_object_get(r, "mirror"));
 	links_cell(b, r);

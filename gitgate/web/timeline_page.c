@@ -68,6 +68,8 @@ who(struct buf *b, const json_t *step)
 	}
 	if (strcmp(json_get(step, "how"), "kept") == 0)
 		html_lit(b, ", kept at the gate");
+	if (strcmp(json_get(step, "how"), "dropped") == 0)
+		html_lit(b, ", dropped at the gate");
 	link_to(b, "push", json_get(step, "push"));
 	link_to(b, "hold", json_get(step, "hold"));
 }

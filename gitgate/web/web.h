@@ -41,10 +41,11 @@ struct grant_request {
 
 /* What the gate knows of a repository's mirror since it started. */
 struct mirror_state {
-	bool is_reading;      /* upstream is being read */
-	int64_t refreshed_ms; /* when that last worked, 0: not yet */
-	int64_t failed_ms;    /* when the last one failed, 0: it did not */
-	struct gg_error why;  /* then; may name upstream */
+	bool is_reading;        /* upstream is being read */
+	int64_t refreshed_ms;   /* when that last worked, 0: not yet */
+	int64_t failed_ms;      /* when the last one failed, 0: it did not */
+	struct gg_error why;    /* then; may name upstream */
+	uint64_t kept_shadowed; /* kept refs whose names upstream has, too */
 };
 
 /* Services of the gate that pages and API need; role/gate fills it. */

@@ -225,6 +225,8 @@ void push_page(struct web_call *c);
 void audit_page(struct web_call *c);
 void repositories_page(struct web_call *c);
 void api_repositories(struct web_call *c);
+void kept_page(struct web_call *c);
+void api_kept(struct web_call *c);
 
 /* -- api.c: answers of the API -- */
 void api_problem(struct web_call *c, unsigned status, const char *detail);

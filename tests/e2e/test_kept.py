@@ -1,11 +1,16 @@
 """Refs that policy keeps at the gate: accepted, served, never sent upstream."""
 
+import json
 import os
 import subprocess
 
 import pytest
 
-from gate import PROTECT_MAIN, Git, hold_id, http, ref, until
+import make
+import raw_push
+from gate import PROTECT_MAIN, Git, hold_id, http, make_upstream, ref, until
+from test_upstreams import site
+from websession import Browserless
 
 KEEP = {
     "name": "keep-transcripts",
@@ -308,3 +313,161 @@ def test_limits(make_gate):
     assert set(place.served()) == {"refs/notes/b", "refs/notes/c"}
     kept = place.g.state / "kept" / "demo" / "app.git"
     until("what was refused is gone", lambda: len(list(kept.iterdir())) == 3)
+
+
+def test_an_administrator_lists_and_drops(place):
+    g, work = place.g, place.clone()
+    oid = note(work, "x")
+    work.push(NOTES, ok=True)
+    assert g.cli("kept", "list").stdout.split()[3:5] == ["demo/app", "1"]
+    (row,) = json.loads(g.cli("kept", "list", "demo/app", "--json").stdout)
+    assert (row["ref"], row["oid"], row["principal"], row["push"]) == (NOTES, oid, "bot", place.last_push()["id"])
+    assert g.cli("kept", "drop", "demo/app", "refs/notes/other", check=False).returncode == 1
+    assert g.cli("kept", "drop", "demo/app", NOTES).returncode == 0
+    assert place.served() == {}
+    assert g.cli("kept", "drop", "demo/app", NOTES, check=False).returncode == 1
+    (e,) = until("the act is in the log", lambda: place.entries(type="admin.kept.drop"), log=g.log)
+    assert (e["repository"], e["ref"], e["old"], e["principal"] != "") == ("demo/app", NOTES, oid, True)
+    a = g.api("GET", f"/audit/timeline?repository=demo/app&ref={NOTES}", place.ann)
+    assert [(s["how"], s["gap"]) for s in a.json["steps"]] == [("dropped", False), ("kept", False)]
+    # What is dropped can be fetched by nobody, not by its id either.
+    fresh = place.clone()
+    assert fresh.run("fetch", "-q", "origin", oid, check=False).returncode != 0
+    work.push(NOTES, ok=True)
+    assert place.served() == {NOTES: oid}
+
+
+def test_a_doctor_misses_what_is_gone(place):
+    work = place.clone()
+    note(work, "x")
+    work.push(NOTES, ok=True)
+    at = f"{place.g.state}/kept/demo/app.git/{place.last_push()['id']}"
+    assert " is gone: a ref that the gate keeps" not in place.g.cli("doctor", check=False).stdout
+    os.rename(at, at + ".away")
+    p = place.g.cli("doctor", check=False)
+    assert p.returncode == 1 and f"{at} is gone: a ref that the gate keeps" in p.stdout
+
+
+def test_what_web_and_api_show(place):
+    g, work = place.g, place.clone()
+    for name in ("a<b>", "b", "c"):
+        note(work, name, ref=name)
+    work.push("refs/notes/*:refs/notes/*", ok=True)
+    (r,) = g.api("GET", "/repositories", place.bot).json["repositories"]
+    assert r["kept"]["refs"] == 3 and r["kept"]["bytes"] > 0 and r["kept"]["shadowed"] == 0
+    one = g.api("GET", "/repositories/kept?repository=demo/app&limit=2", place.bot).json
+    assert [k["ref"] for k in one["kept"]] == ["refs/notes/a<b>", "refs/notes/b"] and one["next"] == "refs/notes/b"
+    two = g.api("GET", f"/repositories/kept?repository=demo/app&cursor={one['next']}", place.bot).json
+    assert [k["ref"] for k in two["kept"]] == ["refs/notes/c"] and two["next"] is None
+    assert two["kept"][0]["oid"] == work.head("refs/notes/c") and two["kept"][0]["push"] == place.last_push()["id"]
+    nobody = g.token("nobody")
+    assert g.api("GET", "/repositories/kept?repository=demo/app", nobody).status == 404
+    place.upstream("update-ref", "refs/notes/b", "main")
+    place.served()
+    (r,) = g.api("GET", "/repositories", place.bot).json["repositories"]
+    assert r["kept"]["shadowed"] == 1
+    g.user("web", "correct horse battery", "agents")
+    web = Browserless(g, "web", "correct horse battery")
+    page = web.get("/-/repositories").text
+    assert "3 kept at the gate" in page and "upstream has 1 of these names, too" in page
+    page = web.get("/-/repositories/kept?repository=demo/app").text
+    assert "refs/notes/a&lt;b&gt;" in page and "refs/notes/a<b>" not in page
+    assert "upstream does not have them" in page
+
+
+def test_hidden_and_carried_refs(make_gate, tmp_path):
+    """hide-refs hides kept refs as any; refs: narrows upstream's, not ours."""
+    bare = make_upstream(tmp_path / "up" / "app.git", {"README": "hello\n"}, branches=["other"])
+    site = {"path": "demo/app", "upstream": str(bare), "refs": ["refs/heads/main"], "hide-refs": ["refs/notes/secret/**"]}
+    g = make_gate(rules=[KEEP], repositories=[site])
+    place = Place(g)
+    work = place.clone()
+    oid = note(work, "x")
+    work.push(NOTES, ok=True)
+    assert place.served("refs/*") == {"refs/heads/main": work.head(), NOTES: oid}
+    note(work, "y", ref="secret/y")
+    p = work.push("refs/notes/secret/y", ok=False)
+    assert "is hidden and cannot be moved" in p.stderr
+    g.config["repositories"] = [{**site, "hide-refs": ["refs/notes/**"]}]
+    g.write_config()
+    g.reload()
+    assert place.served("refs/*") == {"refs/heads/main": work.head()}
+    assert g.api("GET", "/repositories/kept?repository=demo/app", place.bot).json["kept"] == []
+    fresh = place.clone()
+    assert fresh.run("fetch", "-q", "origin", oid, check=False).returncode != 0
+
+
+def test_recordings_go_and_what_is_kept_stays(make_gate):
+    g = make_gate(rules=[KEEP], config={"retention": {"default": {"forwarded": "1s"}}})
+    place = Place(g)
+    work = place.clone()
+    oid = note(work, "x")
+    work.push(NOTES, ok=True)
+    id = place.last_push()["id"]
+    until("its recording is removed", lambda: not (g.state / "pushes" / id).exists(), log=g.log)
+    g.stop()
+    subprocess.run(["rm", "-rf", str(g.state / "mirrors")], check=True)
+    g.start()
+    assert place.served() == {NOTES: oid}
+    place.clone().run("fetch", "-q", "origin", NOTES)
+
+
+@pytest.mark.parametrize("kind", ["http", "ssh"])
+def test_other_upstreams(make_gate, tmp_path, kind):
+    """Nothing of it depends on what upstream is; nothing is asked of it."""
+    with site(kind, tmp_path / kind) as s:
+        g = make_gate(repositories=[s.entry], rules=[KEEP])
+        g.upstream = s.bare
+        place = Place(g)
+        work = place.clone()
+        note(work, "x")
+        work.push(NOTES, ok=True)
+        assert place.served() == {NOTES: work.head(NOTES)}
+        place.upstream_lacks(work, NOTES)
+        work.commit({"a": "a\n"})
+        work.push("HEAD:refs/heads/topic", ok=True)
+        assert place.upstream("for-each-ref", "--format=%(refname)").stdout.split() == ["refs/heads/main", "refs/heads/topic"]
+
+
+LINES = 500
+
+
+def text(n):
+    return "".join(f"line {i}\n" for i in range(n))
+
+
+def test_what_a_client_smuggles_along(place):
+    """A kept object that no branch needs does not go in a branch's pack, and
+    is no base of one."""
+    work = place.clone()
+    blob = work.out("hash-object", "-w", "--stdin", input=text(LINES))
+    tree = work.out("mktree", input=f"100644 blob {blob}\tfull.jsonl\n")
+    kept = work.out("commit-tree", tree, "-m", "a transcript")
+    work.push(f"{kept}:refs/entire/1", ok=True)
+    work.write({"a": text(LINES + 1)})
+    new = work.commit()
+    old = work.head("origin/main")
+    names = [n.split()[0] for n in work.out("rev-list", "--objects", "HEAD", "--not", "origin/main").split("\n")]
+    commands = [("0" * 40, new, "refs/heads/topic")]
+    # whole, and with the transcript in it
+    pack = work.run("pack-objects", "--stdout", input="".join(n + "\n" for n in [*names, blob]).encode()).stdout
+    a = raw_push.push(place.g, place.bot, commands, pack)
+    assert f"missing blob {blob}" in a.refs["refs/heads/topic"][1], a.text
+    # thin: one of its objects is a delta to the transcript
+    at = work.out("rev-parse", "HEAD:a")
+    tail = f"line {LINES}\n".encode()
+    size = len(text(LINES))
+    delta = make.delta(size, size + len(tail), make.copy(0, size), make.insert(tail))
+    whole = [make.Obj(work.out("cat-file", "-t", n), work.run("cat-file", work.out("cat-file", "-t", n), n, input=b"").stdout)
+             for n in names if n != at]
+    thin = make.pack(*whole, make.ref_delta(blob, delta))
+    a = raw_push.push(place.g, place.bot, commands, thin)
+    assert f"missing blob {blob}" in a.refs["refs/heads/topic"][1], a.text
+    assert ref(place.g.upstream, "refs/heads/topic") is None
+    place.upstream_lacks(work, kept)
+    # The same objects and no more: taken.
+    pack = work.run("pack-objects", "--stdout", input="".join(n + "\n" for n in names).encode()).stdout
+    a = raw_push.push(place.g, place.bot, commands, pack)
+    assert a.ok, a.text
+    place.upstream_lacks(work, kept)
+    assert old == ref(place.g.upstream, "refs/heads/main")

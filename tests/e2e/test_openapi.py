@@ -261,6 +261,10 @@ def ask_holds_and_pushes(x):
     x.ask("listHolds", x.ann, 200, query="?view=done&text=main&rule=protect-main")
     x.ask("listHolds", x.ann, 400, query="?view=odd")
     assert x.ask("listRepositories", x.ann, 200).json["repositories"][0]["last_push"]
+    x.ask("listKept", x.ann, 400)
+    x.ask("listKept", x.ann, 400, query="?repository=demo/app&limit=201")
+    x.ask("listKept", x.zoe, 404, query="?repository=demo/app")
+    assert x.ask("listKept", x.ann, 200, query="?repository=demo/app").json == {"kept": [], "next": None}
     x.ask("listPushes", x.ann, 400, query="?limit=201")
     x.ask("listHolds", x.ann, 400, query="?state=odd")
     x.ask("getHold", x.ann, 200, first)

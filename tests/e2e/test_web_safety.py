@@ -212,6 +212,8 @@ def all_gets(p):
             path += "?oid=" + oid["x.svg"]
         elif path.endswith("/image"):
             path += "?oid=" + oid["real.png"]
+        elif path.endswith("/repositories/kept"):
+            path += "?repository=demo/app"
         elif path.endswith("/timeline"):
             path += "?repository=demo/app&ref=refs/heads/held/rejected"
         elif path.endswith("/explain"):

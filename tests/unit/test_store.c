@@ -2178,6 +2178,7 @@ kept_refs_move_together(void **state)
 		{ "p8", { { "n/b", '8', '9' } }, 6, GG_E_LIMIT, "kept-size" },
 	};
 	struct gg_error err = { 0 };
+	struct oid was;
 	bool done;
 
 	(void)state;
@@ -2196,8 +2197,15 @@ kept_refs_move_together(void **state)
 	assert_true(done);
 	assert_int_equal(store_kept_was_done(w.s, "p8", &done, &err), 0);
 	assert_false(done);
-	assert_int_equal(store_kept_drop(w.s, "acme/app", "n/b", &err), 0);
-	assert_int_equal(store_kept_drop(w.s, "acme/app", "n/b", &err),
+	assert_int_equal(store_kept_value(w.s, "acme/app", "n/a/x", &was, &err),
+	    0);
+	assert_int_equal(store_kept_drop(w.s, "acme/app", "n/b", &was, &err),
+	    GG_E_NOTFOUND);
+	assert_int_equal(store_kept_value(w.s, "acme/app", "n/b", &was, &err),
+	    0);
+	assert_int_equal(store_kept_drop(w.s, "acme/app", "n/b", &was, &err),
+	    0);
+	assert_int_equal(store_kept_drop(w.s, "acme/app", "n/b", &was, &err),
 	    GG_E_NOTFOUND);
 	assert_kept("n/a/x=3@p2 ", 7, 60);
 }
