@@ -16,6 +16,8 @@
 #define SUBJECT_BYTES  200
 /* Commits of a push that are found by the checkpoint that they name. */
 #define TRAILERS_KEPT 1000
+/* Of a push, for one commit or checkpoint. */
+#define OF_KEY_KEPT 20
 
 /* -- for the log -- */
 
@@ -219,20 +221,38 @@ add_trailers(json_t *all, const struct change_report *r)
 	}
 }
 
+/* One more of its key; false: there are enough. So no push can make a page
+ * look through thousands for one commit. */
+static bool
+has_room(json_t *by_key, const json_t *record)
+{
+	const char *key = json_string_value(json_object_get(record, "key"));
+	json_int_t n;
+
+	if (key == NULL)
+		return true;
+	n = json_integer_value(json_object_get(by_key, key)) + 1;
+	return n <= OF_KEY_KEPT &&
+	    json_object_set_new(by_key, key, json_integer(n)) == 0;
+}
+
 static json_t *
 within_limit(const json_t *all, uint64_t most)
 {
-	json_t *kept = json_array(), *r;
+	json_t *kept = json_array(), *by_key = json_object(), *r;
 	uint64_t bytes = 0;
 	size_t i;
 
 	json_array_foreach(all, i, r)
 	{
+		if (!has_room(by_key, r))
+			continue;
 		bytes += json_dumpb(r, NULL, 0, JSON_COMPACT);
 		if (bytes > most)
 			break;
 		(void)json_array_append(kept, r);
 	}
+	json_decref(by_key);
 	return kept;
 }
 

@@ -307,3 +307,17 @@ def test_records_go_with_the_recording(make_gate):
     assert len(of_commit(provenance(g, hold), kept)[1]) == 1, "a legal hold keeps it"
     shown = g.api("GET", f"/pushes/{second}", g.olga).json
     assert shown["state"] == "forwarded" and shown["provenance"]["brought_all"] == 0
+
+
+def test_what_is_kept_has_a_limit(make_gate):
+    """And the page says which."""
+    g = make_gate(rules=RULES, config={"limits": {"provenance-kept": "2KiB"}})
+    g.ann = g.token("ann-cli", "maintainers")
+    g.user("ann", PASSWORD, "maintainers")
+    w = g.clone(g.token("bot", "agents"))
+    for i in range(8):
+        add_note(w, w.commit({f"{i}.txt": "1\n"}), note(f"{i}.txt", "1"))
+    hold = hold_id(w.push("HEAD:refs/heads/look/many", "refs/notes/ai", ok=False))
+    p = as_described(g.hold(hold, g.ann), "Hold")["provenance"]
+    assert 0 < p["brought_all"] < 8 and p["limit"] == "provenance-kept"
+    assert "the limit provenance-kept was reached" in Browserless(g, "ann", PASSWORD).get(f"/-/holds/{hold}").text
