@@ -159,6 +159,7 @@ struct auditlog {
 	struct prev_map prev;
 	auditlog_indexer indexer;
 	void *indexer_ctx;
+	uint64_t refs_kept; /* size of the log that the file of refs is of */
 	struct journal journal;
 
 	/* the writer's own */
@@ -192,6 +193,14 @@ void *log_writer(void *arg);
  * way. */
 GG_MUST_USE int
 log_trim_journal(struct auditlog *l, bool must, struct gg_error *err);
+
+/* -- the last entry of each ref, on disk: auditlog_refs.c -- */
+/* Fill the prev map, for a log that has published so many entries. How many of
+ * them are in it: 0 where there is no such file, or none to believe. */
+uint64_t log_refs_load(struct auditlog *l, uint64_t published);
+/* The writer's: write the file if it is due (now: if anything is new) and
+ * nothing is queued. mu is held, and let go of on the way. */
+void log_refs_keep(struct auditlog *l, bool now);
 
 /* -- openings on disk: auditlog_private.c -- */
 #define LOG_PRIVATE "private" /* beside tile/, never served */

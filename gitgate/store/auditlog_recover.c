@@ -169,14 +169,17 @@ note_entry(struct auditlog *l, uint64_t index, struct view entry,
 	return f.has_pair ? prev_map_set(&l->prev, &f.pair, index, err) : 0;
 }
 
+/* From an entry on. */
 static int
-scan_bundles(struct auditlog *l, uint64_t size, struct gg_error *err)
+scan_bundles(struct auditlog *l, uint64_t from, uint64_t size,
+    struct gg_error *err)
 {
 	GG_AUTO_RELEASE(buf) b = BUF_INIT(TILE_BUNDLE_MAX_BYTES + 1);
 	struct view rest, entry;
 	int rc;
 
-	for (uint64_t at = 0; at < size;) {
+	for (uint64_t at = from / TILE_WIDTH * TILE_WIDTH;
+	     from < size && at < size;) {
 		struct tile t = { .is_bundle = true,
 			.n = at / TILE_WIDTH,
 			.width = TILE_WIDTH };
@@ -188,7 +191,8 @@ scan_bundles(struct auditlog *l, uint64_t size, struct gg_error *err)
 			return rc;
 		rest = buf_view(&b);
 		for (; tile_next_entry(&rest, &entry, NULL) == 1; at++)
-			if ((rc = note_entry(l, at, entry, err)) != 0)
+			if (at >= from &&
+			    (rc = note_entry(l, at, entry, err)) != 0)
 				return rc;
 	}
 	return 0;
@@ -229,7 +233,8 @@ load_published(struct auditlog *l, struct gg_error *err)
 		    (unsigned long long)size);
 	if ((rc = log_check_cosigned(l, size, &root, err)) != 0)
 		return rc;
-	if ((rc = scan_bundles(l, size, err)) != 0)
+	rc = scan_bundles(l, log_refs_load(l, size), size, err);
+	if (rc != 0)
 		return rc;
 	l->published = size;
 	l->durable = size;

@@ -170,10 +170,14 @@ log_writer(void *arg)
 		if (wait_for_work(l)) {
 			if (publish(l, &err) != 0)
 				log_fail(l, &err);
+			else
+				log_refs_keep(l, false);
 		} else if (l->is_closing || l->is_failed) {
 			break;
 		}
 	}
+	if (!l->is_failed)
+		log_refs_keep(l, true);
 	(void)pthread_mutex_unlock(&l->mu);
 	return NULL;
 }
