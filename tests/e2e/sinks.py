@@ -206,8 +206,9 @@ ruleset(name="all" queue.type="Direct") {{ action(type="omfile" file="{self.file
 
     def is_listening(self):
         assert self.process.poll() is None, self.log.read_text()
-        if self.way == "udp":
-            table = Path("/proc/net/udp").read_text()
+        if self.port:
+            # (the file with the port is written for a free one only)
+            table = Path("/proc/net/" + ("udp" if self.way == "udp" else "tcp")).read_text()
             return f":{self.port:04X} 00000000:0000" in table
         if not self.port_file.exists() or not self.port_file.read_text().strip():
             return False

@@ -11,7 +11,8 @@ import signal
 import stat
 
 import pytest
-from gate import PROTECT_MAIN, http, until
+from crash import CRASH_BUILD, needs_crash_build
+from gate import BIN, PROTECT_MAIN, http, until
 from sinks import Journal, WebSink, assert_complete, join_parts, parse_syslog, seqs
 
 KEY = base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
@@ -31,8 +32,8 @@ def out(tmp_path):
     return d
 
 
-def begin(make_gate, *targets, **config):
-    g = make_gate(rules=[PROTECT_MAIN], config={"audit-delivery": list(targets), **config})
+def begin(make_gate, *targets, bin=BIN, env=None, **config):
+    g = make_gate(rules=[PROTECT_MAIN], config={"audit-delivery": list(targets), **config}, bin=bin, env=env)
     g.aud = g.token("aud", "auditors")
     until("that is logged", lambda: g.audit(g.aud, type="admin.token.create"), log=g.log)
     return g
@@ -487,3 +488,46 @@ def test_twice_the_same_is_an_error(make_gate, out):
         g.write_config()
         p = g.cli("check", check=False)
         assert p.returncode == 1 and ("a twice" in p.stderr or "a writes it already" in p.stderr), p.stderr
+
+
+# -- between a target's answer and the cursor --
+
+
+@pytest.mark.parametrize("role", ["gate", "messenger", "supervisor"])
+def test_what_was_on_its_way_when_a_process_died_comes_again(make_gate, sink, role):
+    """The receiver has read it all and not answered: nobody may count it as
+    arrived."""
+    sink.answers = ["wait"]
+    g = begin(make_gate, {"name": "siem", "webhook": sink.url})
+    until("it is on its way", lambda: sink.posts, log=g.log)
+    if role == "supervisor":
+        g.kill()
+        g.start()
+    else:
+        (pid,) = g.pids(role)
+        os.kill(pid, signal.SIGKILL)
+    sink.release.set()
+    g.wait_ready()
+    settled(g, "siem")
+    assert_complete(seqs(sink.entries()))
+
+
+@needs_crash_build
+@pytest.mark.parametrize("point, again", [("delivery.write", False), ("delivery.written", True), ("delivery.acked", True)])
+def test_killed_between_the_file_and_the_cursor(make_gate, out, point, again):
+    """Before the write, after it, and after the gate was told."""
+    file, armed = out / "audit.jsonl", out / "armed"
+    if point == "delivery.acked":
+        armed = out.parent / "g0" / "gate" / "state" / "armed"
+    g = begin(
+        make_gate, {"name": "disk", "file": str(file)}, bin=CRASH_BUILD, env={"GITGATE_FAILPOINT": f"{point}=kill:{armed}"}
+    )
+    n = settled(g, "disk")
+    armed.touch()
+    acts(g, 1)
+    until("it died", lambda: not armed.exists() and "event=role_died" in g.log(), log=g.log)
+    g.wait_ready()
+    g.cli("audit", "delivery", "retry", "disk")
+    settled(g, "disk", n + 1)
+    assert_complete(seqs(of_file(file)))
+    assert (len(of_file(file)) > log_size(g)) == again
