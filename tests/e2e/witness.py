@@ -94,7 +94,7 @@ class Witness:
         known, known_root = self.seen.get(origin, (0, hashlib.sha256(b"").digest()))
         if old > size or len(proof) > 63:
             return 400, b"old is too large\n", plain
-        if old != known:
+        if old != known or (old == size and root != known_root):
             return 409, b"%d\n" % known, "text/x.tlog.size"
         if not t.consistent(old, known_root, size, root, proof):
             return 422, b"not consistent\n", plain
