@@ -9,6 +9,7 @@ import shutil
 import socket
 import struct
 import subprocess
+import tempfile
 import threading
 from pathlib import Path
 
@@ -234,3 +235,49 @@ ruleset(name="all" queue.type="Direct") {{ action(type="omfile" file="{self.file
 
     def entries(self):
         return join_parts(self.messages())
+
+
+class Journald:
+    """systemd's own journald, not as root and with directories of its own."""
+
+    EXECUTABLE = Path("/lib/systemd/systemd-journald")
+
+    def __init__(self):
+        # a socket's path must be short
+        self.dir = Path(tempfile.mkdtemp(prefix="journal-"))
+        (self.dir / "log").mkdir()
+        self.socket = self.dir / "run" / "socket"
+        self.process = None
+
+    def start(self):
+        shutil.rmtree(self.dir / "run", ignore_errors=True)
+        (self.dir / "run").mkdir()
+        env = {"RUNTIME_DIRECTORY": str(self.dir / "run"), "LOGS_DIRECTORY": str(self.dir / "log"), "SYSTEMD_LOG_TARGET": "console"}
+        with open(self.dir / "out", "ab") as log:
+            self.process = subprocess.Popen([self.EXECUTABLE, "gitgate"], env=env, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+
+        def listens():
+            assert self.process.poll() is None, (self.dir / "out").read_text()
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+                return s.connect_ex(str(self.socket)) == 0
+
+        until("journald listens", listens)
+        return self
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def close(self):
+        if self.process is not None and self.process.poll() is None:
+            self.kill()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def got(self):
+        """What journalctl says of the gate, as it came."""
+        p = subprocess.run(
+            ["journalctl", "-D", str(self.dir / "log"), "--all", "-o", "json", "-q", "SYSLOG_IDENTIFIER=gitgate"],
+            capture_output=True,
+            text=True,
+        )
+        return [json.loads(x) for x in p.stdout.splitlines()]

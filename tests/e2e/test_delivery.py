@@ -13,7 +13,7 @@ import stat
 import pytest
 from crash import CRASH_BUILD, needs_crash_build
 from gate import BIN, PROTECT_MAIN, http, until
-from sinks import Journal, WebSink, assert_complete, join_parts, parse_syslog, seqs
+from sinks import Journal, Journald, WebSink, assert_complete, join_parts, parse_syslog, seqs
 
 KEY = base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
 
@@ -380,6 +380,28 @@ def test_the_journals_fields(make_gate, out):
             assert f.get("GITGATE_" + key.upper(), "") == e.get(key, "")
         assert f["PRIORITY"] in "45" and f["SYSLOG_IDENTIFIER"] == "gitgate" and f["SYSLOG_FACILITY"] == "13"
     journal.close()
+
+
+@pytest.mark.skipif(not Journald.EXECUTABLE.exists(), reason="systemd is not installed")
+def test_systemds_journald_has_every_entry(make_gate):
+    journal = Journald().start()
+    try:
+        g = begin(make_gate, {"name": "journal", "journald": str(journal.socket)})
+        n = settled(g, "journal")
+        until("the journal has them", lambda: len(journal.got()) >= n, log=g.log)
+        journal.kill()
+        acts(g, 2)
+        until("it fails", lambda: delivery(g, "journal")["state"] == "retrying", log=g.log)
+        journal.start()
+        g.cli("audit", "delivery", "retry", "journal")
+        n = settled(g, "journal", n + 2)
+        until("the journal has these, too", lambda: {int(f["GITGATE_SEQ"]) for f in journal.got()} >= set(range(n)), log=g.log)
+        got, want = journal.got(), g.audit(g.aud)
+        assert_complete([int(f["GITGATE_SEQ"]) for f in got])
+        assert all(json.loads(f["MESSAGE"]) == want[int(f["GITGATE_SEQ"])] for f in got)
+        assert got[0]["GITGATE_TYPE"] == want[0]["type"] and got[0]["_TRANSPORT"] == "journal"
+    finally:
+        journal.close()
 
 
 def test_a_local_syslog_in_several_parts(make_gate, out):

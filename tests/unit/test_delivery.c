@@ -1,4 +1,5 @@
 #include "base/auto.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "outgoing/append.h"
 #include "outgoing/journal.h"
@@ -10,7 +11,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -23,6 +26,16 @@
 		.time = view_str("2026-11-22T07:00:00.123Z"),             \
 		.type = view_str("hold.review"), .text = view_str(words), \
 	}
+
+static char *
+make_dir(void)
+{
+	char *dir = strdup("/tmp/test-delivery-XXXXXX");
+
+	assert_non_null(dir);
+	assert_non_null(mkdtemp(dir));
+	return dir;
+}
 
 /* -- syslog -- */
 
@@ -104,17 +117,48 @@ test_journal_fields(void **state)
 	assert_memory_equal(b.p, lines, b.n);
 }
 
-/* -- files -- */
-
-static char *
-make_dir(void)
+/* Too large for a datagram: a sealed file goes instead. */
+static void
+test_journal_large(void **state)
 {
-	char *dir = strdup("/tmp/test-delivery-XXXXXX");
+	GG_AUTO_MEM char *dir = make_dir();
+	GG_AUTO_MEM char *path = path_f("%s/journal", dir);
+	GG_AUTO_MEM char *text = malloc((1 << 20) + 1);
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	GG_AUTO_FD sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	GG_AUTO_RELEASE(buf) want = BUF_INIT(2 << 20);
+	GG_AUTO_RELEASE(buf) got = BUF_INIT(2 << 20);
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct msghdr m = { .msg_control = &control,
+		.msg_controllen = sizeof(control) };
+	struct record r;
+	GG_AUTO_FD file = -1;
 
-	assert_non_null(dir);
-	assert_non_null(mkdtemp(dir));
-	return dir;
+	(void)state;
+	assert_non_null(text);
+	memset(text, 'x', 1 << 20);
+	text[1 << 20] = '\0';
+	r = R(1, text);
+	(void)snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
+	assert_int_equal(bind(sock, (const struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(journal_send(path, &r, 1, clock_mono_ms() + 30000,
+			     NULL),
+	    0);
+	assert_int_equal(recvmsg(sock, &m, MSG_CMSG_CLOEXEC), 0);
+	assert_non_null(CMSG_FIRSTHDR(&m));
+	memcpy(&file, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(file));
+	assert_int_equal(fcntl(file, F_GET_SEALS),
+	    F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL);
+	journal_format(&r, &want);
+	assert_int_equal(fd_pread_all(file, &got, NULL), 0);
+	assert_true(view_eq(buf_view(&got), buf_view(&want)));
+	assert_int_equal(dir_remove(dir, NULL), 0);
 }
+
+/* -- files -- */
 
 static void
 assert_content(const char *path, const char *text)
@@ -192,6 +236,7 @@ main(void)
 		cmocka_unit_test(test_words_are_words),
 		cmocka_unit_test(test_parts_are_whole_characters),
 		cmocka_unit_test(test_journal_fields),
+		cmocka_unit_test(test_journal_large),
 		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_files_that_are_none_of_ours),
 	};
