@@ -88,7 +88,9 @@ fetch(void *ctx, const char *path, struct buf *out, struct gg_error *err)
 		/* nobody may write to x when this function has returned */
 		if (!x.done && (rc != 0 || p.revents != 0)) {
 			outgoing_free(gg_take(f->outgoing));
-			return gg_fail(err, GG_E_UNAVAILABLE, "stopping");
+			return rc != 0 ?
+			    rc :
+			    gg_fail(err, GG_E_UNAVAILABLE, "stopping");
 		}
 	}
 	if (rc != 0)
@@ -180,6 +182,8 @@ look_at(struct witness_follower *f, struct followed *l, struct gg_error *err)
 	struct checkpoint c;
 	int rc;
 
+	if (f->outgoing == NULL && (rc = outgoing_new(&f->outgoing, err)) != 0)
+		return rc;
 	if ((rc = fetch(&at, "checkpoint", &note, err)) != 0)
 		return rc;
 	rc = tlog_policy_open(f->c.logs, buf_view(&note), &c, &found, err);
@@ -210,8 +214,7 @@ work(void *arg)
 		for (size_t i = 0; i < f->n && !is_stopping(f, 0); i++) {
 			struct gg_error err = { 0 };
 
-			if (f->outgoing == NULL ||
-			    look_at(f, &f->logs[i], &err) == 0 ||
+			if (look_at(f, &f->logs[i], &err) == 0 ||
 			    is_stopping(f, 0))
 				continue;
 			atomic_fetch_add(&f->c.service

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -282,6 +283,16 @@ def test_walls(witness):
     w = witness(PaperLog())
     status = dict(line.split(":\t", 1) for line in open(f"/proc/{w.process.pid}/status") if ":\t" in line)
     assert status["NoNewPrivs"].strip() == "1" and (SANITIZED or status["Seccomp"].strip() == "2")
+
+
+def test_service_manager_is_told(witness, tmp_path):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+        s.bind(str(tmp_path / "notify"))
+        s.settimeout(60)
+        w = witness(PaperLog(), env={"NOTIFY_SOCKET": str(tmp_path / "notify")})
+        assert s.recv(4096).startswith(b"READY=1\n")
+        w.stop()
+        assert s.recv(4096).startswith(b"STOPPING=1")
 
 
 def test_tls(witness, tmp_path):
