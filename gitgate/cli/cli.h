@@ -197,8 +197,13 @@ kept_look(const struct cli *cli, struct strv *gone, struct gg_error *err);
 
 /* -- cmd_receipt.c: what it proves is printed; 0, or GG_E_CORRUPT -- */
 struct tlog_policy;
+struct receipt_files {
+	const char *receipt;
+	const char *entry;   /* NULL: the receipt has it */
+	const char *opening; /* NULL: personal values stay hashes */
+};
 GG_MUST_USE int
-verify_receipt(const struct cli *cli, const char *file, const char *entry_file,
+verify_receipt(const struct cli *cli, const struct receipt_files *files,
     const struct tlog_policy *policy, struct gg_error *err);
 
 /* -- api.c -- */

@@ -383,15 +383,17 @@ verify_log(struct cli *cli, const char *where, const char *since,
 int
 cmd_audit_verify(struct cli *cli, int argc, char **argv)
 {
-	const char *receipt = NULL, *entry = NULL, *since = NULL;
+	struct receipt_files f = { 0 };
+	const char *since = NULL;
 	struct trust_options o = { 0 };
 	bool strict = false;
 	const struct option_spec specs[] = { { "key", OPT_TEXT, &o.key },
 		{ "policy", OPT_TEXT, &o.policy },
 		{ "witness", OPT_LIST, &o.witnesses },
 		{ "since", OPT_TEXT, &since },
-		{ "receipt", OPT_TEXT, &receipt },
-		{ "entry", OPT_TEXT, &entry },
+		{ "receipt", OPT_TEXT, &f.receipt },
+		{ "entry", OPT_TEXT, &f.entry },
+		{ "opening", OPT_TEXT, &f.opening },
 		{ "strict", OPT_FLAG, &strict } };
 	GG_AUTO(tlog_policy) policy = NULL;
 	struct gg_error err = { 0 };
@@ -401,9 +403,9 @@ cmd_audit_verify(struct cli *cli, int argc, char **argv)
 	rc = cli_options(cli, argc, argv, specs, GG_COUNT(specs), 0, 1, &w,
 	    &err);
 	if (rc == 0 &&
-	    ((w.n == 0) == (receipt == NULL) ||
-		(entry != NULL && receipt == NULL) ||
-		((since != NULL || strict) && receipt != NULL)))
+	    ((w.n == 0) == (f.receipt == NULL) ||
+		((f.entry != NULL || f.opening != NULL) && w.n > 0) ||
+		((since != NULL || strict) && f.receipt != NULL)))
 		rc = gg_fail(&err, GG_E_INPUT,
 		    "give the directory or URL of a log, or --receipt FILE");
 	if (rc == 0)
@@ -411,9 +413,9 @@ cmd_audit_verify(struct cli *cli, int argc, char **argv)
 	strv_release(&o.witnesses);
 	if (rc != 0)
 		return cli_usage(&err);
-	if (receipt == NULL)
+	if (f.receipt == NULL)
 		return verify_log(cli, w.v[0], since, policy, strict);
-	if (verify_receipt(cli, receipt, entry, policy, &err) != 0)
+	if (verify_receipt(cli, &f, policy, &err) != 0)
 		return print_fault(cli, &(struct log){ 0 }, &err);
 	return cli_flush();
 }

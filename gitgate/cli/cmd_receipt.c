@@ -1,6 +1,7 @@
 /* gitgate audit receipt; gitgate audit verify --receipt. */
 #include "cli/audit_trust.h"
 
+#include "audit/private.h"
 #include "audit/receipt.h"
 #include "base/fd.h"
 #include "base/num.h"
@@ -15,7 +16,8 @@
 /* -- getting them -- */
 
 static int
-print_one(struct api *a, const char *index, struct gg_error *err)
+print_one(struct api *a, const char *index, const char *what,
+    struct gg_error *err)
 {
 	GG_AUTO_RELEASE(buf) path = BUF_INIT(200);
 	GG_AUTO_RELEASE(buf) text = BUF_INIT(RECEIPT_MAX_BYTES);
@@ -25,7 +27,7 @@ print_one(struct api *a, const char *index, struct gg_error *err)
 	if (num_parse(view_str(index), INT64_MAX, &n, NULL) != 0)
 		return gg_fail(err, GG_E_INPUT,
 		    "%s is no number of an entry: give its \"seq\"", index);
-	buf_addf(&path, "-/api/v1/audit/%llu/receipt", (unsigned long long)n);
+	buf_addf(&path, "-/api/v1/audit/%llu/%s", (unsigned long long)n, what);
 	if ((rc = api_fetch(a, buf_str(&path), &text, err)) != 0)
 		return rc;
 	say("%s", buf_str(&text));
@@ -93,8 +95,9 @@ int
 cmd_audit_receipt(struct cli *cli, int argc, char **argv)
 {
 	const char *push = NULL, *dir = ".";
+	bool opening = false;
 	const struct option_spec specs[] = { { "push", OPT_TEXT, &push },
-		{ "dir", OPT_TEXT, &dir } };
+		{ "dir", OPT_TEXT, &dir }, { "opening", OPT_FLAG, &opening } };
 	struct gg_error err = { 0 };
 	GG_AUTO(api) a = NULL;
 	struct words w;
@@ -103,7 +106,7 @@ cmd_audit_receipt(struct cli *cli, int argc, char **argv)
 	if (cli_options(cli, argc, argv, specs, GG_COUNT(specs), 0, 1, &w,
 		&err) != 0)
 		return cli_usage(&err);
-	if ((w.n == 0) == (push == NULL)) {
+	if ((w.n == 0) == (push == NULL) || (opening && push != NULL)) {
 		gg_fail(&err, GG_E_INPUT,
 		    "give the number of an entry, or --push ID");
 		return cli_usage(&err);
@@ -113,8 +116,9 @@ cmd_audit_receipt(struct cli *cli, int argc, char **argv)
 		return cli_usage(&err);
 	}
 	if ((rc = api_open(cli, NULL, &a, &err)) == 0)
-		rc = push != NULL ? of_push(cli, a, push, dir, &err) :
-				    print_one(a, w.v[0], &err);
+		rc = push != NULL ?
+		    of_push(cli, a, push, dir, &err) :
+		    print_one(a, w.v[0], opening ? "opening" : "receipt", &err);
 	return rc == 0 ? cli_flush() : cli_fail(&err);
 }
 
@@ -162,10 +166,28 @@ print_receipt(const struct cli *cli, const struct receipt *r,
 	say("%s\n", buf_str(entry));
 }
 
+/* The entry with the values that the opening gives, if they are its own. */
+static int
+open_entry(const char *file, const struct buf *entry, struct buf *out,
+    struct gg_error *err)
+{
+	GG_AUTO_RELEASE(buf) text = BUF_INIT(PRIVATE_OPENING_MAX_BYTES + 1);
+	int rc;
+
+	if (file == NULL)
+		return 0;
+	if ((rc = file_read(file, &text, err)) != 0)
+		return gg_wrap(err, rc, "--opening");
+	rc = private_open_text(buf_view(entry), buf_view(&text), out, err);
+	return rc == 0 ? 0 : gg_wrap(err, rc, "%s", file);
+}
+
 int
-verify_receipt(const struct cli *cli, const char *file, const char *entry_file,
+verify_receipt(const struct cli *cli, const struct receipt_files *files,
     const struct tlog_policy *policy, struct gg_error *err)
 {
+	GG_AUTO_RELEASE(buf) opened = BUF_INIT(PRIVATE_OPENED_MAX_BYTES);
+	const char *file = files->receipt, *entry_file = files->entry;
 	GG_AUTO_RELEASE(buf) text = BUF_INIT(RECEIPT_MAX_BYTES);
 	GG_AUTO_RELEASE(buf) entry = BUF_INIT(RECEIPT_MAX_BYTES);
 	GG_AUTO_RELEASE(receipt) r = { 0 };
@@ -195,6 +217,10 @@ verify_receipt(const struct cli *cli, const char *file, const char *entry_file,
 		0 ||
 	    (rc = trust_check_quorum(policy, &found, err)) != 0)
 		return gg_wrap(err, rc, "%s", file);
-	print_receipt(cli, &r, &c, policy, &found, &entry);
+	rc = open_entry(files->opening, &entry, &opened, err);
+	if (rc != 0)
+		return rc;
+	print_receipt(cli, &r, &c, policy, &found,
+	    files->opening != NULL ? &opened : &entry);
 	return 0;
 }

@@ -274,15 +274,17 @@ const struct command cli_commands[] = {
 	    "of that name then\nbegins anew." LOCAL,
 	    cmd_delivery_forget },
 	{ "audit receipt", "INDEX | --push ID [--dir DIR] [--json]",
+	{ "audit receipt", "[--opening] INDEX | --push ID [--dir DIR] [--json]",
 	    "Print the receipt of an entry: what proves, with nothing but the "
 	    "log's public\nkey, that the entry was logged. --push: the "
 	    "receipts of all entries of a push, each\nas a new file in DIR "
-	    "(here), or as JSON." REMOTE,
+	    "(here), or as JSON. --opening: salts and values of the entry's "
+	    "personal data instead,\nof which the receipt has hashes." REMOTE,
 	    cmd_audit_receipt },
 	{ "audit verify",
 	    "[--key VKEY] [--policy FILE | --witness VKEY ...] "
 	    "[--since FILE] [--strict] DIR|URL | --receipt FILE [--entry FILE] "
-	    "[--json]",
+	    "[--opening FILE] [--json]",
 	    "Verify a whole audit log from its files with nothing but its "
 	    "public key (or a\nfile that holds it). Prints the checked size "
 	    "and root, or the first fault and\nexits 1; then what the entries "

@@ -52,6 +52,31 @@ api_receipt(struct web_call *c)
 	    sent);
 }
 
+/* Salts and values of what the entry has only hashes of: with it whoever has
+ * the receipt knows that the values are what was logged. */
+void
+api_opening(struct web_call *c)
+{
+	GG_AUTO_RELEASE(buf) text = BUF_INIT(PRIVATE_OPENING_MAX_BYTES);
+	const struct http_headers sent[] = {
+		{ "Cache-Control", "private, no-store" }, { NULL, NULL }
+	};
+	struct gg_error err = { 0 };
+	int rc = check_entry(c, &err);
+
+	if (rc == 0)
+		rc = auditlog_read_opening(c->ops->log, c->index, &text, &err);
+	if (rc == 0 && text.n == 0) {
+		buf_adds(&text, "{}");
+		rc = buf_check(&text, &err);
+	}
+	if (rc != 0) {
+		api_failure(c, rc, &err);
+		return;
+	}
+	http_reply(c->rq, 200, "application/json", buf_view(&text), sent);
+}
+
 int
 receipt_add(const struct web_call *c, const json_t *entry, json_t *all,
     struct gg_error *err)

@@ -61,6 +61,7 @@ static const struct route {
 	{ "/-/api/v1/audit/delivery", ROUTE_API, api_deliveries, NULL },
 	{ "/-/api/v1/audit/export", ROUTE_API, api_audit_export, NULL },
 	{ "/-/api/v1/audit/#/receipt", ROUTE_API, api_receipt, NULL },
+	{ "/-/api/v1/audit/#/opening", ROUTE_API, api_opening, NULL },
 	{ "/-/api/v1/events", ROUTE_API, api_events, NULL },
 	{ "/-/api/v1/account", ROUTE_API, api_account, NULL },
 	{ "/-/api/v1/account/sessions", ROUTE_API, api_sessions, NULL },

@@ -178,6 +178,7 @@ void timeline_page(struct web_call *c);
 void api_explain(struct web_call *c);
 void explain_page(struct web_call *c);
 void api_receipt(struct web_call *c);
+void api_opening(struct web_call *c);
 void api_push_receipts(struct web_call *c);
 void api_changes(struct web_call *c);
 void api_hold_file(struct web_call *c);

@@ -75,6 +75,28 @@ def test_what_is_hashed_and_shown(make_gate):
     assert g.api("GET", "/../../log/private/000", ann).status in (400, 404)
     p = verify(g)
     assert p.returncode == 0 and "openings" in p.stdout, p.stdout + p.stderr
+    # who has receipt and opening can check a value, by either program
+    for seq, e in entries.items():
+        receipt = g.api("GET", f"/audit/{seq}/receipt", ann).text.encode()
+        opening = g.api("GET", f"/audit/{seq}/opening", ann).json
+        raw = tlog_verify.verify_receipt(receipt, key)[1]
+        assert tlog_verify.open_entry(raw, opening) == e
+        for place in opening:
+            wrong = {**opening, place: {**opening[place], "value": "other"}}
+            with pytest.raises(tlog_verify.LogError, match=place):
+                tlog_verify.open_entry(raw, wrong)
+    seq = review["seq"]
+    names = [g.dir / "receipt", g.dir / "opening"]
+    for args, name in ((["receipt", str(seq)], names[0]), (["receipt", "--opening", str(seq)], names[1])):
+        name.write_text(g.remote_cli(ann, "audit", *args).stdout)
+    check = ["audit", "verify", "--key", key, "--receipt", str(names[0]), "--opening", str(names[1])]
+    assert json.loads(g.cli(*check).stdout.splitlines()[-1]) == review
+    assert tlog_verify.main(["", "--receipt", "--opening", str(names[1]), key, str(names[0])]) == 0
+    names[1].write_text(names[1].read_text().replace("marker-comment", "marker-forgery"))
+    p = g.cli(*check, check=False)
+    assert p.returncode == 1 and "comment" in p.stderr
+    assert tlog_verify.main(["", "--receipt", "--opening", str(names[1]), key, str(names[0])]) == 1
+    assert g.api("GET", f"/audit/{seq}/opening", g.token("zoe")).status == 404
     # without openings: as from outside
     copy = g.dir / "outside"
     shutil.copytree(g.state / "log", copy, ignore=shutil.ignore_patterns("private"))
@@ -117,6 +139,8 @@ def test_erase_a_push(make_gate):
     p = g.api("GET", f"/pushes/{push}", ann).json
     assert p["claimed"] == {} and not any(w in json.dumps(p) for w in SECRETS)
     assert g.hold(hold, ann)["needs"][0]["reviews"][0]["comment"] == "[erased]"
+    some = min(s for s, e in after.items() if e.get("push") == push)
+    assert g.api("GET", f"/audit/{some}/opening", ann).json == {}
     # again there is nothing to erase
     assert erase(g, "--push", push)["values"] == 0
     # the tree is what it was: receipts of before prove their entries

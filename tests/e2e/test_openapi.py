@@ -284,6 +284,7 @@ def ask_holds_and_pushes(x):
     (one, *_) = x.ask("receiptsOfPush", x.ann, 200, push, query="?limit=2").json["receipts"]
     x.ask("receiptsOfPush", x.ann, 400, push, query="?limit=x")
     assert x.ask("receiptOfEntry", x.ann, 200, str(one["index"])).text == one["receipt"]
+    assert x.ask("openingOfEntry", x.ann, 200, str(one["index"])).json["client.addr"]["value"] == "127.0.0.1"
 
 
 def ask_findings_and_grants(x):

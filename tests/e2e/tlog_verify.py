@@ -6,7 +6,7 @@ tlog-checkpoint, tlog-tiles, tlog-proof and tlog-cosignature, docs/formats.md), 
 with the program that wrote the log. Only the standard library is used.
 
     tlog_verify.py [--witness VKEY]... [--since FILE] VKEY DIRECTORY
-    tlog_verify.py [--witness VKEY]... --receipt VKEY FILE
+    tlog_verify.py [--witness VKEY]... --receipt [--opening FILE] VKEY FILE
 
 prints the size and root that were checked, or the first fault (status 1).
 Every witness that is named must have cosigned the checkpoint; --since names a
@@ -436,6 +436,30 @@ def verify(directory, vkey, witnesses=(), since=None):
     return size, base64.b64encode(root).decode()
 
 
+# -- personal data -------------------------------------------------------------
+
+
+def canonical(value):
+    """Compact JSON with sorted keys in ASCII; \\uXXXX in upper case."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return re.sub(r"\\(u[0-9a-f]{4}|.)", lambda m: "\\" + m[1][0] + m[1][1:].upper(), text)
+
+
+def open_entry(raw, opening):
+    """An entry with the values that its hashes commit to, or LogError."""
+    entry = json.loads(raw)
+    for place, one in opening.items():
+        *above, member = place.split(".")
+        holder = entry
+        for name in above:
+            holder = holder.get(name, {})
+        salted = bytes.fromhex(one["salt"]) + canonical(one["value"]).encode("ascii")
+        if len(one["salt"]) != 32 or holder.get(member) != {"sha256": hashlib.sha256(salted).hexdigest()}:
+            raise LogError("%s is not what was logged" % place)
+        holder[member] = one["value"]
+    return entry
+
+
 # -- receipts (C2SP tlog-proof) ------------------------------------------------
 
 
@@ -513,6 +537,7 @@ def main(argv):
     usage.add_argument("--witness", action="append", default=[], metavar="VKEY")
     usage.add_argument("--since", metavar="FILE")
     usage.add_argument("--receipt", action="store_true")
+    usage.add_argument("--opening", metavar="FILE", help="of the receipt's entry")
     usage.add_argument("vkey")
     usage.add_argument("where", metavar="DIRECTORY|FILE")
     o = usage.parse_args(argv[1:])
@@ -522,6 +547,9 @@ def main(argv):
                 text = f.read()
             index, entry = verify_receipt(text, o.vkey)
             check_witnesses(text.partition(b"\n\n")[2], o.witness)
+            if o.opening is not None:
+                with open(o.opening, "rb") as f:
+                    entry = json.dumps(open_entry(entry, json.load(f))).encode()
             print(index, entry.decode("ascii"))
             return 0
         since = None
