@@ -273,7 +273,6 @@ const struct command cli_commands[] = {
 	    "Forget how far a target came that is no longer configured. One "
 	    "of that name then\nbegins anew." LOCAL,
 	    cmd_delivery_forget },
-	{ "audit receipt", "INDEX | --push ID [--dir DIR] [--json]",
 	{ "audit receipt", "[--opening] INDEX | --push ID [--dir DIR] [--json]",
 	    "Print the receipt of an entry: what proves, with nothing but the "
 	    "log's public\nkey, that the entry was logged. --push: the "
