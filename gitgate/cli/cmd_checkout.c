@@ -8,6 +8,7 @@
 
 #include "base/fd.h"
 #include "base/text.h"
+#include "model/job.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -45,6 +46,7 @@ exists(const char *path)
 static int
 make_repository(const struct checkout *c, struct gg_error *err)
 {
+	GG_AUTO_MEM char *attic = NULL;
 	GG_AUTO_MEM char *line = NULL;
 	int rc;
 
@@ -55,7 +57,9 @@ make_repository(const struct checkout *c, struct gg_error *err)
 	    "--template=", NULL);
 	if (rc != 0 || !exists(c->mirror))
 		return rc;
-	line = path_f("%s/objects\n", c->mirror);
+	attic = path_f("%s/" MIRROR_ATTIC, c->mirror);
+	line = exists(attic) ? path_f("%s/objects\n%s\n", c->mirror, attic) :
+			       path_f("%s/objects\n", c->mirror);
 	return file_write(c->alternates, view_str(line), 0600, false, err);
 }
 

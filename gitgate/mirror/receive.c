@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "model/job.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -173,7 +174,8 @@ mirror_take_incoming(struct mirror *m, struct gg_error *err)
 int
 mirror_repack_start(struct mirror *m, int *done_fd, struct gg_error *err)
 {
-	static const char *const args[] = { "repack", "-a", "-d", "-q",
+	/* What no ref of upstream's leads to comes into a pack of its own. */
+	static const char *const args[] = { "repack", "--cruft", "-d", "-q",
 		"--write-bitmap-index", NULL };
 	GG_AUTO_RELEASE(strv) env = STRV_INIT;
 	int rc;
@@ -185,13 +187,63 @@ mirror_repack_start(struct mirror *m, int *done_fd, struct gg_error *err)
 	return 0;
 }
 
+/* The files of one cruft pack, its index last, as git wants it. */
+static int
+move_pack(const struct mirror *m, struct view stem, struct gg_error *err)
+{
+	static const char *const order[] = { ".rev", ".pack", ".idx",
+		".mtimes" };
+
+	for (size_t i = 0; i < GG_COUNT(order); i++) {
+		GG_AUTO_MEM char *name = path_f("%.*s%s", (int)stem.n, stem.p,
+		    order[i]);
+		GG_AUTO_MEM char *from = path_f("%s/objects/pack/%s", m->path,
+		    name);
+		GG_AUTO_MEM char *to = path_f("%s/" MIRROR_ATTIC "/pack/%s",
+		    m->path, name);
+
+		if (rename(from, to) != 0 && errno != ENOENT)
+			return gg_fail(err, GG_E_SYS, "the mirror's attic");
+	}
+	return 0;
+}
+
+/*
+ * Out of the mirror, which is to have only what upstream has; recorded pushes
+ * may stand on it (thin packs, what they are compared with). What a crash left
+ * half moved is a cruft pack again after the next repack.
+ */
+static int
+keep_apart(const struct mirror *m, struct gg_error *err)
+{
+	GG_AUTO_MEM char *packs = path_f("%s/objects/pack", m->path);
+	GG_AUTO_MEM char *attic = path_f("%s/" MIRROR_ATTIC "/pack", m->path);
+	DIR *d = opendir(packs);
+	struct dirent *e;
+	int rc = 0;
+
+	if (d == NULL)
+		return gg_fail(err, GG_E_SYS, "the mirror's packs");
+	while (rc == 0 && (e = readdir(d)) != NULL) {
+		struct view stem = view_str(e->d_name);
+
+		if (!view_has_suffix(stem, ".mtimes"))
+			continue;
+		stem.n -= strlen(".mtimes");
+		if ((rc = dir_make(attic, 0700, err)) == 0)
+			rc = move_pack(m, stem, err);
+	}
+	(void)closedir(d);
+	return rc;
+}
+
 int
 mirror_repack_finish(struct mirror *m, struct gg_error *err)
 {
 	GG_AUTO_MEM char *path = path_f("%s/gitgate-unclean", m->path);
 	int rc = child_wait(&m->child, 0, GG_E_SYS, "repacking", err);
 
-	if (rc != 0)
+	if (rc != 0 || (rc = keep_apart(m, err)) != 0)
 		return rc;
 	if (unlink(path) != 0 && errno != ENOENT)
 		return gg_fail(err, GG_E_SYS, "the mirror's marker");

@@ -96,6 +96,7 @@ push_job_encode(const struct push_job *j, struct buf *out)
 	enc_u8(out, j->has_pack);
 	enc_u8(out, j->mirror_clean);
 	enc_u8(out, j->sandbox_required);
+	enc_u8(out, j->recorded);
 	enc_u8(out, j->wants);
 	buf_add(out, j->salt, sizeof(j->salt));
 	enc_strv(out, &j->fsck);
@@ -112,6 +113,7 @@ read_push_job(struct dec *d, struct push_job *j)
 	j->has_pack = read_flag(d);
 	j->mirror_clean = read_flag(d);
 	j->sandbox_required = read_flag(d);
+	j->recorded = read_flag(d);
 	j->wants = dec_u8(d);
 	if (j->wants > JOB_WANT_ALL)
 		d->failed = true;

@@ -41,6 +41,10 @@ enum {
  * can try out what a low-entropy secret was from its fingerprint. */
 #define JOB_SALT_BYTES 32
 
+/* Below a mirror: objects that upstream does not have any more. Only what was
+ * recorded may stand on them; git's layout of an object directory. */
+#define MIRROR_ATTIC "attic"
+
 struct push_job {
 	char *push_id;
 	char *mirror;      /* absolute path of the bare mirror */
@@ -50,6 +54,8 @@ struct push_job {
 	bool mirror_clean; /* every object in the mirror is reachable from
 	                          upstream's refs that clients may see */
 	bool sandbox_required;
+	bool recorded; /* a push is judged again: it may stand on objects that
+	                  upstream does not have any more (the mirror's attic) */
 	uint8_t wants; /* JOB_WANT_* */
 	unsigned char salt[JOB_SALT_BYTES];
 	struct strv fsck;    /* "msg-id=severity" overrides */

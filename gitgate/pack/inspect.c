@@ -75,13 +75,23 @@ write_shallow(const struct push_job *job, struct gg_error *err)
 	return write_in(job->quarantine, "shallow", buf_view(&text), err);
 }
 
+static char *
+alternates_of(const struct push_job *job)
+{
+	GG_AUTO_MEM char *attic = path_f("%s/" MIRROR_ATTIC, job->mirror);
+
+	if (!job->recorded || access(attic, F_OK) != 0)
+		return path_f("%s/objects\n", job->mirror);
+	return path_f("%s/objects\n%s\n", job->mirror, attic);
+}
+
 static int
 make_quarantine(const struct push_job *job, struct gg_error *err)
 {
 	static const char config[] = "[core]\n"
 				     "\trepositoryformatversion = 0\n"
 				     "\tbare = true\n";
-	GG_AUTO_MEM char *alternate = path_f("%s/objects\n", job->mirror);
+	GG_AUTO_MEM char *alternate = alternates_of(job);
 	const char *dir = job->quarantine;
 	int rc;
 

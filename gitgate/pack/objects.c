@@ -8,6 +8,7 @@
 #include <git2/sys/odb_backend.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum {
 	TAG_CHAIN_MAX = 32,
@@ -121,6 +122,16 @@ objects_open(const char *mirror, const char *idx, struct objects **out,
 		return rc;
 	*out = gg_take(o);
 	return 0;
+}
+
+int
+objects_add(struct objects *o, const char *dir, struct gg_error *err)
+{
+	if (access(dir, F_OK) != 0)
+		return 0;
+	return git_odb_add_disk_alternate(o->mirror, dir) == 0 ?
+	    0 :
+	    git_failed(err, GG_E_CORRUPT, "the mirror's attic");
 }
 
 void

@@ -29,6 +29,10 @@ struct objects;
  */
 GG_MUST_USE int objects_open(const char *mirror, const char *idx,
     struct objects **out, struct gg_error *err);
+/* An object directory more beside the mirror's; one that is not there adds
+ * nothing. 0 or GG_E_CORRUPT. */
+GG_MUST_USE int
+objects_add(struct objects *o, const char *dir, struct gg_error *err);
 void objects_free(struct objects *o);
 GG_DEFINE_AUTO(objects);
 

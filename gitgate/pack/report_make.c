@@ -359,10 +359,13 @@ report_update(struct inspection *in, const struct ref_update *update,
 int
 inspection_open_objects(struct inspection *in, struct gg_error *err)
 {
+	GG_AUTO_MEM char *attic = path_f("%s/" MIRROR_ATTIC, in->job->mirror);
 	struct oid oid;
 	int rc;
 
 	rc = objects_open(in->job->mirror, in->idx, &in->objects, err);
+	if (rc == 0 && in->job->recorded)
+		rc = objects_add(in->objects, attic, err);
 	if (rc != 0)
 		return rc;
 	in->commits.objects = in->objects;

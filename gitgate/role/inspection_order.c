@@ -150,6 +150,7 @@ fill_job(const struct inspection_order *o, struct push_job *job)
 	job->mirror_clean = o->mirror_clean && conf->hide_refs.n == 0 &&
 	    (o->kept_is_base || !kept_any(o->upstream));
 	job->sandbox_required = o->sandbox_required;
+	job->recorded = o->recorded;
 	/* Secrets need compiled rules, which the caller may not have. */
 	job->wants = (uint8_t)(ruleset_wants(o->ruleset, o->principal,
 				   o->repo->name) &

@@ -36,6 +36,7 @@ struct inspection_order {
 	const char *quarantine; /* made by inspection_order_send() */
 	bool has_pack;
 	bool mirror_clean;
+	bool recorded; /* see struct push_job */
 	bool sandbox_required;
 	/* The compiled secret rules, open for reading, and the key of
 	 * fingerprints (role/secret_rules.h); needed where the rule set

@@ -293,6 +293,7 @@ order_of(const struct rerun *r)
 		.quarantine = r->quarantine,
 		.has_pack = r->has_pack,
 		.mirror_clean = false,
+		.recorded = true,
 		.sandbox_required = r->config->sandbox == SANDBOX_REQUIRED,
 		.rules_fd = r->rules_fd,
 		.salt = r->salt,

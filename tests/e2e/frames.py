@@ -185,7 +185,7 @@ def serve_job(mirror, advertise=False, protocol="", hide=(), wants=(),
 def push_job(mirror, quarantine, has_pack=True, wants=0, salt=bytes(32),
              **over):
     return (bytes_("01TEST") + bytes_(mirror) + bytes_(quarantine) +
-            u8(has_pack) + u8(1) + u8(1) + u8(wants) + salt + strv([]) +
+            u8(has_pack) + u8(1) + u8(1) + u8(0) + u8(wants) + salt + strv([]) +
             strv([]) + limits(**over))
 
 

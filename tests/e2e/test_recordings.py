@@ -1,6 +1,7 @@
 """Recorded pushes: their time line, the same again from the recorded bytes,
 how long they are kept, and what deletion leaves."""
 
+import base64
 import hashlib
 import json
 import subprocess
@@ -10,7 +11,7 @@ import yaml
 
 import postgres
 from crash import Place, needs_crash_build
-from gate import ACCESS, PROTECT_MAIN, hold_id, until
+from gate import ACCESS, PROTECT_MAIN, Git, hold_id, http, ref, until
 
 NO_KEYS = {
     "name": "no-keys",
@@ -130,6 +131,58 @@ def test_replay_comes_out_the_same(make_gate, tmp_path):
     said = g.cli("pushes", "replay", ids["denied"], "--policy", other, check=False)
     assert "does not come out the same" in said.stdout and said.returncode == 1
     assert not list((g.state / "quarantine").glob("*/*/tmp*"))
+
+
+def test_a_push_to_a_branch_that_is_gone(make_gate, tmp_path):
+    """What it stood on is not upstream any more, nor in the mirror: a recorded
+    push opens and comes out the same, and a new one cannot stand on it."""
+    g = make_gate(rules=RULES)
+    bot = g.token("bot", "agents")
+    work = g.clone(bot)
+    noise = "".join(hashlib.sha256(b"%d" % i).hexdigest() + "\n" for i in range(2000))
+    work.run("checkout", "-q", "-b", "feat")
+    work.commit({"big": noise})
+    base = work.head()
+    work.push("feat", ok=True)
+    ids, tips = [], []
+    for text, files, ok in (("more\n", {}, True), ("more\nand\n", {"keys/a": "k"}, False)):
+        work.commit({"big": noise + text, **files})
+        work.push("feat", ok=ok)
+        ids.append(push_id(g, bot))
+        tips.append(work.head())
+    work.push(":feat", ok=True)
+    mirror = g.state / "mirrors" / "demo" / "app.git"
+
+    def gone():
+        Git(g.dir, g.home).run("ls-remote", "-q", g.remote(bot))
+        has = subprocess.run(["git", "-c", "safe.directory=*", "cat-file", "-e", base], cwd=mirror, capture_output=True)
+        return has.returncode != 0
+
+    until("the mirror does not have it", gone, log=g.log)
+    for id, tip in zip(ids, tips):
+        assert replay(g, id)["same"]
+        assert "big" in g.cli("pushes", "diff", id).stdout
+        out = tmp_path / id
+        g.cli("pushes", "checkout", id, out)
+        tree = subprocess.run(["git", "-c", "safe.directory=*", "rev-parse", "refs/pushed/1", "HEAD~1^{tree}"], cwd=out, capture_output=True, text=True, check=True)
+        assert tree.stdout.split()[0] == tip
+        assert (out / "big").read_text().startswith(noise)
+    # what lies apart is nobody's base: only its branch's tip is sent
+    pack = work.run("pack-objects", "--stdout", "--revs", "-q", input=f"{tips[0]}\n^{base}\n".encode()).stdout
+    a = receive_pack(g, bot, pack, tips[0])
+    assert a.status == 200 and b"ng refs/heads/again invalid push" in a.body, a.text
+    assert ref(g.upstream, "refs/heads/again") is None
+
+
+def receive_pack(g, token, pack, new):
+    line = f"{'0' * 40} {new} refs/heads/again\0report-status side-band-64k agent=git/2.39.5".encode()
+    auth = base64.b64encode(f"x:{token}".encode()).decode()
+    return http(
+        "POST",
+        g.url + "/demo/app.git/git-receive-pack",
+        b"%04x" % (len(line) + 4) + line + b"0000" + pack,
+        {"Authorization": f"Basic {auth}", "Content-Type": "application/x-git-receive-pack-request"},
+    )
 
 
 def flip(path):
@@ -328,8 +381,6 @@ def test_legal_hold(make_gate):
 
 def metric(g, name):
     import re
-
-    from gate import http
 
     return int(re.search(rf"^{name} (\d+)$", http("GET", g.url + "/metrics").text, re.M).group(1))
 

@@ -36,6 +36,7 @@ push_job_travels(void **state)
 		.mirror = strdup("/m"),
 		.quarantine = strdup("/q"),
 		.has_pack = true,
+		.recorded = true,
 		.sandbox_required = true,
 		.limits = some_limits };
 	GG_AUTO_RELEASE(push_job) b = { 0 };
@@ -50,6 +51,7 @@ push_job_travels(void **state)
 	assert_string_equal(b.mirror, "/m");
 	assert_string_equal(b.quarantine, "/q");
 	assert_true(b.has_pack && !b.mirror_clean && b.sandbox_required);
+	assert_true(b.recorded);
 	assert_string_equal(b.fsck.v[0], "missingEmail=ignore");
 	assert_int_equal(b.shallow.n, 1);
 	assert_memory_equal(&b.limits, &some_limits, sizeof(some_limits));
