@@ -119,12 +119,21 @@ static int
 take_journald(const struct loading *l, const struct yaml_node *at,
     struct delivery_target *t, struct gg_error *err)
 {
-	if (strcmp(t->path, "true") == 0) {
-		free(t->path);
+	const struct yaml_node *value = yaml_get(at, "journald");
+	bool on = false;
+	int rc;
+
+	if (value->kind == NODE_BOOL)
+		rc = yaml_take_bool(l->tree, at, "journald", &on, err);
+	else
+		rc = yaml_take_text(l->tree, at, "journald", &t->path, err);
+	if (rc < 0)
+		return rc;
+	if (on)
 		t->path = path_f("%s", JOURNAL_SOCKET);
-	}
-	if (t->path[0] != '/' || strlen(t->path) > UNIX_PATH_MAX)
-		return yaml_fail(l->tree, yaml_get(at, "journald"), err,
+	if (t->path == NULL || t->path[0] != '/' ||
+	    strlen(t->path) > UNIX_PATH_MAX)
+		return yaml_fail(l->tree, value, err,
 		    "journald must be true or the absolute path of a socket");
 	return 0;
 }
@@ -162,7 +171,7 @@ take_kind(const struct loading *l, const struct yaml_node *at,
 	case DELIVER_FILE:
 		return config_take_path(l, at, key, &t->path, err);
 	case DELIVER_JOURNALD:
-		return yaml_take_text(l->tree, at, key, &t->path, err);
+		return 0; /* take_journald() */
 	case DELIVER_WEBHOOK:
 	case DELIVER_SYSLOG:
 		break;
@@ -286,6 +295,20 @@ check_once(const struct loading *l, const struct delivery_target *t,
 	return 0;
 }
 
+/* "/", or directly below it; the last part of the path must be a name. */
+static bool
+is_too_wide(const char *dir)
+{
+	unsigned parts = 0;
+
+	for (const char *s = dir; *s != '\0';) {
+		s += strspn(s, "/");
+		parts += *s != '\0';
+		s += strcspn(s, "/");
+	}
+	return parts < 2;
+}
+
 static int
 check_dir(const struct loading *l, const struct delivery_target *t,
     struct gg_error *err)
@@ -297,6 +320,11 @@ check_dir(const struct loading *l, const struct delivery_target *t,
 	GG_AUTO_MEM char *real = realpath(dir, NULL);
 	const char *bad = config_secret_within(c, dir);
 
+	if (is_too_wide(dir) || (real != NULL && is_too_wide(real)) ||
+	    t->path[strlen(t->path) - 1] == '/')
+		return gg_fail(err, GG_E_INPUT,
+		    "%s:%d: file: %s is no file in a directory of its own, as /var/log/gitgate/audit.jsonl",
+		    c->file, t->line, t->path);
 	if (bad == NULL && real != NULL)
 		bad = config_secret_within(c, real);
 	for (size_t i = 0; i < GG_COUNT(ours) && bad == NULL; i++)

@@ -69,8 +69,8 @@ drain(struct messenger *m, int code, int64_t deadline)
 	m->drain_deadline = deadline;
 }
 
-/* Who is asked to end has no gate any more: only what is to be delivered is
- * waited for. Who starts afresh still owes answers. */
+/* Who is asked to end has no gate any more: only notices are waited for; what
+ * of the audit log is on its way comes again. Who starts afresh still owes answers. */
 static bool
 is_drained(const struct messenger *m)
 {
@@ -80,7 +80,7 @@ is_drained(const struct messenger *m)
 		return false;
 	waits = m->exit_code == MESSENGER_EXIT_WALLS ?
 	    outgoing_running(m->outgoing) + deliveries_running(m) :
-	    m->n_notices + deliveries_running(m);
+	    m->n_notices;
 	return waits == 0 || clock_mono_ms() >= m->drain_deadline;
 }
 

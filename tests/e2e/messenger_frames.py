@@ -16,6 +16,7 @@ WEBHOOK, SLACK, EMAIL = range(3)
 TO_WEBHOOK, TO_FILE, TO_SYSLOG, TO_JOURNALD = range(4)
 TLS, TCP, UDP, UNIX = range(4)
 # enum gg_code, as the messages carry it
+PEER = 3
 LIMIT, NOTFOUND, INPUT, UNAVAILABLE, REFUSED = 4, 5, 8, 9, 10
 
 
