@@ -1,5 +1,6 @@
 #include "role/gate_provenance.h"
 
+#include "base/failpoint.h"
 #include "base/text.h"
 #include "model/provenance.h"
 #include "store/provenance.h"
@@ -293,6 +294,7 @@ push_keep_provenance(struct push *p, struct gg_error *err)
 		"kept", (json_int_t)json_array_size(kept)));
 	rc = store_provenance_put(p->gate->store, p->rec.repository, p->rec.id,
 	    kept, err);
+	FAILPOINT("gate.provenance-kept");
 	json_decref(kept);
 	json_decref(all);
 	return rc;

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from crash import LONG, Place, Slow, check_results, needs_crash_build
 from gate import ref, until
+from test_provenance_records import add_note, note
 
 pytestmark = needs_crash_build
 
@@ -61,6 +62,24 @@ def test_direct_push(make_gate, tmp_path, point, lands, state, how):
     place.quarantine_is_empty()
     work.push("topic", ok=True)
     assert ref(place.bare, "refs/heads/topic") == oid and place.landed(oid) == 1
+    place.check_log()
+
+
+def test_records_of_a_push_that_came_to_nothing(make_gate, tmp_path):
+    """They are stored before it goes upstream, and shown to nobody."""
+    place = Place(make_gate, tmp_path, "gate.provenance-kept")
+    g, work = place.gate, place.work
+    oid = work.commit({"a": "a\n"})
+    add_note(work, oid, note("a", "1"))
+    place.push("refs/notes/ai")
+    (push,) = place.pushes()
+    assert place.settled(push["id"])["state"] == "aborted" and ref(place.bare, "refs/notes/ai") is None
+    place.armed.unlink(missing_ok=True)
+    work.push("refs/notes/ai", ok=True)
+    work.push("HEAD:refs/heads/topic", ok=True)
+    last = max(p["id"] for p in place.pushes())
+    said = g.api("GET", f"/pushes/{last}", place.ann).json["provenance"]
+    assert [r["claimed_by"]["state"] for r in said["records"]] == ["forwarded"] and len(said["commits"]) == 1
     place.check_log()
 
 
