@@ -269,6 +269,7 @@ struct retention_rule {
 	int64_t ms[RETAIN_COUNT]; /* since the end; 0: forever, -1: not said */
 };
 struct retention {
+	int64_t personal_ms; /* of the log's personal data; 0: forever */
 	struct retention_rule all;
 	struct retention_rule *rules;
 	size_t n_rules;

@@ -96,11 +96,32 @@ take_rules(const struct loading *l, const struct yaml_node *at,
 	return rc;
 }
 
+static int
+take_personal(const struct loading *l, const struct yaml_node *at,
+    struct gg_error *err)
+{
+	const struct yaml_node *v = yaml_get(at, "personal-data");
+	int64_t *ms = &l->conf->retention.personal_ms;
+	int rc;
+
+	if (v == NULL || (v->text != NULL && strcmp(v->text, "forever") == 0))
+		return 0;
+	rc = yaml_take_duration(l->tree, at, "personal-data", ms, err);
+	if (rc < 0)
+		return rc;
+	if (*ms == 0)
+		return yaml_fail(l->tree, v, err,
+		    "retention: personal-data must be a duration of more than "
+		    "nothing, or forever");
+	return 0;
+}
+
 int
 config_take_retention(const struct loading *l, const struct yaml_node *at,
     struct gg_error *err)
 {
-	static const char *const keys[] = { "default", "repositories", NULL };
+	static const char *const keys[] = { "default", "repositories",
+		"personal-data", NULL };
 	static const char *const times[] = { "forwarded", "failed", "denied",
 		"refused", NULL };
 	struct retention *r = &l->conf->retention;
@@ -112,6 +133,8 @@ config_take_retention(const struct loading *l, const struct yaml_node *at,
 	if (at == NULL)
 		return 0;
 	if ((rc = yaml_check_keys(l->tree, at, "retention", keys, err)) < 0)
+		return rc;
+	if ((rc = take_personal(l, at, err)) < 0)
 		return rc;
 	if ((all = yaml_get(at, "default")) != NULL &&
 	    ((rc = yaml_check_keys(l->tree, all, "retention: default", times,

@@ -74,30 +74,39 @@ is_in_ranges(const json_t *ranges, json_int_t seq)
 	return false;
 }
 
+bool
+erasure_is_before(const json_t *x, const json_t *e)
+{
+	json_int_t before = json_integer_value(json_object_get(x, "before"));
+	int64_t time = 0;
+
+	return before == 0 ||
+	    (clock_parse(view_str(text(e, "time")), &time, NULL) == 0 &&
+		time < before);
+}
+
 private_set
 erasure_match(const json_t *x, const json_t *e, struct store *s)
 {
-	json_int_t before = json_integer_value(json_object_get(x, "before"));
 	const json_t *ranges = json_object_get(x, "entries");
-	int64_t time = 0;
+	/* why something was erased is of no other act */
+	bool is_why = strcmp(text(e, "type"), "redaction") == 0;
 
-	if (before != 0 &&
-	    (clock_parse(view_str(text(e, "time")), &time, NULL) != 0 ||
-		time >= before))
+	if (!erasure_is_before(x, e))
 		return 0;
 	if (ranges != NULL)
 		return is_in_ranges(ranges,
 			   json_integer_value(json_object_get(e, "seq"))) ?
 		    PRIVATE_ALL :
 		    0;
-	/* Why something was erased is about no person's act but that one. */
-	if (strcmp(text(e, "type"), "redaction") == 0)
-		return 0;
 	if (text(x, "addr")[0] != '\0')
 		return addresses_of(e, text(x, "addr"));
 	if (text(x, "push")[0] != '\0')
-		return is(e, "push", text(x, "push")) ? PRIVATE_ALL : 0;
+		return !is_why && is(e, "push", text(x, "push")) ? PRIVATE_ALL :
+								   0;
 	if (text(x, "name")[0] != '\0')
-		return is_of_person(e, text(x, "name"), s) ? PRIVATE_ALL : 0;
+		return !is_why && is_of_person(e, text(x, "name"), s) ?
+		    PRIVATE_ALL :
+		    0;
 	return PRIVATE_ALL;
 }

@@ -5,6 +5,8 @@
 #include "audit/private.h"
 #include "store/store.h"
 
+/* Is the entry as old as the request wants it ("before")? */
+bool erasure_is_before(const json_t *request, const json_t *entry);
 /*
  * The places whose values this erasure wants gone from the opened entry; 0:
  * none. s is asked who reviewed a hold, for its end says what they said.

@@ -2,7 +2,9 @@
 
 #include "base/clock.h"
 #include "base/failpoint.h"
+#include "base/fd.h"
 #include "base/log.h"
+#include "base/num.h"
 #include "role/erasure_match.h"
 #include "role/gate_push.h"
 #include "store/erasure.h"
@@ -20,12 +22,16 @@
 #define COPY_ENTRIES  100
 #define SHOWN_RANGES  100
 #define PAUSE_MS      250
+/* How often retention looks, and where it goes on: what is before is done. */
+#define RETAIN_MS  ((int64_t)3600 * 1000)
+#define RETAIN_KEY "erasure.retained"
 
 /* Only the thread touches it, but for the figure. */
 static struct {
 	pthread_t thread;
 	char logged[ULID_SIZE]; /* the last batch that this process logged */
 	uint64_t logged_at;
+	int64_t retain_ms; /* monotonic: when retention looks next */
 	atomic_ullong values;
 } done;
 
@@ -126,8 +132,12 @@ may_erase(struct job *j, const json_t *e)
 		j->why_not = why_not(j->gate, id,
 		    json_is_true(json_object_get(j->data, "force")));
 	}
-	if (j->why_not != NULL)
+	if (j->why_not != NULL) {
 		count(j, j->why_not, 1);
+		if (json_object_get(j->data, "left") == NULL)
+			(void)json_object_set(j->data, "left",
+			    json_object_get(e, "seq"));
+	}
 	return j->why_not == NULL;
 }
 
@@ -182,6 +192,13 @@ is_full(const struct job *j)
 	    json_array_size(j->ranges) >= BATCH_RANGES;
 }
 
+/* Is it what retention began, and not somebody? */
+static bool
+is_retained(const struct job *j)
+{
+	return json_is_true(json_object_get(j->data, "retained"));
+}
+
 static int
 look_at(void *ctx, uint64_t index, const char *text)
 {
@@ -194,6 +211,8 @@ look_at(void *ctx, uint64_t index, const char *text)
 	if (is_full(j) || index >= number(j->data, "upto"))
 		return 1;
 	e = json_loads(text, JSON_ALLOW_NUL, NULL);
+	if (is_retained(j) && !erasure_is_before(j->data, e))
+		return 1; /* those that follow are younger still */
 	wanted = erasure_match(j->data, e, j->gate->store);
 	if (wanted != 0 && may_erase(j, e)) {
 		rc = still_there(j, index, wanted, &there, l->err);
@@ -287,9 +306,12 @@ look(struct job *j, struct gg_error *err)
 	if (rc < 0)
 		return rc;
 	if (atomic_load(&j->gate->stopping))
-		return 0; /* looked at again after the start */
-	if (rc == 0 || !is_full(j))
-		l.at = number(j->data, "upto"); /* there is no more */
+		return 0;             /* looked at again after the start */
+	if (rc == 0 || !is_full(j)) { /* there is no more */
+		(void)json_object_set_new(j->data, "end",
+		    json_integer((json_int_t)l.at));
+		l.at = number(j->data, "upto");
+	}
 	(void)json_object_set_new(j->data, "at",
 	    json_integer((json_int_t)l.at));
 	if (j->n_entries > 0)
@@ -469,6 +491,20 @@ finish_batch(struct job *j, const json_t *batch, struct gg_error *err)
 	return store_erasure_put(j->gate->store, j->id, j->data, false, err);
 }
 
+/* Where the next look begins: what could not go now is looked at again. */
+static int
+mark_retained(struct job *j, struct gg_error *err)
+{
+	const char *key = json_object_get(j->data, "left") != NULL ? "left" :
+								     "end";
+	GG_AUTO_MEM char *text = path_f("%llu",
+	    (unsigned long long)number(j->data, key));
+
+	return is_retained(j) ?
+	    store_meta_set(j->gate->store, RETAIN_KEY, text, err) :
+	    0;
+}
+
 /* Nothing is left to look at. What was asked is forgotten but for its result:
  * it names what was to be erased. */
 static int
@@ -487,13 +523,53 @@ finish(struct job *j, struct gg_error *err)
 	if (rc == 0 && !dry)
 		rc = store_scrub(j->gate->store, err);
 	if (rc == 0)
+		rc = mark_retained(j, err);
+	if (rc == 0)
 		rc = store_erasure_put(j->gate->store, j->id, left, true, err);
-	if (rc == 0 && !dry)
+	if (rc == 0 && !dry &&
+	    (!is_retained(j) || number(result_of(j), "values") > 0))
 		log_event(EV_erasure,
 		    kv_u64("values", number(result_of(j), "values")),
 		    kv_u64("entries", number(result_of(j), "entries")));
 	/* ... in the WAL, too. */
 	return rc == 0 && !dry ? store_scrub(j->gate->store, err) : rc;
+}
+
+/* -- what retention says -- */
+
+static int
+begin_retained(struct gate *g, int64_t keep_ms, struct gg_error *err)
+{
+	GG_AUTO_MEM char *from = NULL;
+	json_auto_t *x = NULL;
+	char id[ULID_SIZE];
+	uint64_t at = 0;
+	int rc = store_meta_get(g->store, RETAIN_KEY, &from, err);
+
+	if (rc != 0 && rc != GG_E_NOTFOUND)
+		return rc;
+	if (rc == 0 && num_parse(view_str(from), INT64_MAX, &at, NULL) != 0)
+		at = 0;
+	x = json_pack("{s:b, s:s, s:I, s:I}", "retained", true, "reason",
+	    "retention: personal-data", "before",
+	    (json_int_t)(clock_wall_ms() - keep_ms), "at", (json_int_t)at);
+	ulid_new(id);
+	return store_erasure_add(g->store, id, x, err);
+}
+
+static void
+retain(struct gate *g)
+{
+	GG_AUTO_SNAPSHOT snap = gate_snapshot(g);
+	int64_t keep = snap->config->retention.personal_ms;
+	int64_t now = clock_mono_ms();
+	struct gg_error err = { 0 };
+
+	if (keep == 0 || now < done.retain_ms)
+		return;
+	done.retain_ms = now + RETAIN_MS;
+	if (begin_retained(g, keep, &err) != 0)
+		log_event(EV_erasure, kv_err(&err));
 }
 
 /* -- the thread -- */
@@ -537,8 +613,10 @@ turn(struct gate *g)
 	    is_behind(g))
 		return false;
 	rc = store_erasure_next(g->store, j.id, &j.data, &err);
-	if (rc == GG_E_NOTFOUND)
+	if (rc == GG_E_NOTFOUND) {
+		retain(g);
 		return false;
+	}
 	if (rc == 0)
 		rc = step(&j, &err);
 	if (rc != 0)

@@ -8,7 +8,7 @@
  * A request (store/erasure.h) is a JSON object. Asked for: "principal" and
  * "reason" (who, why), one of "name", "push", "addr" and "entries" (a list of
  * [first, last]) or none (all), "before" (wall ms), "force", "recordings",
- * "dry". Its own: "at" and "upto" (which entries are still to be looked at),
+ * "dry"; "retained" where retention began it. Its own: "at" and "upto" (which entries are still to be looked at),
  * "batch" (the "redaction" under way), "result": "values", "entries", "kept"
  * (of pushes under a legal hold), "open" (of pushes that have not ended),
  * "clear" (written by an older version, cannot be erased), "redactions"

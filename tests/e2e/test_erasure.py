@@ -281,3 +281,35 @@ def test_on_postgresql(make_gate):
         assert g.hold(hold, ann)["needs"][0]["reviews"][0]["comment"] == "[erased]"
         assert not found_below(g.state, [w for w in SECRETS if w != "marker-reason"])
         g.stop()
+
+
+def test_retention(make_gate):
+    """What is older than the configuration says goes by itself; a legal hold stops it."""
+    g = make_gate(rules=[PROTECT_MAIN], config=CONFIG)
+    _, ann, _, push = push_all(g)
+    g.cli("pushes", "keep", push, "--reason", "case 12")
+    until("the hold is logged", lambda: g.audit(ann, type="retention.keep"), log=g.log)
+    n = len(g.audit(ann))
+    g.stop()
+    g.config["retention"] = {"personal-data": "1ms"}
+    g.write_config()
+    g.start()
+    (said,) = until("it is logged", lambda: g.audit(ann, type="redaction"), log=g.log)
+    assert said["reason"] == "retention: personal-data" and "principal" not in said
+    gone = lambda: [e["seq"] for e in g.audit(ann) if "erased" in e]  # noqa: E731
+    erased = until("it is done", gone, log=g.log)
+    entries = opened(g, ann)
+    assert all(entries[s].get("push") != push for s in erased)
+    assert {e["seq"] for e in entries.values() if e["seq"] < n and e.get("principal") == "eve" and "client" in e} <= set(erased)
+    # released, and looked at again
+    (keep,) = json.loads(g.cli("pushes", "kept", "--json").stdout)
+    g.cli("pushes", "release", keep["id"], "--reason", "closed")
+    g.stop()
+    g.start()
+    until("that goes, too", lambda: not found_below(g.state / "log", [ADDR]), log=g.log)
+    until("and its copies", lambda: not found_below(g.state, [ADDR]), log=g.log)
+    assert verify(g).returncode == 0
+    for bad in ("0s", "soon", ["1d"]):
+        g.config["retention"] = {"personal-data": bad}
+        g.write_config()
+        assert g.cli("check", check=False).returncode != 0
