@@ -37,7 +37,7 @@ def run_the_page(g, tmp_path, witnesses):
     (tmp_path / "tests").symlink_to(ROOT / "tests")
     blocks = FENCE.findall((ROOT / "docs" / "audit.md").read_text())
     script = "".join(body for info, body in blocks if info == "sh run")
-    assert script.count("gitgate audit ") == 9 and "tlog_verify.py" in script
+    assert script.count("gitgate audit ") == 11 and "tlog_verify.py" in script
     for was, now in (("https://gate.example.com", g.url), ("/var/backups/gitgate/log", str(g.state / "log"))):
         assert was in script
         script = script.replace(was, now)
@@ -50,7 +50,7 @@ def run_the_page(g, tmp_path, witnesses):
     until("all is signed", all_signed, log=g.log)
     p = subprocess.run(["sh", "-eu", "-c", script], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
     assert p.returncode == 0, p.stderr
-    assert p.stdout.count("verified") == 7 and p.stdout.count("cosigned: ") == 4 and '"verdict":"allow"' in re.sub(r"\s", "", p.stdout)
+    assert p.stdout.count("verified") == 8 and p.stdout.count("cosigned: ") == 4 and '"verdict":"allow"' in re.sub(r"\s", "", p.stdout)
     assert re.search(r"^who: +bot, by token", p.stdout, re.M) and re.search(r"^approved: +ann, by token", p.stdout, re.M)
     # and they can fail: one byte of one entry
     g.stop()
