@@ -1,9 +1,10 @@
 /* `identity: issuers:`: who may mint ID tokens for machines. */
 #include "config/issuer_profile.h"
 
-#define MAX_LIFETIME_MS    ((int64_t)24 * 3600 * 1000)
-#define ISSUERS_MAX        64
-#define SESSION_CLAIMS_MAX 16
+#define MAX_LIFETIME_MS     ((int64_t)24 * 3600 * 1000)
+#define ISSUERS_MAX         64
+#define SESSION_CLAIM_BYTES 128
+#define SESSION_CLAIMS_MAX  16
 
 /* A text, or a list of them. */
 static int
@@ -144,9 +145,10 @@ take_session_claims(const struct loading *l, const struct yaml_node *at,
 		    "session-claims has 1 to %d names of claims",
 		    SESSION_CLAIMS_MAX);
 	for (size_t i = 0; i < v->n; i++)
-		if (v->v[i][0] == '\0' || strlen(v->v[i]) > 128)
+		if (strlen(v->v[i]) > SESSION_CLAIM_BYTES)
 			return yaml_fail(l->tree, list, err,
-			    "the name of a claim has 1 to 128 bytes");
+			    "the name of a claim has at most %d bytes",
+			    SESSION_CLAIM_BYTES);
 	return 0;
 }
 

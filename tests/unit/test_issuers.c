@@ -79,6 +79,19 @@ static const struct {
 	    "algorithms: \"HS256\" is not taken" },
 	{ "none", ONE(PLAIN "algorithms: none}"),
 	    "algorithms: \"none\" is not taken" },
+	{ "session claims", ONE(PLAIN "session-claims: [agent_run, job]}"),
+	    NULL },
+	{ "one session claim", ONE(PLAIN "session-claims: agent_run}"), NULL },
+	{ "no session claim", ONE(PLAIN "session-claims: []}"),
+	    "session-claims has 1 to 16 names of claims" },
+	{ "a session claim without a name",
+	    ONE(PLAIN "session-claims: [\"\"]}"), "session-claims is empty" },
+	{ "a session claim with a long name",
+	    ONE(PLAIN "session-claims: "
+		      "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+		      "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+		      "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa}"),
+	    "the name of a claim has at most 128 bytes" },
 	{ "a lifetime", ONE(PLAIN "max-lifetime: 10m}"), NULL },
 	{ "no lifetime", ONE(PLAIN "max-lifetime: 0s}"), "from 1s to 24h" },
 	{ "a long life", ONE(PLAIN "max-lifetime: 2d}"), "from 1s to 24h" },
