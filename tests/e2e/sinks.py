@@ -11,6 +11,7 @@ import struct
 import subprocess
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 from gate import until
@@ -35,7 +36,7 @@ class WebSink:
     released)."""
 
     def __init__(self):
-        self.posts, self.answers = [], []
+        self.posts, self.answers, self.times = [], [], []
         self.release = threading.Event()
         outer = self
 
@@ -46,6 +47,7 @@ class WebSink:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 said = outer.answers.pop(0) if outer.answers else 204
                 status, headers = said if isinstance(said, tuple) else (said, {})
+                outer.times.append(time.monotonic())
                 outer.posts.append((status, dict(self.headers.items()), body))
                 if said == "wait":
                     outer.release.wait(60)
