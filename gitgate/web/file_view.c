@@ -154,7 +154,6 @@ ask_load(const struct web_call *c, struct asked *a, struct gg_error *err)
 		    "this hold has ended: only what was recorded can be "
 		    "shown");
 	change_load(c, a->h.push_id, a->h.updates, c->id, &a->ch);
-	change_join(c, &a->p, &a->ch);
 	return 0;
 }
 
@@ -299,6 +298,7 @@ hold_file(struct web_call *c)
 		page_failure(c, rc, &err);
 		return;
 	}
+	change_join(c, &a.p, &a.ch);
 	page_begin(c, &b, "File", "Holds");
 	html_lit(&b, "<div class=\"ask\"><h1><code>");
 	html_texts(&b, path);
@@ -452,6 +452,7 @@ hold_diff(struct web_call *c)
 		page_failure(c, rc, &err);
 		return;
 	}
+	change_join(c, &a.p, &a.ch);
 	diff_index_read(&x, buf_view(&a.out), a.h.updates);
 	a.ch.wish.ref = ask.kind == VIEW_NET ? ask.ref : NULL;
 	a.ch.wish.skip = ask.skip;
