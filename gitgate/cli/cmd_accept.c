@@ -4,6 +4,7 @@
 #include "audit/checkpoint.h"
 #include "base/fd.h"
 #include "base/text.h"
+#include "store/audit_age.h"
 #include "store/auditlog.h"
 
 #include <string.h>

@@ -21,6 +21,7 @@
 #include "role/gate_walls.h"
 #include "role/gate_witness.h"
 #include "role/supervisor.h"
+#include "store/audit_age.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -5,6 +5,8 @@
  * from the index although the gate worked long after them, the database is not
  * the one that it worked with.
  */
+#include "store/audit_age.h"
+
 #include "base/clock.h"
 #include "base/num.h"
 #include "store/auditlog.h"

@@ -87,7 +87,7 @@ erase_bundle(struct auditlog *l, struct erasure *x, uint64_t n,
 {
 	GG_AUTO_RELEASE(buf) old = BUF_INIT(PRIVATE_BUNDLE_MAX_BYTES);
 	GG_AUTO_RELEASE(buf) left = BUF_INIT(PRIVATE_BUNDLE_MAX_BYTES);
-	bool changed;
+	bool changed = false;
 	int rc = private_bundle_read(l->dir, n, &old, err);
 
 	if (rc == 0)

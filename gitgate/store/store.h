@@ -655,29 +655,6 @@ GG_MUST_USE int store_grant_due(struct store *s, int64_t now_ms,
     struct strv *over, struct strv *of_holds, struct gg_error *err);
 
 /* -- index over the audit log (the log itself is the truth) -- */
-/*
- * Does the index lack entries that the database of then had? The log has size
- * entries; read appends one of them. Called before the index catches up.
- */
-struct audit_age {
-	bool is_older;
-	uint64_t first, size; /* what is missing: from first to before size */
-	/* The log's size up to which this was accepted; 0: it never was. What
-	 * lies before took effect, whatever the database has of it. */
-	uint64_t accepted;
-	json_t *acts; /* those of them that must be done again */
-};
-void audit_age_release(struct audit_age *a);
-GG_DEFINE_AUTO_RELEASE(audit_age);
-typedef int (*audit_entry_reader)(void *ctx, uint64_t index, struct buf *out,
-    struct gg_error *err);
-GG_MUST_USE int
-store_audit_age(struct store *s, uint64_t size, audit_entry_reader read,
-    void *ctx, struct audit_age *out, struct gg_error *err);
-/* The database may go on with a log of so many entries. */
-GG_MUST_USE int
-store_audit_accept(struct store *s, uint64_t size, struct gg_error *err);
-
 struct audit_query {
 	const char *repository, *ref, *principal, *type, *push; /* NULL: any */
 	const char *verdict, *hold;
