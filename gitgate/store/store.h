@@ -319,8 +319,7 @@ GG_MUST_USE int store_cut_begin(struct store *s, const json_t *cut, bool *kept,
 GG_MUST_USE int
 store_cut_get(struct store *s, json_t **cut, struct gg_error *err);
 GG_MUST_USE int store_cut_end(struct store *s, struct gg_error *err);
-/* Their recordings are gone, and with them the provenance records that they
- * brought. */
+/* Their recordings are gone, and so are their provenance records. */
 GG_MUST_USE int store_recording_gone(struct store *s, const struct strv *ids,
     int64_t now_ms, struct gg_error *err);
 /* Is there a row of this push, and since when is its recording gone (0: it is
