@@ -121,6 +121,9 @@ lite_open(const char *where, struct db **out, struct gg_error *err)
 	    "PRAGMA trusted_schema = OFF;"
 	    /* What is erased is not to be found in free pages either. */
 	    "PRAGMA secure_delete = ON;"
+	    /* Large sorts and undo journals of statements: the gate may write
+	     * nowhere but below state-dir. */
+	    "PRAGMA temp_store = MEMORY;"
 	    "PRAGMA synchronous = FULL",
 	    err);
 	if (rc != 0) {
