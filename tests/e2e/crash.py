@@ -111,7 +111,7 @@ class Place:
         return until(f"push {id} has ended", done, log=self.gate.log)
 
     def check_log(self):
-        p = self.gate.cli("audit", "verify", "--key", vkey(self.gate), str(self.gate.state / "log"), check=False)
+        p = self.gate.cli("audit", "verify", "--strict", "--key", vkey(self.gate), str(self.gate.state / "log"), check=False)
         assert p.returncode == 0, p.stdout + p.stderr
 
     def quarantine_is_empty(self):
