@@ -2,6 +2,7 @@
 order."""
 
 import array
+import contextlib
 import http.server
 import json
 import os
@@ -197,6 +198,13 @@ ruleset(name="all" queue.type="Direct") {{ action(type="omfile" file="{self.file
 """
 
     def start(self):
+        """On a port of its own, another one each time."""
+        self.launch()
+        until("rsyslog listens", self.is_listening, log=self.log.read_text)
+        return self
+
+    def launch(self):
+        self.port = 0
         conf = self.dir / "rsyslog.conf"
         conf.write_text(self.config())
         self.port_file.unlink(missing_ok=True)
@@ -204,19 +212,32 @@ ruleset(name="all" queue.type="Direct") {{ action(type="omfile" file="{self.file
             self.process = subprocess.Popen(
                 [RSYSLOGD, "-n", "-f", str(conf), "-i", str(self.dir / "pid")], stdout=log, stderr=log, stdin=subprocess.DEVNULL
             )
-        until("rsyslog listens", self.is_listening, log=self.log.read_text)
-        return self
 
     def is_listening(self):
         assert self.process.poll() is None, self.log.read_text()
-        if self.port:
-            # (the file with the port is written for a free one only)
-            table = Path("/proc/net/" + ("udp" if self.way == "udp" else "tcp")).read_text()
-            return f":{self.port:04X} 00000000:0000" in table
+        if self.way == "udp":
+            return self.has_udp_port()
         if not self.port_file.exists() or not self.port_file.read_text().strip():
             return False
         self.port = int(self.port_file.read_text())
         return True
+
+    def has_udp_port(self):
+        """rsyslog cannot be told to take any free one; who else took the one
+        that was free a moment ago makes it begin with another."""
+        if "Could not create udp listener" in self.log.read_text():
+            self.kill()
+            self.log.write_text("")
+            self.launch()
+        mine = set()
+        for fd in Path(f"/proc/{self.process.pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                mine.add(os.readlink(fd))
+        for line in Path("/proc/net/udp").read_text().splitlines()[1:]:
+            words = line.split()
+            if words[1].endswith(f":{self.port:04X}") and f"socket:[{words[9]}]" in mine:
+                return True
+        return False
 
     def kill(self):
         self.process.kill()
