@@ -71,6 +71,7 @@ int cmd_pushes_diff(struct cli *cli, int argc, char **argv);
 int cmd_pushes_keep(struct cli *cli, int argc, char **argv);
 int cmd_pushes_kept(struct cli *cli, int argc, char **argv);
 int cmd_kept_list(struct cli *cli, int argc, char **argv);
+int cmd_kept_prune(struct cli *cli, int argc, char **argv);
 int cmd_kept_drop(struct cli *cli, int argc, char **argv);
 int cmd_pushes_release(struct cli *cli, int argc, char **argv);
 int cmd_pushes_verify(struct cli *cli, int argc, char **argv);

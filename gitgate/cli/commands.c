@@ -184,6 +184,10 @@ const struct command cli_commands[] = {
 	    "Keep this ref no longer: it is not served any more, and a push "
 	    "may make it anew." LOCAL,
 	    cmd_kept_drop },
+	{ "kept prune", "REPOSITORY",
+	    "Write what the kept refs still reach into one pack, and remove "
+	    "those of all pushes\nbefore." LOCAL,
+	    cmd_kept_prune },
 	{ "pushes release", "KEEP --reason TEXT",
 	    "End a legal hold: retention goes on." LOCAL, cmd_pushes_release },
 	{ "pushes verify", "ID [--pack FILE] [--report FILE] [--key VKEY]",

@@ -18,6 +18,9 @@
  * counts as unclean until it is repacked. */
 #define MAX_ANCESTRY_CHECKS 256
 
+/* Packs that are open at once; a job may have 1024 files (sandbox/limits.c). */
+#define OPEN_PACKS_MAX ((size_t)256)
+
 static const char config_text[] = "[core]\n"
 				  "\trepositoryformatversion = 0\n"
 				  "\tfilemode = true\n"
@@ -91,6 +94,9 @@ mirror_open_odb(struct mirror *m, struct gg_error *err)
 		return mirror_git_fail(err, GG_E_NOMEM, "libgit2");
 	/* index-pack has just hashed what is here, so reading need not. */
 	(void)git_libgit2_opts(GIT_OPT_ENABLE_STRICT_HASH_VERIFICATION, 0);
+	/* A mirror that is fed again has as many packs as pushes were kept:
+	 * more than a job may have files open. */
+	(void)git_libgit2_opts(GIT_OPT_SET_MWINDOW_FILE_LIMIT, OPEN_PACKS_MAX);
 	if (git_odb_open(&m->odb, dir) != 0) {
 		(void)mirror_git_fail(err, GG_E_CORRUPT, "mirror's objects");
 		(void)git_libgit2_shutdown();

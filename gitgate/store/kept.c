@@ -324,3 +324,34 @@ store_kept_pushes(struct store *s, store_kept_push_cb cb, void *ctx,
 		rc = cb(ctx, rows_s(&r, i, 0), rows_s(&r, i, 1));
 	return rc;
 }
+
+/* The rows stay: a push that was kept was kept. */
+int
+store_kept_pruned(struct store *s, const char *repository,
+    const struct strv *pushes, const char *id, uint64_t bytes,
+    struct gg_error *err)
+{
+	GG_AUTO_RELEASE(tx) t = { 0 };
+	int rc;
+
+	if ((rc = tx_begin(s, DB_DURABLE, &t, err)) != 0 ||
+	    (rc = lock_repository(&t, repository, err)) != 0)
+		return rc;
+	for (size_t i = 0; i < pushes->n && rc == 0; i++)
+		rc = tx_run(&t, NULL, err,
+		    "UPDATE kept_push SET bytes = 0 WHERE push = $1"
+		    " AND repository = $2",
+		    arg_s(pushes->v[i]), arg_s(repository));
+	if (rc == 0)
+		rc = tx_run(&t, NULL, err,
+		    "INSERT INTO kept_push (push, repository, bytes)"
+		    " VALUES ($1, $2, $3)",
+		    arg_s(id), arg_s(repository), arg_i((int64_t)bytes));
+	if (rc == 0)
+		rc = tx_run(&t, NULL, err,
+		    "UPDATE kept_repository SET bytes = (SELECT"
+		    " COALESCE(SUM(bytes), 0) FROM kept_push"
+		    " WHERE repository = $1) WHERE repository = $1",
+		    arg_s(repository));
+	return rc != 0 ? rc : tx_commit(&t, err);
+}

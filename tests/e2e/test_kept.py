@@ -471,3 +471,35 @@ def test_what_a_client_smuggles_along(place):
     assert a.ok, a.text
     place.upstream_lacks(work, kept)
     assert old == ref(place.g.upstream, "refs/heads/main")
+
+
+def test_what_was_dropped_can_be_removed_for_good(place):
+    g, work = place.g, place.clone()
+    gone = orphan(work, "to be forgotten\n")
+    work.push(f"{gone}:refs/entire/1", ok=True)
+    for i in range(3):
+        note(work, f"note {i}")
+        work.push(NOTES, ok=True)
+    g.cli("kept", "drop", "demo/app", "refs/entire/1")
+    assert place.served("refs/*").keys() == {"refs/heads/main", NOTES}
+    before = g.api("GET", "/repositories", place.bot).json["repositories"][0]["kept"]["bytes"]
+    assert g.cli("kept", "prune", "demo/app").stdout.startswith("4 packs became one of ")
+    kept = g.state / "kept" / "demo" / "app.git"
+    (only,) = kept.iterdir()
+    held = work.run("verify-pack", "-v", *only.glob("*.idx")).stdout
+    assert work.head(NOTES) in held and gone not in held
+    after = g.api("GET", "/repositories", place.bot).json["repositories"][0]["kept"]["bytes"]
+    assert 0 < after < before
+    assert " is gone: a ref that the gate keeps" not in g.cli("doctor", check=False).stdout
+    (e,) = until("the act is in the log", lambda: place.entries(type="admin.kept.prune"), log=g.log)
+    assert (e["repository"], e["packs"]) == ("demo/app", 4)
+    # It is enough for a mirror that is lost, and more may come.
+    g.stop()
+    subprocess.run(["rm", "-rf", str(g.state / "mirrors")], check=True)
+    g.start()
+    fresh = place.clone()
+    fresh.run("fetch", "-q", "origin", f"{NOTES}:{NOTES}")
+    fresh.run("fsck", "--strict")
+    note(fresh, "and on")
+    fresh.push(NOTES, ok=True)
+    assert len(list(kept.iterdir())) == 2
