@@ -321,3 +321,20 @@ def test_what_is_kept_has_a_limit(make_gate):
     p = as_described(g.hold(hold, g.ann), "Hold")["provenance"]
     assert 0 < p["brought_all"] < 8 and p["limit"] == "provenance-kept"
     assert "the limit provenance-kept was reached" in Browserless(g, "ann", PASSWORD).get(f"/-/holds/{hold}").text
+
+
+def test_who_asks_to_be_forgotten(make_gate):
+    """A push of notes says nothing else about itself: its records go, too."""
+    g = make_gate(rules=RULES)
+    g.ann, g.olga = g.token("ann-cli", "maintainers"), g.token("olga", "auditors")
+    w = g.clone(g.token("bot", "agents"))
+    tip = w.commit({"a.txt": "1\n"})
+    add_note(w, tip, note("a.txt", "1", human="Zora <zora@example.com>"))
+    w.push("refs/notes/ai", ok=True)
+    push = newest_push(g)
+    said = lambda: g.api("GET", f"/pushes/{push}", g.ann).text
+    assert "zora@example.com" in said()
+    g.cli("audit", "erase", "--push", push, "--reason", "request 1")
+    until("its records are gone", lambda: "zora@example.com" not in said(), log=g.log)
+    (e,) = g.audit(g.olga, push=push, type="ref.update")
+    assert e["claimed"] == {"erased": True} and "claimed" in e["erased"]
