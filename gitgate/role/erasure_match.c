@@ -75,37 +75,40 @@ is_in_ranges(const json_t *ranges, json_int_t seq)
 }
 
 bool
-erasure_is_before(const json_t *x, const json_t *e)
+erasure_is_before(const json_t *request, const json_t *entry)
 {
-	json_int_t before = json_integer_value(json_object_get(x, "before"));
+	json_int_t before = json_integer_value(json_object_get(request,
+	    "before"));
 	int64_t time = 0;
 
 	return before == 0 ||
-	    (clock_parse(view_str(text(e, "time")), &time, NULL) == 0 &&
+	    (clock_parse(view_str(text(entry, "time")), &time, NULL) == 0 &&
 		time < before);
 }
 
 private_set
-erasure_match(const json_t *x, const json_t *e, struct store *s)
+erasure_match(const json_t *request, const json_t *entry, struct store *s)
 {
-	const json_t *ranges = json_object_get(x, "entries");
+	const json_t *ranges = json_object_get(request, "entries");
 	/* why something was erased is of no other act */
-	bool is_why = strcmp(text(e, "type"), "redaction") == 0;
+	bool is_why = strcmp(text(entry, "type"), "redaction") == 0;
 
-	if (!erasure_is_before(x, e))
+	if (!erasure_is_before(request, entry))
 		return 0;
 	if (ranges != NULL)
 		return is_in_ranges(ranges,
-			   json_integer_value(json_object_get(e, "seq"))) ?
+			   json_integer_value(json_object_get(entry, "seq"))) ?
 		    PRIVATE_ALL :
 		    0;
-	if (text(x, "addr")[0] != '\0')
-		return addresses_of(e, text(x, "addr"));
-	if (text(x, "push")[0] != '\0')
-		return !is_why && is(e, "push", text(x, "push")) ? PRIVATE_ALL :
-								   0;
-	if (text(x, "name")[0] != '\0')
-		return !is_why && is_of_person(e, text(x, "name"), s) ?
+	if (text(request, "addr")[0] != '\0')
+		return addresses_of(entry, text(request, "addr"));
+	if (text(request, "push")[0] != '\0')
+		return !is_why && is(entry, "push", text(request, "push")) ?
+		    PRIVATE_ALL :
+		    0;
+	if (text(request, "name")[0] != '\0')
+		return !is_why &&
+			is_of_person(entry, text(request, "name"), s) ?
 		    PRIVATE_ALL :
 		    0;
 	return PRIVATE_ALL;

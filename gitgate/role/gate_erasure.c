@@ -92,8 +92,8 @@ count(struct job *j, const char *what, uint64_t n)
 {
 	json_t *r = result_of(j);
 
-	(void)json_object_set_new(r, what,
-	    json_integer((json_int_t)(number(r, what) + n)));
+	n += number(r, what);
+	(void)json_object_set_new(r, what, json_integer((json_int_t)n));
 }
 
 /* -- what is to go -- */

@@ -108,7 +108,8 @@ check_missing(const struct census *c, struct gg_error *err)
 			if ((c->missing[seq] & 1U << i) != 0)
 				return gg_fail(err, GG_E_CORRUPT,
 				    "entry %llu: the opening of %s is missing, "
-				    "and no entry says that it was erased",
+				    "and no entry says that it was erased (if "
+				    "that happens now, verify again)",
 				    (unsigned long long)seq, private_place(i));
 	return 0;
 }

@@ -1,5 +1,6 @@
 """Personal data of the audit log: commitments, openings, erasure."""
 
+import hashlib
 import json
 import shutil
 
@@ -9,6 +10,7 @@ import postgres
 import tlog_verify
 from crash import CRASH_BUILD, needs_crash_build
 from gate import PROTECT_MAIN, contents_below, hold_id, until, vkey
+from websession import Browserless
 
 ADDR = "203.0.113.77"
 SECRETS = (ADDR, "marker-agent", "marker-session", "marker-comment", "marker-reason")
@@ -141,6 +143,16 @@ def test_erase_a_push(make_gate):
     assert g.hold(hold, ann)["needs"][0]["reviews"][0]["comment"] == "[erased]"
     some = min(s for s, e in after.items() if e.get("push") == push)
     assert g.api("GET", f"/audit/{some}/opening", ann).json == {}
+    g.user("sam", "correct horse battery", "maintainers", "auditors")
+    b = Browserless(g, "sam", "correct horse battery")
+    for page in (f"/-/pushes/{push}", f"/-/holds/{hold}", "/-/audit"):
+        text = b.get(page).text
+        assert not [w for w in SECRETS[:-1] if w in text], page
+    assert "[erased]" in b.get(f"/-/holds/{hold}").text
+    for form in ("jsonl", "csv", "ecs", "ocsf", "github"):
+        text = g.remote_cli(ann, "audit", "export", "--format", form, "--push", push, "--type", "ref.update").stdout
+        assert text and not [w for w in SECRETS[:-1] if w in text], form
+        assert form not in ("ecs", "ocsf", "github") or '"ip":"[erased]"' not in text
     # again there is nothing to erase
     assert erase(g, "--push", push)["values"] == 0
     # the tree is what it was: receipts of before prove their entries
@@ -235,8 +247,6 @@ def test_a_damaged_opening_is_named(make_gate, tmp_path):
         p = verify(g)
         assert p.returncode == 1 and "private/000" in p.stderr, (at, p.stderr)
     # a forger who makes the hash anew: the entry tells
-    import hashlib
-
     rest = good[36:].replace(b"marker-comment", b"marker-forgery", 1)
     private.write_bytes(b"GGP1" + hashlib.sha256(rest).digest() + rest)
     p = verify(g)
