@@ -163,7 +163,7 @@ def test_two_holds_of_one_ref(place):
         assert states == ["forwarded", "stale"], [h["outcome"] for h in ends.values()]
         (winner,) = [id for id, h in ends.items() if h["state"] == "forwarded"]
         assert ref(g.upstream, "refs/heads/main") == holds[winner] != start
-    assert g.cli("audit", "verify", "--key", vkey(g), str(g.state / "log")).returncode == 0
+    assert g.cli("audit", "verify", "--strict", "--key", vkey(g), str(g.state / "log")).returncode == 0
 
 
 def test_two_pushes_of_one_ref(place):

@@ -59,7 +59,7 @@ class Place:
         return subprocess.run(git, cwd=self.g.upstream, capture_output=True, text=True, check=True).stdout
 
     def log_verifies(self):
-        args = [BIN / "gitgate", "audit", "verify", "--key", vkey(self.g), str(self.g.state / "log")]
+        args = [BIN / "gitgate", "audit", "verify", "--strict", "--key", vkey(self.g), str(self.g.state / "log")]
         p = subprocess.run(args, capture_output=True, text=True)
         assert p.returncode == 0, p.stdout + p.stderr
 

@@ -70,7 +70,7 @@ class Place:
 
     def verify(self):
         p = subprocess.run(
-            [BIN / "gitgate", "audit", "verify", "--key", vkey(self.g), str(self.g.state / "log")],
+            [BIN / "gitgate", "audit", "verify", "--strict", "--key", vkey(self.g), str(self.g.state / "log")],
             capture_output=True,
             text=True,
         )
