@@ -310,6 +310,13 @@ deliveries(struct cli *cli, struct doctor *d, const struct config *c)
 	GG_AUTO(store) s = NULL;
 	struct gg_error err = { 0 };
 
+	for (size_t i = 0; i < c->n_deliveries; i++) {
+		const struct delivery_target *t = &c->deliveries[i];
+
+		secret(d, "secret-file", t->secret_file);
+		secret(d, "header-file", t->header_file);
+		readable(d, "ca-file", t->ca_file);
+	}
 	if (c->n_deliveries == 0 || access(c->state_dir, F_OK) != 0)
 		return;
 	d->config = c;

@@ -315,7 +315,7 @@ check_dir(const struct loading *l, const struct delivery_target *t,
 {
 	const struct config *c = l->conf;
 	const char *const ours[] = { c->state_dir, c->policy_dir, c->hooks_dir,
-		c->log_key, c->file, t->secret_file, t->header_file };
+		c->log_key, c->file, c->tls.key_file };
 	GG_AUTO_MEM char *dir = delivery_dir(t);
 	GG_AUTO_MEM char *real = realpath(dir, NULL);
 	const char *bad = config_secret_within(c, dir);

@@ -558,6 +558,35 @@ def test_the_pages_example_is_valid(make_gate):
     assert len(g.config["audit-delivery"]) == 4 and g.cli("check").returncode == 0
 
 
+def test_doctor_looks_at_a_deliverys_files(make_gate, tmp_path):
+    header = tmp_path / "header"
+    header.write_text("A: b\n")
+    header.chmod(0o644)
+    g = make_gate(start=False)
+    g.config["audit-delivery"] = [{"name": "siem", "webhook": "https://siem.example.com/", "header-file": str(header)}]
+    g.write_config()
+    said = lambda: {f["what"]: f["health"] for f in json.loads(g.cli("doctor", "--json", check=False).stdout)}
+    assert said()[f"header-file {header} is open to others (mode 644)"] == "error"
+    header.chmod(0o600)
+    assert said()[f"header-file {header}"] == "ok"
+
+
+@pytest.mark.parametrize("secret", ["notice", "header", "tls"])
+def test_a_file_is_not_beside_a_secret(make_gate, out, secret):
+    """The messenger may write all of the file's directory, and read it."""
+    g = make_gate(start=False)
+    g.config["audit-delivery"] = [{"name": "disk", "file": str(out / "audit.jsonl")}]
+    if secret == "notice":
+        g.config["notices"] = [{"name": "hook", "webhook": "https://n.example.com/", "secret-file": str(out / "s")}]
+    elif secret == "header":
+        g.config["audit-delivery"].append({"name": "siem", "webhook": "https://siem.example.com/", "header-file": str(out / "s")})
+    else:
+        g.config |= {"public-url": "https://g.example.com", "tls": {"certificate": str(out / "c"), "key": str(out / "s")}}
+    g.write_config()
+    p = g.cli("check", check=False)
+    assert p.returncode == 1 and f"must not get at {out}/s" in p.stderr, p.stderr
+
+
 def test_twice_the_same_is_an_error(make_gate, out):
     g = make_gate(start=False)
     for other in ({"name": "a", "file": str(out / "b")}, {"name": "b", "file": str(out / "a")}):
