@@ -16,12 +16,16 @@
 
 /* Entries looked at in one query; in one entry "redaction"; in one transaction
  * over the database's copies. */
-#define LOOK_ENTRIES  500
-#define BATCH_ENTRIES 2000
-#define BATCH_RANGES  1000
-#define COPY_ENTRIES  100
-#define SHOWN_RANGES  100
-#define PAUSE_MS      250
+#define LOOK_ENTRIES 500
+#define BATCH_RANGES 1000
+#define COPY_ENTRIES 100
+#define SHOWN_RANGES 100
+#define PAUSE_MS     250
+#ifdef GG_FAILPOINTS /* tests see several */
+#	define BATCH_ENTRIES 4
+#else
+#	define BATCH_ENTRIES 2000
+#endif
 /* How often retention looks, and where it goes on: what is before is done. */
 #define RETAIN_MS  ((int64_t)3600 * 1000)
 #define RETAIN_KEY "erasure.retained"
