@@ -192,6 +192,7 @@ push_job_refs_release(struct push_job_refs *r)
 {
 	ref_updates_release(&r->updates);
 	free(r->advertised);
+	free(r->known);
 	for (size_t i = 0; i < REPORT_MAX_SCOPES; i++)
 		free(r->scopes[i].oids);
 	*r = (struct push_job_refs){ 0 };
@@ -236,6 +237,8 @@ push_job_refs_encode(const struct push_job_refs *r, struct buf *out)
 		enc_u8(out, r->scopes[i].covers_all);
 		enc_oids(out, r->scopes[i].oids, r->scopes[i].n_oids);
 	}
+	enc_u8(out, r->judged_before);
+	enc_oids(out, r->known, r->n_known);
 }
 
 static int
@@ -282,6 +285,8 @@ push_job_refs_decode(struct view v, struct push_job_refs *out,
 		r.scopes[i].covers_all = read_flag(&d);
 		read_oids(&d, &r.scopes[i].oids, &r.scopes[i].n_oids);
 	}
+	r.judged_before = read_flag(&d);
+	read_oids(&d, &r.known, &r.n_known);
 	if ((rc = dec_end(&d, err)) != 0)
 		return gg_wrap(err, rc, "refs of a job");
 	*out = r;

@@ -88,6 +88,11 @@ struct push_job_refs {
 	struct oid head; /* upstream's HEAD, for the diff's base; may be zero */
 	struct push_job_scope scopes[REPORT_MAX_SCOPES];
 	size_t n_scopes;
+	/* A push is judged again: what its first report says of `known`,
+	 * sorted, and not what the mirror has by now. */
+	bool judged_before;
+	struct oid *known;
+	size_t n_known;
 };
 void push_job_refs_release(struct push_job_refs *r);
 GG_DEFINE_AUTO_RELEASE(push_job_refs);

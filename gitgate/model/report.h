@@ -27,6 +27,7 @@
 #define REPORT_PAYLOAD_MAX   131072
 #define REPORT_OWNERS_MAX    262144
 #define REPORT_MAX_DOCUMENTS 10000
+#define REPORT_MAX_KNOWN     65536
 /* of all documents' text together */
 #define REPORT_DOCUMENTS_MAX ((size_t)8 << 20)
 
@@ -201,6 +202,11 @@ struct change_report {
 	/* "" or the key of the limit for which some were cut or left out;
 	 * unreadable-object where there is no limit to blame */
 	char *documents_incomplete;
+	/* Objects of the pack that were not scanned for secrets, since upstream
+	 * had them; sorted, at most REPORT_MAX_KNOWN. Judged again the push is
+	 * scanned by this list: the mirror has more by then. */
+	struct oid *known;
+	size_t n_known;
 };
 
 void path_changes_release(struct path_changes *c);
@@ -219,6 +225,8 @@ struct commit_info *change_report_add_commit(struct change_report *r);
 /* Append an empty finding, or NULL past REPORT_MAX_FINDINGS; counts all. */
 struct finding *change_report_add_finding(struct change_report *r);
 
+/* Append to known, unsorted; false where it is full. Dies without memory. */
+bool change_report_add_known(struct change_report *r, const struct oid *o);
 /* Append an empty document, or NULL past REPORT_MAX_DOCUMENTS; counts all. */
 struct document *change_report_add_document(struct change_report *r);
 

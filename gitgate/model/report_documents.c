@@ -31,9 +31,28 @@ change_report_add_document(struct change_report *r)
 	return &r->documents[r->n_documents++];
 }
 
+bool
+change_report_add_known(struct change_report *r, const struct oid *o)
+{
+	if (r->n_known >= REPORT_MAX_KNOWN)
+		return false;
+	if ((r->n_known & (r->n_known - 1)) == 0) {
+		size_t want = r->n_known ? r->n_known * 2 : 1;
+		struct oid *v = reallocarray(r->known, want, sizeof(*v));
+
+		if (v == NULL)
+			gg_die("no memory for a change report");
+		r->known = v;
+	}
+	r->known[r->n_known++] = *o;
+	return true;
+}
+
 void
 report_documents_release(struct change_report *r)
 {
+	free(r->known);
+
 	for (size_t i = 0; i < r->n_documents; i++) {
 		free(r->documents[i].key);
 		free(r->documents[i].part);
@@ -46,7 +65,7 @@ report_documents_release(struct change_report *r)
 static bool
 has_any(const struct change_report *r)
 {
-	return r->n_documents > 0 || r->documents_all > 0 ||
+	return r->n_known > 0 || r->n_documents > 0 || r->documents_all > 0 ||
 	    (r->documents_incomplete != NULL &&
 		*r->documents_incomplete != '\0');
 }
@@ -73,6 +92,28 @@ report_documents_encode(const struct change_report *r, struct buf *out)
 	}
 	enc_u64(out, r->documents_all);
 	enc_str(out, r->documents_incomplete);
+	if (r->n_known == 0)
+		return;
+	enc_u32(out, (uint32_t)r->n_known);
+	for (size_t i = 0; i < r->n_known; i++)
+		buf_add(out, r->known[i].b, OID_BYTES);
+}
+
+static void
+read_known(struct dec *d, struct change_report *r)
+{
+	uint32_t n = dec_count(d, OID_BYTES);
+	struct oid o;
+
+	if (n == 0 || n > REPORT_MAX_KNOWN)
+		d->failed = true;
+	for (uint32_t i = 0; i < n && !d->failed; i++) {
+		for (size_t k = 0; k < OID_BYTES; k++)
+			o.b[k] = dec_u8(d);
+		if (i > 0 && oid_cmp(&r->known[i - 1], &o) >= 0)
+			d->failed = true;
+		(void)change_report_add_known(r, &o);
+	}
 }
 
 static void
@@ -130,6 +171,8 @@ report_documents_decode(struct dec *d, struct change_report *r)
 		read_document(d, r, change_report_add_document(r), &left);
 	r->documents_all = dec_u64(d);
 	r->documents_incomplete = dec_str(d, REPORT_TEXT_MAX);
+	if (!d->failed && d->left.n > 0)
+		read_known(d, r);
 	/* one form for each report */
 	if (!has_any(r) || r->documents_all < n)
 		d->failed = true;

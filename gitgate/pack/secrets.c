@@ -27,9 +27,9 @@ enum {
 };
 
 /* How an object of the pack was met: passed over for its path; with nothing in
- * it, under whatever path; with something, so that it has to be looked at
+ * it, under whatever path; as upstream's own; with something, so that it has to be looked at
  * again for each path and commit that has it, since rules judge those. */
-enum { NOT_MET, MET_ALLOWED, MET_CLEAN, MET_AGAIN };
+enum { NOT_MET, MET_KNOWN, MET_ALLOWED, MET_CLEAN, MET_AGAIN };
 
 /* Where the bytes under the scanner come from. */
 struct place {
@@ -376,6 +376,22 @@ scan_text(struct scan *s, const struct place *at, struct view text,
 
 /* ---- objects ---- */
 
+/* Does upstream have it? A push that is judged again goes by what was found
+ * then. Past what a report holds everything is looked at. */
+static bool
+upstream_has(struct scan *s, const struct oid *oid, uint32_t i)
+{
+	const struct push_job_refs *refs = s->in->refs;
+	bool has = refs->judged_before ?
+	    oids_find(refs->known, refs->n_known, oid) != NULL :
+	    s->in->job->mirror_clean && objects_in_mirror(s->in->objects, oid);
+
+	if (!has || !change_report_add_known(s->in->report, oid))
+		return false;
+	s->met[i] = MET_KNOWN;
+	return true;
+}
+
 /* Its place in the pack, if the push brings it: bases that complete a thin
  * pack, and what upstream has, are no news. */
 static bool
@@ -384,10 +400,10 @@ is_news(struct scan *s, const struct oid *oid, uint32_t *i)
 	struct objects *o = s->in->objects;
 
 	*i = objects_find(o, oid);
-	if (*i == NOT_IN_PACK || s->met[*i] == MET_CLEAN)
+	if (*i == NOT_IN_PACK || s->met[*i] == MET_CLEAN ||
+	    s->met[*i] == MET_KNOWN)
 		return false;
-	return objects_offset(o, *i) < s->sent_end &&
-	    !(s->in->job->mirror_clean && objects_in_mirror(o, oid));
+	return objects_offset(o, *i) < s->sent_end && !upstream_has(s, oid, *i);
 }
 
 static int
@@ -685,6 +701,8 @@ secrets_scan(struct inspection *in, struct gg_error *err)
 	if (in->idx != NULL && (s.pack_fd = open_pack(in, err)) < 0)
 		return err->code;
 	rc = scan_all(&s, err);
+	in->report->n_known = oids_sort_unique(in->report->known,
+	    in->report->n_known);
 	if (rc != 0 && rc != GG_E_EXISTS) /* that: enough was found */
 		return rc;
 	mask_messages(in);

@@ -13,7 +13,9 @@
 
 /* The parsed report is kept in memory: this bounds it (the limits on listed
  * paths and commits keep honest reports far below; documents have their own). */
-#define REPORT_MEMORY_MAX (((size_t)24 << 20) + REPORT_DOCUMENTS_MAX)
+#define REPORT_MEMORY_MAX                            \
+	(((size_t)24 << 20) + REPORT_DOCUMENTS_MAX + \
+	    (size_t)REPORT_MAX_KNOWN * OID_BYTES)
 
 char *
 gate_mirror_path(const struct config *c, const char *name)
@@ -96,6 +98,21 @@ fill_scope(const struct inspection_order *o, size_t scope,
 }
 
 static int
+fill_known(const struct change_report *r, struct push_job_refs *out,
+    struct gg_error *err)
+{
+	struct oid_set known = { 0 };
+	int rc = 0;
+
+	for (size_t i = 0; i < r->n_known && rc == 0; i++)
+		rc = oid_set_add(&known, &r->known[i], err);
+	out->judged_before = true;
+	out->known = known.v;
+	out->n_known = known.n;
+	return rc;
+}
+
+static int
 fill_refs(const struct inspection_order *o, struct push_job_refs *out,
     struct gg_error *err)
 {
@@ -119,7 +136,8 @@ fill_refs(const struct inspection_order *o, struct push_job_refs *out,
 	out->n_scopes = ruleset_n_scopes(o->ruleset);
 	for (size_t i = 0; i < out->n_scopes && rc == 0; i++)
 		rc = fill_scope(o, i, &out->scopes[i], err);
-	return rc;
+	return rc == 0 && o->before != NULL ? fill_known(o->before, out, err) :
+					      rc;
 }
 
 static int
@@ -195,6 +213,26 @@ inspection_order_send(const struct inspection_order *o, int sock, int pack_fd,
 }
 
 /* -- what comes back -- */
+
+int
+recorded_report_read(const struct config *c, const char *push_id,
+    const char *digest, struct change_report **out, struct gg_error *err)
+{
+	GG_AUTO_MEM char *path = path_f("%s/pushes/%s/report", c->state_dir,
+	    push_id);
+	GG_AUTO_RELEASE(buf) bytes = BUF_INIT(REPORT_MEMORY_MAX);
+	char hex[DIGEST_SHA256_HEX_SIZE];
+	int rc;
+
+	if ((rc = file_read(path, &bytes, err)) != 0)
+		return rc;
+	digest_sha256_hex(buf_view(&bytes), hex);
+	if (strcmp(hex, digest) != 0)
+		return gg_fail(err, GG_E_CORRUPT,
+		    "the change report of this push was altered");
+	rc = change_report_decode(buf_view(&bytes), out, err);
+	return rc != 0 ? gg_wrap(err, rc, "change report") : 0;
+}
 
 void
 gate_job_limits(const struct limits *l, struct job_limits *out)

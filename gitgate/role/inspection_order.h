@@ -37,6 +37,8 @@ struct inspection_order {
 	bool has_pack;
 	bool mirror_clean;
 	bool recorded; /* see struct push_job */
+	/* NULL, or the report that this push had when it was judged. */
+	const struct change_report *before;
 	bool sandbox_required;
 	/* The compiled secret rules, open for reading, and the key of
 	 * fingerprints (role/secret_rules.h); needed where the rule set
@@ -44,6 +46,11 @@ struct inspection_order {
 	int rules_fd;
 	const unsigned char *salt;
 };
+
+/* The change report of a recorded push, if it is the one with this digest. */
+GG_MUST_USE int
+recorded_report_read(const struct config *c, const char *push_id,
+    const char *digest, struct change_report **out, struct gg_error *err);
 
 /*
  * Hand the job to the inspector behind sock. pack_fd: the pack file

@@ -190,6 +190,7 @@ struct rerun {
 	unsigned char *places;
 	bool has_pack;
 	char *quarantine;
+	struct change_report *before; /* NULL: it is gone, or not as it was */
 	int rules_fd, diff_fd;
 	struct oid head;
 	int64_t at_ms; /* when it was judged */
@@ -204,6 +205,7 @@ rerun_release(struct rerun *r)
 	if (r->quarantine != NULL)
 		(void)dir_remove(r->quarantine, &ignored);
 	free(r->quarantine);
+	change_report_free(r->before);
 	repo_ref_release(&r->repo);
 	principal_release(&r->principal);
 	ref_updates_release(&r->updates);
@@ -266,6 +268,9 @@ load_rerun(struct rerun *r, struct gg_error *err)
 	    "judged"));
 	if (r->at_ms == 0)
 		r->at_ms = r->push->created_ms;
+	if (recorded_report_read(r->config, r->push->id, r->push->report_digest,
+		&r->before, NULL) != 0)
+		r->before = NULL;
 	ulid_new(id);
 	r->quarantine = path_f("%s/quarantine/%s", r->config->state_dir, id);
 	return 0;
@@ -294,6 +299,7 @@ order_of(const struct rerun *r)
 		.has_pack = r->has_pack,
 		.mirror_clean = false,
 		.recorded = true,
+		.before = r->before,
 		.sandbox_required = r->config->sandbox == SANDBOX_REQUIRED,
 		.rules_fd = r->rules_fd,
 		.salt = r->salt,

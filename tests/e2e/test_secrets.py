@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from gate import PROTECT_MAIN, ROOT, Gate, contents_below, hold_id, ref, until
+from gate import PROTECT_MAIN, ROOT, Gate, Git, contents_below, hold_id, ref, until
 
 ALNUM = string.ascii_letters + string.digits
 LOWER = string.ascii_lowercase + string.digits
@@ -225,6 +225,33 @@ def test_old_secrets_are_old(make_gate, tmp_path):
     work.commit({"new": text + "more\n"}, "touched")
     said = work.push("HEAD:main", ok=False).stderr
     assert "new (secret github-token, line 51" in said, "a new blob holds it"
+
+
+def test_a_replay_finds_what_was_found(make_gate, tmp_path):
+    """A secret that git sends again, though upstream has it, was none of this
+    push, and is none when the push is judged again, however much the mirror
+    has by then; what the push brings itself is found again."""
+    g = make_gate(rules=[])
+    bot = g.token("bot", "agents")
+    old, new = checked("ghp_"), checked("ghp_")
+    work = g.clone(bot)
+    work.commit({"old": old + "\n"})
+    work.push("HEAD:main", ok=True)
+    shutil.copy(ROOT / "policy.d" / "secrets.toml", g.policy_dir)
+    g.policy({"rules": [DENY]}, "20-secrets.yaml")
+    assert g.reload()
+    ids = []
+    for branch, files in (("again", {"moved": old + "\n"}), ("more", {"moved": old + "\n", "new": new + "\n"})):
+        (tmp_path / branch).mkdir()
+        alone = Git(tmp_path / branch, work.home)  # it knows nothing of upstream's
+        alone.run("init", "-q")
+        alone.run("remote", "add", "origin", g.remote(bot))
+        alone.commit(files)
+        alone.push(f"HEAD:refs/heads/{branch}", ok=branch == "again")
+        ids.append(g.api("GET", "/pushes?limit=1", bot).json["pushes"][0]["id"])
+    for id, verdict in zip(ids, ("allow", "deny")):
+        a = json.loads(g.cli("pushes", "replay", id, "--json", check=False).stdout)
+        assert a["same"] and a["recorded"] == a["verdict"] == verdict, a
 
 
 def test_same_secret_on_a_ref_without_rule(make_gate):

@@ -185,6 +185,17 @@ push_job_refs_travel(void **state)
 	a.scopes[1].n_oids = 1;
 	push_job_refs_encode(&a, &out);
 	assert_int_equal(push_job_refs_decode(buf_view(&out), &b, NULL), 0);
+	assert_false(b.judged_before);
+	push_job_refs_release(&b);
+	a.judged_before = true;
+	a.known = calloc(1, sizeof(x));
+	a.known[0] = y;
+	a.n_known = 1;
+	buf_clear(&out);
+	push_job_refs_encode(&a, &out);
+	assert_int_equal(push_job_refs_decode(buf_view(&out), &b, NULL), 0);
+	assert_true(b.judged_before && b.n_known == 1);
+	assert_true(oid_eq(&b.known[0], &y));
 	assert_string_equal(b.updates.v[0].refname, "refs/heads/a");
 	assert_true(oid_eq(&b.updates.v[0].new_oid, &y));
 	assert_int_equal(b.n_advertised, 2);

@@ -165,6 +165,7 @@ documents_travel_too(void **state)
 	assert_true(b->documents[0].cut && !b->documents[0].masked);
 	assert_int_equal(b->documents[1].commit, 2);
 	assert_true(!b->documents[1].cut && b->documents[1].masked);
+	assert_int_equal(b->n_known, 0);
 	/* they stand behind all that there was before them */
 	assert_memory_equal(one.p, without.p, without.n);
 	for (size_t n = without.n + 1; n < one.n; n++) {
@@ -181,6 +182,35 @@ documents_travel_too(void **state)
 	assert_int_equal(change_report_decode(buf_view(&without),
 			     &(struct change_report *){ 0 }, NULL),
 	    GG_E_PEER);
+}
+
+static void
+what_upstream_had_travels(void **state)
+{
+	GG_AUTO(change_report) a = sample();
+	GG_AUTO(change_report) b = NULL, *none = NULL;
+	GG_AUTO_RELEASE(buf) one = BUF_INIT(OUT_MAX);
+	GG_AUTO_RELEASE(buf) two = BUF_INIT(OUT_MAX);
+	struct oid x = { { 1 } }, y = { { 2 } };
+
+	(void)state;
+	assert_true(change_report_add_known(a, &x));
+	assert_true(change_report_add_known(a, &y));
+	change_report_encode(a, &one);
+	assert_int_equal(change_report_decode(buf_view(&one), &b, NULL), 0);
+	change_report_encode(b, &two);
+	assert_true(view_eq(buf_view(&one), buf_view(&two)));
+	assert_int_equal(b->n_known, 2);
+	assert_true(oid_eq(&b->known[1], &y));
+	/* sorted, each once: else it is not found */
+	a->known[1] = x;
+	buf_clear(&one);
+	change_report_encode(a, &one);
+	assert_int_equal(change_report_decode(buf_view(&one), &none, NULL),
+	    GG_E_PEER);
+	while (change_report_add_known(a, &x))
+		;
+	assert_int_equal(a->n_known, REPORT_MAX_KNOWN);
 }
 
 static void
@@ -366,6 +396,7 @@ main(void)
 		cmocka_unit_test(round_trip),
 		cmocka_unit_test(every_truncation_is_refused),
 		cmocka_unit_test(documents_travel_too),
+		cmocka_unit_test(what_upstream_had_travels),
 		cmocka_unit_test(lies_about_documents_are_refused),
 		cmocka_unit_test(lies_are_refused),
 		cmocka_unit_test(huge_counts_are_refused),
