@@ -97,8 +97,10 @@ give_all(const struct rows *r, store_record_cb cb, void *ctx,
 }
 
 /*
- * The order within a key keeps others from crowding out what the commit's own
- * pusher says: anybody who may push to the repository may claim for a key.
+ * The order within a key keeps one from crowding out others: anybody who may
+ * push to the repository may claim for a key, as often as it pushes. First what
+ * the push itself and its principal say, then the newest of each other
+ * principal, then the second of each.
  */
 static void
 write_find(struct sql *q, const struct provenance_query *in)
@@ -106,13 +108,16 @@ write_find(struct sql *q, const struct provenance_query *in)
 	sql_arg(q,
 	    "SELECT t.key, t.push_id, t.number, p.principal, p.state,"
 	    " p.created_ms, p.identity, r.record, t.of_key FROM"
-	    " (SELECT a.key, a.push_id, a.number, COUNT(*) OVER"
-	    " (PARTITION BY a.key) AS of_key, ROW_NUMBER() OVER"
-	    " (PARTITION BY a.key ORDER BY CASE WHEN a.push_id = ",
+	    " (SELECT s.key, s.push_id, s.number, COUNT(*) OVER"
+	    " (PARTITION BY s.key) AS of_key, ROW_NUMBER() OVER"
+	    " (PARTITION BY s.key ORDER BY s.who, CASE WHEN s.who < 2 THEN 0"
+	    " ELSE s.nth END, s.push_id DESC, s.number) AS place FROM"
+	    " (SELECT a.key, a.push_id, a.number, CASE WHEN a.push_id = ",
 	    arg_s(in->push));
 	sql_arg(q, " THEN 0 WHEN b.principal = ", arg_s(in->principal));
 	sql_arg(q,
-	    " THEN 1 ELSE 2 END, a.push_id DESC, a.number) AS place"
+	    " THEN 1 ELSE 2 END AS who, ROW_NUMBER() OVER (PARTITION BY a.key,"
+	    " b.principal ORDER BY a.push_id DESC, a.number) AS nth"
 	    " FROM provenance a JOIN push b ON b.id = a.push_id"
 	    " WHERE b.state NOT IN ('receiving', 'invalid', 'aborted')"
 	    " AND a.repository = ",
@@ -124,7 +129,7 @@ write_find(struct sql *q, const struct provenance_query *in)
 		sql_arg(q, i == 0 ? " AND a.key IN (" : ", ",
 		    arg_s(in->keys->v[i]));
 	sql_arg(q,
-	    ")) t JOIN provenance r ON r.push_id = t.push_id AND r.number ="
+	    ")) s) t JOIN provenance r ON r.push_id = t.push_id AND r.number ="
 	    " t.number JOIN push p ON p.id = t.push_id WHERE t.place <= ",
 	    arg_i((int64_t)in->each));
 	sql_arg(q, " ORDER BY t.place, t.push_id DESC, t.number LIMIT ",

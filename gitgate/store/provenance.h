@@ -36,7 +36,8 @@ struct provenance_query {
 	const char *repository;
 	const struct strv *keys;
 	/* Of one key come first: what this push brought, then this
-	 * principal's, then the newest. */
+	 * principal's, then the newest of each other one, then the second
+	 * newest of each, and so on. */
 	const char *push, *principal;
 	bool trailers; /* commits that name the keys, or else what is not so */
 	size_t each;   /* of a key, at most */

@@ -800,6 +800,12 @@ provenance_is_found_by_key(void **state)
 	push_with_record("P8", "ann", PUSH_HELD, "trailer", "checkpoint:1");
 	assert_found("commit:1", false, 9, "P3:bob P1:ann P4:eve P2:eve ");
 	assert_found("commit:1", false, 2, "P3:bob P1:ann ");
+	/* who says it often hides nobody */
+	push_with_record("P90", "eve", PUSH_FORWARDED, "git-ai", "commit:1");
+	push_with_record("P10", "olga", PUSH_FORWARDED, "git-ai", "commit:1");
+	assert_found("commit:1", false, 4, "P3:bob P1:ann P90:eve P10:olga ");
+	assert_found("commit:1", false, 9,
+	    "P3:bob P1:ann P90:eve P10:olga P4:eve P2:eve ");
 	assert_found("commit:2", false, 9, "");
 	assert_found("checkpoint:1", false, 9, "P7:ann ");
 	assert_found("checkpoint:1", true, 9, "P8:ann ");
@@ -815,7 +821,8 @@ provenance_is_found_by_key(void **state)
 	assert_int_equal(n, 0);
 	strv_add(&gone, "P3");
 	assert_int_equal(store_recording_gone(w.s, &gone, 9, NULL), 0);
-	assert_found("commit:1", false, 9, "P1:ann P4:eve P2:eve ");
+	assert_found("commit:1", false, 9,
+	    "P1:ann P90:eve P10:olga P4:eve P2:eve ");
 }
 
 static void
