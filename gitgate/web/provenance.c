@@ -6,6 +6,7 @@
 #include "store/provenance.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* Of one key, at most. */
 #define OF_KEY       5
@@ -67,18 +68,26 @@ struct joining {
 
 /* -- records -- */
 
-/* Sessions that the record names and a credential proves: of the push that
- * brought the record, or of the one that is looked at. */
+static bool
+is_the_pushers(const struct joining *j, const char *principal)
+{
+	return strcmp(principal, j->p->principal) == 0;
+}
+
+/* Sessions that the record names and a credential of who brought it proves: in
+ * the push with the record, or in the one that is looked at. Who knows the name
+ * of another's session proves nothing by it. */
 static void
-prove(const struct joining *j, const json_t *identity, const char *session,
-    json_t *proven)
+prove(const struct joining *j, const struct stored_record *r,
+    const char *session, json_t *proven)
 {
 	const json_t *x;
 	size_t i;
 
 	if (session[0] == '\0' ||
-	    (!identity_proves(identity, session) &&
-		!identity_proves(j->p->identity, session)))
+	    (!identity_proves(r->identity, session) &&
+		!(is_the_pushers(j, r->principal) &&
+		    identity_proves(j->p->identity, session))))
 		return;
 	json_array_foreach(proven, i, x)
 	{
@@ -120,24 +129,28 @@ has_link(const json_t *o)
 	return false;
 }
 
+/* By its words alone, whoever says them. */
+static int
+level_of_words(const json_t *o)
+{
+	if (json_get(o, "unreadable")[0] != '\0')
+		return NONE;
+	return has_prompt(o) ? PROMPT : has_link(o) ? LINK : CLAIM;
+}
+
 static void
-judge_record(const struct joining *j, const json_t *identity, json_t *o)
+judge_record(const struct joining *j, const struct stored_record *r, json_t *o)
 {
 	static const char *const lists[] = { "sessions", "files" };
 	json_t *proven = json_array(), *x;
 	size_t i;
 	int level;
 
-	prove(j, identity, json_get(o, "session"), proven);
+	prove(j, r, json_get(o, "session"), proven);
 	for (size_t k = 0; k < GG_COUNT(lists); k++)
 		json_array_foreach(json_object_get(o, lists[k]), i, x)
-		    prove(j, identity, json_get(x, "session"), proven);
-	if (json_array_size(proven) > 0)
-		level = VERIFIED;
-	else if (json_get(o, "unreadable")[0] != '\0')
-		level = NONE;
-	else
-		level = has_prompt(o) ? PROMPT : has_link(o) ? LINK : CLAIM;
+		    prove(j, r, json_get(x, "session"), proven);
+	level = json_array_size(proven) > 0 ? VERIFIED : level_of_words(o);
 	(void)json_object_set_new(o, "verified_sessions", proven);
 	(void)json_object_set_new(o, "level", json_string(levels[level]));
 }
@@ -177,7 +190,7 @@ place_record(struct joining *j, const struct stored_record *r)
 	if (index >= PROVENANCE_RECORDS)
 		return -1;
 	o = json_deep_copy(r->record);
-	judge_record(j, r->identity, o);
+	judge_record(j, r, o);
 	(void)json_object_set_new(o, "claimed_by", claimed_by(r));
 	(void)json_array_append_new(j->records, o);
 	(void)json_object_set_new(j->by_place, place, json_integer(index));
@@ -308,6 +321,20 @@ add_tips(const struct joining *j, const struct change_report *r,
 	}
 }
 
+/* What the record makes of a commit that the push brings. A session of another
+ * principal is that one's: the commit is none of its making by that. */
+static int
+level_for_commit(const struct joining *j, const json_t *record)
+{
+	int level = level_of(record);
+
+	if (level != VERIFIED ||
+	    is_the_pushers(j,
+		json_get(json_object_get(record, "claimed_by"), "principal")))
+		return level;
+	return level_of_words(record);
+}
+
 static void
 take_records(const struct joining *j, json_t *commit)
 {
@@ -324,8 +351,9 @@ take_records(const struct joining *j, json_t *commit)
 		all += json_integer_value(json_object_get(j->of_key, key));
 		json_array_foreach(json_object_get(j->by_key, key), n, index)
 		{
-			int one = level_of(json_array_get(j->records,
-			    (size_t)json_integer_value(index)));
+			int one = level_for_commit(j,
+			    json_array_get(j->records,
+				(size_t)json_integer_value(index)));
 
 			level = one < level ? one : level;
 			(void)json_array_append_new(mine,

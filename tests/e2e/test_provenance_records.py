@@ -229,6 +229,33 @@ def test_an_issuer_says_what_names_a_session(place):
     assert r["level"] == "claim"
 
 
+def test_a_session_proves_nothing_of_others(place):
+    """Who knows the name of another's session, or has one, says no more of
+    another's commit by it than anybody does."""
+    g, e = place, place.clone(place.eve)
+    w = g.clone(job(g, agent_run="run-9"))
+    mine = w.commit({"s.txt": "mine\n"}, "s\n\nEntire-Session: run-9\n")
+    hold = hold_id(w.push("HEAD:refs/heads/look/session", ok=False))
+    e.run("fetch", "-q", str(w.path), "HEAD")
+    add_note(e, mine, note("s.txt", "1", session="run-9", model="evil-2"), fresh=True)
+    e.run("push", "-q", "-f", "origin", "refs/notes/ai")
+    c, (r,) = of_commit(provenance(g, hold), mine)
+    assert c["level"] == "verified-session", "by the message and the credential of its own push"
+    assert r["claimed_by"]["principal"] == "eve" and r["level"] == "claim" and r["verified_sessions"] == []
+    page = g.web.get(f"/-/holds/{hold}").text
+    assert "a credential names it, too" not in page and page.count("session verified") == 1
+
+    b = g.clone(g.bot)
+    theirs = b.commit({"t.txt": "theirs\n"})
+    hold = hold_id(b.push("HEAD:refs/heads/look/theirs", ok=False))
+    w.run("fetch", "-q", str(b.path), "HEAD")
+    add_note(w, theirs, note("t.txt", "1", session="run-9"), fresh=True)
+    w.run("push", "-q", "-f", "origin", "refs/notes/ai")
+    c, (r,) = of_commit(provenance(g, hold), theirs)
+    assert r["level"] == "verified-session" and r["claimed_by"]["principal"] == "ci:job-1"
+    assert c["level"] == "claim", "the session is the job's, the commit is not"
+
+
 def test_the_log_says_it_in_few_words(place):
     g, w = place, place.clone(place.bot)
     w.commit({"f.txt": "1\n"}, f"f\n\nAssisted-by: claude:opus-4\nEntire-Checkpoint: {CHECKPOINT}\n")
