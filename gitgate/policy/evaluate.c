@@ -438,6 +438,7 @@ judge_by(struct evaluation *e, const struct rule *r)
 	free(j.found);
 	json_decref(j.proven);
 	json_decref(j.records);
+	json_decref(j.said);
 }
 
 int

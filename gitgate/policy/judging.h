@@ -44,7 +44,8 @@ struct judging {
 	const char *uncertain;
 	struct buf *why; /* NULL: nobody asks */
 	json_t *proven;  /* of the principal, read when it is needed */
-	json_t *records; /* of the push, by their keys; likewise */
+	json_t *records; /* of the push and earlier ones, by keys; likewise */
+	json_t *said;    /* key: do its records say what the rule requires? */
 };
 
 struct condition {

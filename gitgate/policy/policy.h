@@ -141,6 +141,9 @@ struct policy_input {
 	/* provenance records that the push brings (docs/formats.md), an
 	 * array; NULL: none */
 	const json_t *records;
+	/* of those that earlier pushes of the principal brought, what is about
+	 * checkpoints that commits of this push name; likewise */
+	const json_t *earlier;
 	/* fingerprints of findings that a reviewer has allowed (and that have
 	 * not expired); NULL: none */
 	const struct strv *allowed_findings;

@@ -1,5 +1,6 @@
-/* What records of the same push (docs/formats.md, "Provenance records") say of
- * a commit: as much the pusher's word as its message. */
+/* What records of the same push, and of earlier ones of the same principal
+ * (docs/formats.md, "Provenance records"), say of a commit: as much the pusher's
+ * word as its message. */
 #include "model/provenance.h"
 #include "policy/json_build.h"
 #include "policy/judging.h"
@@ -20,10 +21,10 @@ index_record(json_t *index, const char *key, json_t *record)
 	json_push(list, json_incref(record));
 }
 
-static json_t *
-index_records(const json_t *records)
+static void
+index_records(json_t *index, const json_t *records)
 {
-	json_t *index = json_or_die(json_object()), *r;
+	json_t *r;
 	const char *key, *commit;
 	char brought[sizeof("commit:") + OID_HEX];
 	size_t i;
@@ -42,14 +43,16 @@ index_records(const json_t *records)
 		if (key == NULL || strcmp(key, brought) != 0)
 			index_record(index, brought, r);
 	}
-	return index;
 }
 
 static const json_t *
 records_of(struct judging *j, const char *key)
 {
-	if (j->records == NULL)
-		j->records = index_records(j->in->records);
+	if (j->records == NULL) {
+		j->records = json_or_die(json_object());
+		index_records(j->records, j->in->records);
+		index_records(j->records, j->in->earlier);
+	}
 	return json_object_get(j->records, key);
 }
 
@@ -110,7 +113,7 @@ record_says(struct judging *j, const json_t *r)
 }
 
 static bool
-key_says(struct judging *j, const char *key)
+any_says(struct judging *j, const char *key)
 {
 	const json_t *r;
 	size_t i;
@@ -123,13 +126,31 @@ key_says(struct judging *j, const char *key)
 	return false;
 }
 
+/* Told once: each of many commits may name the checkpoint with most to read. */
+static bool
+key_says(struct judging *j, const char *key)
+{
+	const json_t *known = json_object_get(j->said, key);
+	bool says;
+
+	if (known != NULL)
+		return json_is_true(known);
+	says = any_says(j, key);
+	if (j->said == NULL)
+		j->said = json_or_die(json_object());
+	if (records_of(j, key) != NULL)
+		json_put(j->said, key, json_boolean(says));
+	return says;
+}
+
 bool
 records_say(struct judging *j, const struct commit_info *commit,
     const struct claims *claims)
 {
 	char key[sizeof("checkpoint:") + CLAIM_VALUE_MAX] = "commit:";
 
-	if (json_array_size(j->in->records) == 0)
+	if (json_array_size(j->in->records) + json_array_size(j->in->earlier) ==
+	    0)
 		return false;
 	oid_format(&commit->oid, key + strlen("commit:"));
 	if (key_says(j, key))

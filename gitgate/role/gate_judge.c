@@ -212,9 +212,11 @@ evaluate(struct push *p, struct gg_error *err)
 	push_mark(p, "judged");
 	json_decref(p->records);
 	p->records = NULL;
-	if ((rc = provenance_read(p->report, &p->records, err)) != 0)
+	if ((rc = provenance_read(p->report, &p->records, err)) != 0 ||
+	    (rc = push_find_earlier(p, err)) != 0)
 		return rc;
 	in.records = p->records;
+	in.earlier = json_object_get(p->rec.request, "earlier_records");
 	if ((rc = push_allowed_findings(p, now_ms, &allowed, err)) != 0 ||
 	    (rc = push_note_findings(p, &allowed, err)) != 0 ||
 	    (rc = FAILPOINT_FAILS("gate.evaluate") ?

@@ -1,6 +1,7 @@
 #include "role/gate_provenance.h"
 
 #include "base/failpoint.h"
+#include "base/fd.h"
 #include "base/text.h"
 #include "model/provenance.h"
 #include "store/provenance.h"
@@ -19,6 +20,13 @@
 #define TRAILERS_KEPT 1000
 /* Of a push, for one commit or checkpoint. */
 #define OF_KEY_KEPT 20
+/* Checkpoints that earlier pushes are asked for, records of each and of all,
+ * sessions of one, and where the text of a prompt was. */
+#define EARLIER_KEYS     200
+#define EARLIER_EACH     3
+#define EARLIER_MOST     200
+#define EARLIER_SESSIONS 50
+#define PROMPT_IS_THERE  "in the push that brought it"
 
 /* -- for the log -- */
 
@@ -296,6 +304,108 @@ push_keep_provenance(struct push *p, struct gg_error *err)
 	    kept, err);
 	FAILPOINT("gate.provenance-kept");
 	json_decref(kept);
+	json_decref(all);
+	return rc;
+}
+
+/* -- what earlier pushes brought -- */
+
+static void
+copy_text(json_t *to, const json_t *from, const char *name)
+{
+	json_t *text = json_object_get(from, name);
+
+	if (json_string_length(text) > 0)
+		(void)json_object_set(to, name, text);
+}
+
+/* What a rule may ask of a record, or of one of its sessions. */
+static json_t *
+in_brief(const json_t *o)
+{
+	static const char *const names[] = { "tool", "model", "session", "link",
+		"prompt_sha256" };
+	json_t *brief = json_object();
+
+	for (size_t i = 0; i < GG_COUNT(names); i++)
+		copy_text(brief, o, names[i]);
+	if (json_string_length(json_object_get(o, "prompt")) > 0)
+		(void)json_object_set_new(brief, "prompt",
+		    json_string(PROMPT_IS_THERE));
+	return brief;
+}
+
+static int
+note_earlier(void *ctx, const struct stored_record *r)
+{
+	json_t *all = ctx, *brief = in_brief(r->record), *sessions, *s;
+	size_t i;
+
+	if (json_object_get(r->record, "unreadable") != NULL) {
+		json_decref(brief);
+		return 0;
+	}
+	copy_text(brief, r->record, "source");
+	(void)json_object_set_new(brief, "key", audit_text(r->key));
+	(void)json_object_set_new(brief, "push", audit_text(r->push));
+	sessions = json_array();
+	json_array_foreach(json_object_get(r->record, "sessions"), i, s)
+	{
+		if (i < EARLIER_SESSIONS)
+			(void)json_array_append_new(sessions, in_brief(s));
+	}
+	(void)json_object_set_new(brief, "sessions", sessions);
+	return json_array_append_new(all, brief);
+}
+
+static void
+add_key(struct strv *keys, const char *id)
+{
+	GG_AUTO_MEM char *key = path_f("checkpoint:%.100s", id);
+
+	if (!strv_has(keys, key))
+		strv_add(keys, key);
+}
+
+static void
+named_checkpoints(const struct change_report *r, struct strv *keys)
+{
+	for (size_t i = 0; i < r->n_commits && i < COMMITS_SUMMED; i++) {
+		GG_AUTO_RELEASE(claims) c = { .n = 0 };
+
+		claims_of_message(&c, view_str(r->commits[i].message));
+		for (size_t k = 0; k < c.n && keys->n < EARLIER_KEYS; k++)
+			if (c.v[k].kind == CLAIM_CHECKPOINT)
+				add_key(keys, c.v[k].value);
+	}
+}
+
+int
+push_find_earlier(struct push *p, struct gg_error *err)
+{
+	GG_AUTO_RELEASE(strv) keys = STRV_INIT;
+	json_t *all;
+	struct provenance_query q = { .repository = p->rec.repository,
+		.keys = &keys,
+		.push = p->rec.id,
+		.principal = p->rec.principal,
+		.own = true,
+		.each = EARLIER_EACH,
+		.most = EARLIER_MOST };
+	int rc;
+
+	(void)json_object_del(p->rec.request, "earlier_records");
+	/* nobody is the same as another who gives no name */
+	if (p->who.principal.method == AUTH_ANONYMOUS)
+		return 0;
+	named_checkpoints(p->report, &keys);
+	if ((rc = strv_check(&keys, err)) != 0 || keys.n == 0)
+		return rc;
+	if ((all = json_array()) == NULL)
+		return gg_fail(err, GG_E_NOMEM, "provenance");
+	rc = store_provenance_find(p->gate->store, &q, note_earlier, all, err);
+	if (rc == 0 && json_array_size(all) > 0)
+		(void)json_object_set(p->rec.request, "earlier_records", all);
 	json_decref(all);
 	return rc;
 }

@@ -14,6 +14,13 @@
  */
 void push_sum_up_claims(struct push *p);
 /*
+ * Find what earlier pushes of the same principal, which were let through, brought
+ * for checkpoints that its commits name (Entire pushes them apart): as
+ * request.earlier_records, so that the push is judged by the same when it is
+ * judged again. Of what they say only what policy asks for, no prompt's text.
+ */
+GG_MUST_USE int push_find_earlier(struct push *p, struct gg_error *err);
+/*
  * Store the records that it brings, before it is held or goes upstream: a
  * crash behind this leaves rows of a push that ends as aborted, which nobody
  * is shown; one before it leaves a push that came to nothing.

@@ -133,7 +133,8 @@ static bool
 drop_claims(json_t *request)
 {
 	static const char *const names[] = { "claimed", "commit_claims",
-		"options", "upstream_options", "caps", NULL };
+		"earlier_records", "options", "upstream_options", "caps",
+		NULL };
 
 	return drop_members(request, names);
 }

@@ -122,6 +122,10 @@ write_find(struct sql *q, const struct provenance_query *in)
 	    " WHERE b.state NOT IN ('receiving', 'invalid', 'aborted')"
 	    " AND a.repository = ",
 	    arg_s(in->repository));
+	if (in->own)
+		sql_arg(q,
+		    " AND b.state IN ('forwarded', 'kept') AND b.principal = ",
+		    arg_s(in->principal));
 	sql_add(q,
 	    in->trailers ? " AND a.source = 'trailer'" :
 			   " AND a.source <> 'trailer'");

@@ -39,6 +39,9 @@ struct provenance_query {
 	 * principal's, then the newest of each other one, then the second
 	 * newest of each, and so on. */
 	const char *push, *principal;
+	/* only this principal's, of pushes that were let through (forwarded,
+	 * kept) */
+	bool own;
 	bool trailers; /* commits that name the keys, or else what is not so */
 	size_t each;   /* of a key, at most */
 	size_t most;   /* in all */

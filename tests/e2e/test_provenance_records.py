@@ -365,3 +365,42 @@ def test_who_asks_to_be_forgotten(make_gate):
     until("its records are gone", lambda: "zora@example.com" not in said(), log=g.log)
     (e,) = g.audit(g.olga, push=push, type="ref.update")
     assert e["claimed"] == {"erased": True} and "claimed" in e["erased"]
+
+
+def test_a_checkpoint_that_came_before(make_gate):
+    """Entire pushes its refs apart. What the same principal brought before, and
+    policy let through, counts for a commit that names it; and then as well as
+    when the push is judged again, whatever came since."""
+    rules = [
+        {"name": "prompted", "when": {"refs": ["refs/heads/**"], "provenance": {"require": "prompt"}}, "then": "deny"},
+        {"name": "held", "when": {"refs": ["refs/entire/**"], "principals": {"groups": ["maintainers"]}}, "then": "hold", "approvals": {"from": ["maintainers"]}},
+    ]
+    g = make_gate(rules=rules)
+    bot, eve, ann = g.token("bot", "agents"), g.token("eve", "agents"), g.token("ann", "maintainers")
+    pushes, verdicts = [], []
+
+    def push(w, name, ok):
+        p = w.push(f"HEAD:refs/heads/{name}", ok=ok)
+        pushes.append(g.api("GET", "/pushes?limit=1", ann).json["pushes"][0]["id"])
+        verdicts.append("allow" if ok else "deny")
+        return p.stderr
+
+    w, e, a = g.clone(bot), g.clone(eve), g.clone(ann)
+    named = w.commit({"a.txt": "1\n"}, f"a\n\nEntire-Checkpoint: {CHECKPOINT}\n")
+    assert "no prompt" in push(w, "never", ok=False)
+    e.push(checkpoint(e, prompt="Not the bot's.\n"), ok=True)
+    assert "no prompt" in push(w, "of-another", ok=False)
+    w.run("push", "-q", "-f", "origin", checkpoint(w))
+    push(w, "mine", ok=True)
+    # what waits for a reviewer was not let through
+    a.run("fetch", "-q", str(w.path), "HEAD")
+    a.run("reset", "-q", "--hard", named)
+    a.commit({"b.txt": "1\n"}, "b\n\nEntire-Checkpoint: ab0123456789\n")
+    hold = hold_id(a.push(checkpoint(a, id="ab0123456789"), ok=False))
+    push(a, "waiting", ok=False)
+    assert g.review(hold, g.token("olga", "maintainers"), "approve", "fine").status == 200
+    g.wait_hold(hold, ann, "forwarded")
+    push(a, "approved", ok=True)
+    for id, verdict in zip(pushes, verdicts):
+        again = json.loads(g.cli("pushes", "replay", id, "--json", check=False).stdout)
+        assert again["same"] and again["verdict"] == verdict, again

@@ -844,10 +844,11 @@ test_shared_commit(void **state)
 	assert_int_equal(d->refs[1].reasons[0].matches[1].commit.b[0], 8);
 }
 
-/* A push of one commit, its message, and the records that come with it. */
+/* A push of one commit, its message, and the records that come with it, or that
+ * an earlier push brought. */
 static enum verdict
 judge_records(const char *when, const char *message, const char *verified,
-    const char *records)
+    const char *records, bool earlier)
 {
 	GG_AUTO_MEM char *text = NULL;
 	GG_AUTO(ruleset) rs = NULL;
@@ -863,7 +864,8 @@ judge_records(const char *when, const char *message, const char *verified,
 		.principal = &who,
 		.updates = &updates,
 		.symref_targets = &p.target,
-		.records = list };
+		.records = earlier ? NULL : list,
+		.earlier = earlier ? list : NULL };
 	enum verdict verdict;
 
 	assert_non_null(list);
@@ -944,12 +946,13 @@ records_speak_for_commits(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < GG_COUNT(rows); i++)
-		if (judge_records(rows[i].when, rows[i].message,
-			"{\"session\":\"run-7\"}", rows[i].records) !=
-		    (rows[i].said ? VERDICT_ALLOW : VERDICT_DENY))
-			fail_msg("row %zu: %s, %s", i, rows[i].when,
-			    rows[i].records);
+	for (size_t i = 0; i < 2 * GG_COUNT(rows); i++)
+		if (judge_records(rows[i / 2].when, rows[i / 2].message,
+			"{\"session\":\"run-7\"}", rows[i / 2].records,
+			i % 2 == 1) !=
+		    (rows[i / 2].said ? VERDICT_ALLOW : VERDICT_DENY))
+			fail_msg("row %zu: %s, %s", i / 2, rows[i / 2].when,
+			    rows[i / 2].records);
 }
 
 int
