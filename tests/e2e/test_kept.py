@@ -179,6 +179,35 @@ def test_held_then_kept(place):
     assert p.returncode == 0, p.stderr
 
 
+def test_a_grant_lifts_the_hold_and_not_the_keeping(place):
+    work = place.clone()
+    name = "refs/entire/held/1"
+    work.run("checkout", "-q", orphan(work, "one"))
+    for more in ({}, {"grant": {"for": "10m"}}):
+        work.commit({"full.jsonl": f"{more}\n"})
+        id = hold_id(work.push(f"HEAD:{name}", ok=False))
+        a = place.g.api("POST", f"/holds/{id}/approve", place.ann, {"comment": "", **more})
+        assert a.status == 200, a.text
+        place.g.wait_hold(id, place.ann, "kept")
+    third = work.commit({"full.jsonl": "three\n"})
+    p = work.push(f"HEAD:{name}", ok=True)
+    assert "allowed by grant" in p.stderr and f"{name} is kept at the gate" in p.stderr
+    assert place.served("refs/entire/*") == {name: third}
+    assert ref(place.g.upstream, name) is None
+
+
+def test_held_and_upstream_gets_it(place):
+    """Then nobody shall find another one here."""
+    work = place.clone()
+    name = "refs/entire/held/1"
+    id = hold_id(work.push(f"{orphan(work, 'one')}:{name}/x", ok=False))
+    place.upstream("update-ref", name, "main")
+    place.g.review(id, place.ann)
+    hold = place.g.wait_hold(id, place.ann, "kept", "failed", "stale")
+    assert hold["state"] == "stale" and "itself now" in hold["outcome"]["message"], hold
+    assert place.served("refs/entire/*").keys() == {name}
+
+
 def test_never_together_with_what_goes_upstream(place):
     work = place.clone()
     oid = work.commit({"a": "a\n"})

@@ -2184,6 +2184,7 @@ kept_refs_move_together(void **state)
 		{ "p7", { { "n/b", '7', '8' } }, 5, 0, "" },
 		{ "p8", { { "n/b", '8', '9' } }, 6, GG_E_LIMIT, "kept-size" },
 	};
+	GG_AUTO_RELEASE(strv) packs = STRV_INIT;
 	struct gg_error err = { 0 };
 	struct oid was;
 	bool done;
@@ -2215,6 +2216,14 @@ kept_refs_move_together(void **state)
 	assert_int_equal(store_kept_drop(w.s, "acme/app", "n/b", &was, &err),
 	    GG_E_NOTFOUND);
 	assert_kept("n/a/x=3@p2 ", 7, 60);
+	strv_add(&packs, "p1");
+	strv_add(&packs, "p2");
+	assert_int_equal(store_kept_pruned(w.s, "acme/app", &packs, "new", 7,
+			     &err),
+	    0);
+	assert_kept("n/a/x=3@p2 ", 7, 47);
+	assert_int_equal(store_kept_was_done(w.s, "p1", &done, &err), 0);
+	assert_true(done);
 }
 
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
