@@ -95,6 +95,9 @@ erasure_match(const json_t *request, const json_t *entry, struct store *s)
 
 	if (!erasure_is_before(request, entry))
 		return 0;
+	/* what retention says itself is about nobody, and has no end */
+	if (is_why && ranges == NULL && text(entry, "principal")[0] == '\0')
+		return 0;
 	if (ranges != NULL)
 		return is_in_ranges(ranges,
 			   json_integer_value(json_object_get(entry, "seq"))) ?

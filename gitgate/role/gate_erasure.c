@@ -483,7 +483,9 @@ finish_batch(struct job *j, const json_t *batch, struct gg_error *err)
 	if ((rc = log_once(j, batch, &index, err)) != 0)
 		return rc;
 	FAILPOINT("gate.erasure-logged");
-	if ((rc = erase_openings(j, batch, err)) != 0)
+	/* Whoever verifies finds what accounts for the missing ones. */
+	if ((rc = auditlog_wait_published(j->gate->log, index, err)) != 0 ||
+	    (rc = erase_openings(j, batch, err)) != 0)
 		return rc;
 	FAILPOINT("gate.erasure-erased");
 	if ((rc = erase_copies(j, batch, err)) != 0)

@@ -322,7 +322,9 @@ def test_retention(make_gate):
     g.start()
     until("that goes, too", lambda: not found_below(g.state / "log", [ADDR]), log=g.log)
     until("and its copies", lambda: not found_below(g.state, [ADDR]), log=g.log)
-    assert verify(g).returncode == 0
+    p = verify(g)
+    assert p.returncode == 0, p.stderr
+    assert all("erased" not in e for e in g.audit(ann, type="redaction"))
     for bad in ("0s", "soon", ["1d"]):
         g.config["retention"] = {"personal-data": bad}
         g.write_config()
