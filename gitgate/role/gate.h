@@ -103,6 +103,7 @@ struct repo_state {
 	struct shared_advert *kept;
 	int64_t kept_version;
 	size_t n_shadowed; /* of them: names that upstream has, too */
+	uint64_t n_fed;    /* times that kept packs went to the mirror */
 	/* receive-pack's view, when it was read, and whether the mirror was
 	 * brought up to date after it */
 	struct shared_advert *push_refs;
@@ -378,6 +379,12 @@ void kept_remove_pack(const struct config *c, const char *repository,
  * While the repository's refresh is ours. */
 GG_MUST_USE int kept_feed(const struct config *c, const char *repository,
     const char *push_id, struct gg_error *err);
+/* Of one push that was kept just now. What of it was dropped or moved on
+ * already, and so is in no ref, is not fed (whoever needs it feeds all); is it
+ * dropped at this very moment, *clean says so, and the mirror's own mark. */
+GG_MUST_USE int kept_feed_push(struct gate *g, const struct config *c,
+    const char *repository, const char *push_id,
+    const struct ref_updates *updates, bool *clean, struct gg_error *err);
 
 /* -- requests -- */
 void gate_info_refs_upload(void *ctx, struct http_request *rq);

@@ -59,6 +59,24 @@ mirror_is_clean(const struct push *p)
 	return clean;
 }
 
+/* A pusher may take its time over a pack: what came to be kept meanwhile lay
+ * in the mirror, too, and nothing told it from upstream's. */
+static int
+check_mirror(const struct push *p, struct gg_error *err)
+{
+	struct repo_state *st = gate_repo(p->gate, p->who.repo.name);
+	bool fed;
+
+	pthread_mutex_lock(&st->mutex);
+	fed = st->n_fed != p->n_fed;
+	pthread_mutex_unlock(&st->mutex);
+	return fed && p->trusts_mirror && !p->kept_is_base &&
+		!kept_any(p->has->advert) ?
+	    gg_fail(err, GG_E_STALE,
+		"refs came to be kept at the gate meanwhile: push again") :
+	    0;
+}
+
 static struct oid
 upstream_head(const struct push *p)
 {
@@ -88,7 +106,7 @@ order_of(const struct push *p)
 		.push_id = p->rec.id,
 		.quarantine = p->quarantine,
 		.has_pack = p->has_pack,
-		.mirror_clean = mirror_is_clean(p),
+		.mirror_clean = p->trusts_mirror,
 		.sandbox_required = p->gate->sandbox_required,
 		.rules_fd = p->who.snap->rules_fd,
 		.salt = p->gate->salt,
@@ -99,12 +117,14 @@ int
 push_begin_inspection(struct push *p, const char *pack_file,
     struct gg_error *err)
 {
-	struct inspection_order o = order_of(p);
+	struct inspection_order o = { 0 };
 	GG_AUTO_FD pack = -1;
 	GG_AUTO_FD report = -1;
 	char head[OID_HEX + 1];
 	int rc;
 
+	p->trusts_mirror = mirror_is_clean(p);
+	o = order_of(p);
 	if ((pack = open(pack_file, O_RDONLY | O_CLOEXEC)) < 0)
 		return gg_fail(err, GG_E_SYS, "pack");
 	report = open_beside(p, "report", O_RDWR | O_CREAT | O_TRUNC, err);
@@ -147,7 +167,7 @@ push_end_inspection(struct push *p, uint64_t n, char **limit,
 	    digest, limit, err);
 	if (rc == GG_E_PEER && !p->kept_is_base && kept_any(p->has->advert))
 		advise_kept(err);
-	if (rc != 0)
+	if (rc != 0 || (rc = check_mirror(p, err)) != 0)
 		return rc;
 	free(p->rec.report_digest);
 	p->rec.report_digest = path_f("%s", digest);

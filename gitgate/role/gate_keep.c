@@ -95,22 +95,29 @@ keep_compare(const struct keep *k, struct ref_statuses *statuses,
 	return FORWARD_UNAVAILABLE;
 }
 
-/* As exclusive as a refresh. What fails here is healed by the next one. */
+/* As exclusive as a refresh. What fails here is healed by the next one. The
+ * mirror is clean only once the refs are known to be there still. */
 static void
 feed_mirror(const struct keep *k)
 {
 	struct repo_state *st = gate_repo(k->gate, k->repository);
 	struct gg_error err = { 0 };
+	bool was_clean, is_clean;
 
 	pthread_mutex_lock(&st->mutex);
 	while (st->running)
 		pthread_cond_wait(&st->cond, &st->mutex);
 	st->running = true;
+	was_clean = st->clean;
+	st->clean = false;
+	st->n_fed++;
 	pthread_mutex_unlock(&st->mutex);
-	if (kept_feed(k->snap->config, k->repository, k->push_id, &err) != 0)
+	if (kept_feed_push(k->gate, k->snap->config, k->repository, k->push_id,
+		k->updates, &is_clean, &err) != 0)
 		log_event(EV_mirror_failed, kv_str("repository", k->repository),
 		    kv_str("act", "adopt"), kv_err(&err));
 	pthread_mutex_lock(&st->mutex);
+	st->clean = was_clean && is_clean;
 	st->running = false;
 	pthread_cond_broadcast(&st->cond);
 	pthread_mutex_unlock(&st->mutex);

@@ -6,6 +6,7 @@
  */
 #include "role/gate.h"
 
+#include "base/failpoint.h"
 #include "base/fd.h"
 #include "base/log.h"
 
@@ -286,4 +287,46 @@ kept_feed(const struct config *c, const char *repository, const char *push_id,
 	}
 	(void)closedir(d);
 	return rc;
+}
+
+/* Does the gate still keep all that these updates brought? In doubt no. */
+static bool
+all_stand(struct gate *g, const char *repository, const struct ref_updates *u)
+{
+	GG_AUTO_ADVERT kept = NULL;
+	struct gg_error err = { 0 };
+	int64_t version;
+
+	if (kept_list(g, gate_repo(g, repository), &kept, &version, &err) != 0)
+		return false;
+	for (size_t i = 0; i < u->n; i++) {
+		const struct advert_ref *r = advert_find(kept->advert,
+		    view_str(u->v[i].refname));
+
+		if (!oid_is_zero(&u->v[i].new_oid) &&
+		    (r == NULL || !oid_eq(&r->oid, &u->v[i].new_oid)))
+			return false;
+	}
+	return true;
+}
+
+int
+kept_feed_push(struct gate *g, const struct config *c, const char *repository,
+    const char *push_id, const struct ref_updates *updates, bool *clean,
+    struct gg_error *err)
+{
+	GG_AUTO_MEM char *mirror = gate_mirror_path(c, repository);
+	struct gg_error ignored = { 0 };
+	int rc;
+
+	*clean = true;
+	if (!all_stand(g, repository, updates))
+		return 0;
+	FAILPOINT("gate.keep-feeding");
+	rc = kept_feed(c, repository, push_id, err);
+	if (rc == 0 && all_stand(g, repository, updates))
+		return 0;
+	*clean = false;
+	return mark_unclean(mirror, rc == 0 ? err : &ignored) == 0 ? rc :
+								     GG_E_SYS;
 }

@@ -167,8 +167,13 @@ static int
 feed_kept(struct refresh *r, const struct advert *a, struct gg_error *err)
 {
 	bool changed;
-	int rc = kept_feed(r->snap->config, r->repo->name, NULL, err);
+	int rc;
 
+	pthread_mutex_lock(&r->state->mutex);
+	r->state->clean = false;
+	r->state->n_fed++;
+	pthread_mutex_unlock(&r->state->mutex);
+	rc = kept_feed(r->snap->config, r->repo->name, NULL, err);
 	if (rc == 0)
 		rc = update_mirror(r, a, &changed, err);
 	if (rc == 0 && r->kept_missing > 0)

@@ -68,6 +68,8 @@ struct push {
 	struct shared_advert *has;      /* with what the gate keeps: of */
 	int64_t kept_version;           /* this version */
 	bool kept_is_base;              /* role/kept_refs.h */
+	bool trusts_mirror;             /* all that is in it is a base */
+	uint64_t n_fed;                 /* the mirror's, before `has` */
 	unsigned char *places;          /* kept_places() */
 	struct shared_advert *seen; /* upload-pack's view: which are symbolic */
 	const char **symref_targets; /* per update, of seen, or NULL */

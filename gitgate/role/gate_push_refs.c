@@ -105,6 +105,11 @@ push_find_symrefs(struct push *p, struct gg_error *err)
 static int
 join_kept(struct push *p, struct gg_error *err)
 {
+	struct repo_state *st = gate_repo(p->gate, p->who.repo.name);
+
+	pthread_mutex_lock(&st->mutex);
+	p->n_fed = st->n_fed;
+	pthread_mutex_unlock(&st->mutex);
 	shared_advert_unref(p->has);
 	p->has = NULL;
 	return kept_merge(p->gate, p->who.repo.name, p->upstream, &p->has,
