@@ -348,8 +348,11 @@ documents_collect(struct inspection *in, struct gg_error *err)
 
 	if (c.documents == 0)
 		return 0;
-	for (uint32_t i = 0; rc == 0 && i < in->refs->updates.n; i++)
+	for (uint32_t i = 0; rc == 0 && i < in->refs->updates.n; i++) {
 		rc = forgive(&c, collect_update(&c, i, err));
+		if (rc == 0)
+			rc = forgive(&c, documents_tip_traces(&c, i, err));
+	}
 	if (rc == 0)
 		rc = forgive(&c, documents_traces(&c, err));
 	return rc;

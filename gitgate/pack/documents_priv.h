@@ -39,6 +39,10 @@ struct document *documents_add(struct collecting *c, enum document_kind kind,
 
 /* Agent Trace, in the commits of the report. */
 GG_MUST_USE int documents_traces(struct collecting *c, struct gg_error *err);
+/* Likewise, where no rule looks at commits: of an update's two ends, for a new
+ * ref from upstream's HEAD; in files that the push brings. */
+GG_MUST_USE int documents_tip_traces(struct collecting *c, uint32_t update,
+    struct gg_error *err);
 /* Entire: is the ref one of its checkpoints, or its branch? */
 bool documents_is_entire(const char *refname);
 /* Its checkpoints that differ between the two trees (zero: none). */

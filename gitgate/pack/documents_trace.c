@@ -1,10 +1,12 @@
 /* Agent Trace: the records that a commit adds to .agent-trace/. */
+#include "base/fd.h"
 #include "pack/documents_priv.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define TRACES ".agent-trace/"
+#define TRACES     ".agent-trace/"
+#define TRACES_DIR ".agent-trace"
 /* Beyond, the lines of a rewritten file are not compared. */
 #define LINES_MAX ((size_t)1 << 20)
 
@@ -152,6 +154,112 @@ updates_of_commits(const struct change_report *r)
 				of[r->updates[u].scopes[s].v[i]] = (uint32_t)u;
 	return of;
 }
+
+/* -- where no rule looks at commits -- */
+
+static int
+traces_dir(struct collecting *c, const struct oid *tree, struct oid *out,
+    struct gg_error *err)
+{
+	GG_AUTO_RELEASE(tree_list) root = { 0 };
+	uint64_t *left = &c->in->changes.entries_left;
+	int rc;
+
+	*out = (struct oid){ { 0 } };
+	if (oid_is_zero(tree))
+		return 0;
+	rc = tree_list_read(c->in->objects, tree, *left, &root, err);
+	if (rc == GG_E_LIMIT)
+		documents_incomplete(c, "walk-entries");
+	if (rc != 0)
+		return rc;
+	*left -= root.n;
+	for (size_t i = 0; i < root.n; i++)
+		if (root.v[i].mode == MODE_TREE &&
+		    view_eq_str(root.v[i].name, TRACES_DIR))
+			*out = root.v[i].oid;
+	return 0;
+}
+
+struct tip_walk {
+	struct collecting *c;
+	uint32_t update;
+};
+
+static bool
+values_are_same(void *ctx, const struct tree_value *v)
+{
+	(void)ctx;
+	return tree_value_eq(&v[0], &v[1]);
+}
+
+static int
+tip_leaf(void *ctx, struct view path, const struct tree_value *v,
+    struct gg_error *err)
+{
+	const struct tip_walk *w = ctx;
+	GG_AUTO_MEM char *name = path_f(TRACES "%.*s", (int)path.n, path.p);
+	const struct path_change p = { .path = name,
+		.old_mode = v[0].mode,
+		.new_mode = v[1].mode,
+		.old_oid = v[0].oid,
+		.new_oid = v[1].oid };
+
+	/* what is not in the pack came with another push */
+	if (!is_trace(&p) ||
+	    objects_find(w->c->in->objects, &p.new_oid) == NOT_IN_PACK)
+		return 0;
+	return take_trace(w->c, w->update, UINT32_MAX, &p, err);
+}
+
+static int
+tip_traces(struct collecting *c, uint32_t i, struct gg_error *err)
+{
+	const struct ref_update *u = &c->in->refs->updates.v[i];
+	const struct oid *from = oid_is_zero(&u->old_oid) ? &c->in->refs->head :
+							    &u->old_oid;
+	struct tip_walk ctx = { c, i };
+	const struct tree_walk w = {
+		.objects = c->in->objects,
+		.path_bytes = c->in->job->limits.path_bytes,
+		.tree_depth = c->in->job->limits.tree_depth,
+		.entries_left = &c->in->changes.entries_left,
+		.n = 2,
+		.same = values_are_same,
+		.leaf = tip_leaf,
+		.ctx = &ctx,
+	};
+	struct oid trees[2], dirs[2], blob;
+	const char *hit = "walk-entries";
+	int rc = 0;
+
+	if (oid_is_zero(&u->new_oid))
+		return 0;
+	if ((rc = inspection_tip(c->in, from, &trees[0], &blob, err)) != 0 ||
+	    (rc = inspection_tip(c->in, &u->new_oid, &trees[1], &blob, err)) !=
+		0 ||
+	    (rc = traces_dir(c, &trees[1], &dirs[1], err)) != 0 ||
+	    oid_is_zero(&dirs[1]) ||
+	    (rc = traces_dir(c, &trees[0], &dirs[0], err)) != 0)
+		return rc;
+	rc = tree_walk(&w, dirs, &hit, err);
+	if (rc == GG_E_LIMIT)
+		documents_incomplete(c, hit);
+	return rc;
+}
+
+int
+documents_tip_traces(struct collecting *c, uint32_t i, struct gg_error *err)
+{
+	const struct push_job_refs *refs = c->in->refs;
+
+	for (size_t s = 0; s < refs->n_scopes; s++)
+		if (refs->scopes[s].needed)
+			return 0; /* commits are known */
+	return tip_traces(c, i, err);
+}
+
+/* -- in commits -- */
 
 int
 documents_traces(struct collecting *c, struct gg_error *err)

@@ -150,6 +150,27 @@ def test_a_rewritten_trace_is_read_without_its_past(work):
     assert documents(r) == [("trace", ".agent-trace/t.jsonl", "-", '{"n":2}\n')]
 
 
+def test_where_no_rule_looks_at_commits(work):
+    """The two ends say what is new: nothing of what upstream has."""
+    path = ".agent-trace/deep/t.jsonl"
+    work.put(path, '{"n":1}\n')
+    work.save()
+    old = work.upstream()
+    work.put(path, '{"n":1}\n{"n":2}\n')
+    work.save()
+    work.put(path, '{"n":1}\n{"n":2}\n{"n":3}\n')
+    work.put(".agent-trace/README", "no trace")
+    new = work.save()
+    wanted = [("trace", path, "-", '{"n":2}\n{"n":3}\n')]
+    r = work.push(old, new, scopes=())
+    assert documents(r) == wanted and r.all("commit") == []
+    assert [d[3] for d in r.all("document")] == ["-1"]
+    # a new ref goes by upstream's HEAD, and what lies there is none of the push
+    assert documents(work.push(make.ZERO, new, f"head {old}", ref="refs/heads/x", scopes=(), advertised=[old])) == wanted
+    assert documents(work.push(make.ZERO, old, ref="refs/heads/y", scopes=(), advertised=[old])) == []
+    assert documents(work.push(old, work.commit(b="2\n"), scopes=())) == wanted
+
+
 # ---- Entire
 
 
