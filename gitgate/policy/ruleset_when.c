@@ -166,13 +166,14 @@ take_provenance(const struct loading *l, const struct yaml_node *when,
 	static const char *const words[] = { "any", "session", "prompt",
 		"model" };
 	const struct yaml_node *at = yaml_get(when, "provenance"), *what;
+	int rc;
 
 	if (at == NULL)
 		return 0;
-	if (yaml_check_keys(l->tree, at, "provenance", keys, err) < 0 ||
-	    yaml_take_bool(l->tree, at, "verified", &r->provenance.verified,
-		err) < 0)
-		return err->code;
+	if ((rc = yaml_check_keys(l->tree, at, "provenance", keys, err)) < 0 ||
+	    (rc = yaml_take_bool(l->tree, at, "verified",
+		 &r->provenance.verified, err)) < 0)
+		return rc;
 	what = yaml_get(at, "require");
 	for (unsigned i = 0; what != NULL && i < GG_COUNT(words); i++)
 		if (what->kind == NODE_TEXT &&

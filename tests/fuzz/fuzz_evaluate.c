@@ -3,7 +3,8 @@
  * an encoded report (made to fit the rules). Oracles: some decision for any
  * report that decodes; the push's verdict is the strictest of its refs'; one
  * more deny rule never allows more, one more hold rule neither; a trace
- * changes nothing, and says "matched" of just those rules that gave a reason.
+ * changes nothing, and says "matched" of just those rules that gave a reason;
+ * records of provenance, of this push or earlier ones, only ever let through.
  */
 #include "fuzz.h"
 
@@ -19,6 +20,8 @@ static const char *const more[] = {
 	"rules: [{name: zz-more, then: deny, when: {commits: {author-email: [\"!*@a.b\"]}, blob-larger-than: 5}}]",
 	"rules: [{name: zz-more, then: hold, approvals: {from-codeowners: true}, when: {more-than: {files: 1, lines: 20}}}]",
 	"rules: [{name: zz-more, when: {hook: x, paths: [\"**\"]}}]",
+	"rules: [{name: zz-more, then: deny, when: {provenance: {require: session, verified: true}}}]",
+	"rules: [{name: zz-more, then: hold, when: {provenance: {require: prompt}}}]",
 };
 
 /* Where the file ends and the report begins: a line "%%". */
@@ -131,7 +134,9 @@ make_report(struct view in, size_t n_scopes)
 			struct commit_info *c = change_report_add_commit(r);
 
 			c->author_email = strdup(emails[x % 5]);
-			c->message = strdup(emails[x / 5 % 5]);
+			c->message = strdup(x & 64 ?
+				"a\n\nEntire-Checkpoint: 0123456789ab\n" :
+				emails[x / 5 % 5]);
 		} else if (op == 1 && r->n_commits > 0 && n_scopes > 0)
 			commit_list_add(&u->scopes[(x >> 1) % n_scopes],
 			    (uint32_t)(x % r->n_commits));
@@ -158,6 +163,84 @@ make_report(struct view in, size_t n_scopes)
 	return r;
 }
 
+/* Two bytes a record: of a commit or a checkpoint, with a text somewhere. */
+static json_t *
+make_records(struct view in, size_t from)
+{
+	static const char *const keys[] = {
+		"commit:0000000000000000000000000000000000000000",
+		"checkpoint:0123456789ab", "commit:", ""
+	};
+	static const char *const members[] = { "session", "prompt", "model",
+		"tool", "link", "prompt_sha256", "unreadable", "commit" };
+	json_t *all = json_array();
+
+	for (size_t i = from; i + 1 < in.n && i < 200; i += 4) {
+		unsigned op = (unsigned char)in.p[i];
+		unsigned x = (unsigned char)in.p[i + 1];
+		json_t *o = json_object(), *part = json_object();
+
+		(void)json_object_set_new(part, members[x % 8],
+		    json_stringn(x & 8 ? "run-7" : "", x & 8 ? 5 : 0));
+		if (op % 4 == 0)
+			(void)json_object_update(o, part);
+		else if (op % 4 == 3)
+			(void)json_object_set_new(o, "sessions", json_true());
+		else
+			(void)json_object_set_new(o,
+			    op % 4 == 1 ? "sessions" : "files",
+			    json_pack("[{}, O]", part));
+		(void)json_object_set_new(o, "key",
+		    x & 128 ? json_null() : json_string(keys[x >> 5]));
+		(void)json_array_append_new(all, o);
+		json_decref(part);
+	}
+	return all;
+}
+
+static const struct ref_decision *
+denied_for(const struct decision *d, size_t i)
+{
+	return d->refs[i].verdict == VERDICT_DENY ? &d->refs[i] : NULL;
+}
+
+/* More that is said lets through more, never less: what these rules deny is
+ * only that it is missing. */
+static void
+check_records(struct policy_input *input, json_t *records, json_t *earlier)
+{
+	static const char rules[] =
+	    "rules: [{name: a, then: deny, when: {provenance: {require: session, verified: true}}},"
+	    " {name: b, then: deny, when: {provenance: {require: prompt}}},"
+	    " {name: c, then: deny, when: {provenance: {require: any}}}]";
+	GG_AUTO(ruleset) rs = ruleset_new();
+	GG_AUTO(decision) less = NULL;
+	GG_AUTO(decision) more_said = NULL;
+	GG_AUTO(decision) swapped = NULL;
+	struct policy_input in = *input;
+
+	FUZZ_CHECK(ruleset_parse(rs, "p", view_str(rules), NULL) >= 0);
+	if (ruleset_n_scopes(rs) != in.report->n_scopes)
+		return;
+	in.trace = NULL;
+	in.records = records;
+	in.earlier = NULL;
+	FUZZ_CHECK(policy_evaluate(rs, &in, &less, NULL) == 0);
+	in.earlier = earlier;
+	FUZZ_CHECK(policy_evaluate(rs, &in, &more_said, NULL) == 0);
+	in.records = earlier;
+	in.earlier = records;
+	FUZZ_CHECK(policy_evaluate(rs, &in, &swapped, NULL) == 0);
+	for (size_t i = 0; i < less->n_refs; i++) {
+		FUZZ_CHECK(more_said->refs[i].n_reasons <=
+		    less->refs[i].n_reasons);
+		FUZZ_CHECK(swapped->refs[i].n_reasons ==
+		    more_said->refs[i].n_reasons);
+		FUZZ_CHECK(denied_for(more_said, i) == NULL ||
+		    denied_for(less, i) != NULL);
+	}
+}
+
 static struct decision *
 judge(const struct ruleset *rs, struct view in)
 {
@@ -179,7 +262,12 @@ judge(const struct ruleset *rs, struct view in)
 	struct oid one = { { 1 } }, two = { { 2 } };
 	struct decision *d = NULL;
 
+	json_t *records = make_records(in, 0), *earlier = make_records(in, 2);
+
+	input.records = records;
+	input.earlier = earlier;
 	who.name = strdup("bot");
+	who.verified = strdup("{\"session\":\"run-7\"}");
 	strv_add(&who.groups, "agents");
 	FUZZ_CHECK(ref_updates_add(&updates, &one, &two,
 		       view_str("refs/heads/main"), 2, NULL) == 0);
@@ -197,6 +285,9 @@ judge(const struct ruleset *rs, struct view in)
 	json_decref(updates_json[0]);
 	json_decref(updates_json[1]);
 	json_decref(input.trace);
+	check_records(&input, records, earlier);
+	json_decref(records);
+	json_decref(earlier);
 	decision_free(again);
 	return d;
 }
