@@ -7,11 +7,35 @@
 #define COMMITS_SHOWN 20
 #define PROMPT_SHOWN  300
 
+/* A claim's text is anybody's: in quotes where it could be taken for more than
+ * one word of ours ("run-7 (verified)"). */
+static void
+add_word(struct buf *b, const char *s)
+{
+	static const char plain[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+	    "-_.:/@+%=&?#~";
+
+	if (s[0] != '\0' && s[strspn(s, plain)] == '\0') {
+		buf_adds(b, s);
+		return;
+	}
+	buf_addc(b, '"');
+	for (; *s != '\0'; s++) {
+		if (*s == '"' || *s == '\\')
+			buf_addc(b, '\\');
+		buf_addc(b, *s);
+	}
+	buf_addc(b, '"');
+}
+
 static void
 add(struct buf *b, const char *name, const char *value)
 {
-	if (value[0] != '\0')
-		buf_addf(b, " %s %s", name, value);
+	if (value[0] == '\0')
+		return;
+	buf_addf(b, " %s ", name);
+	add_word(b, value);
 }
 
 void
@@ -82,10 +106,13 @@ print_commit(const json_t *all, const json_t *c)
 	size_t i;
 
 	buf_addf(&b, "%.12s %s", json_str(c, "commit"), json_str(c, "level"));
-	json_array_foreach(json_object_get(c, "claims"), i, x) buf_addf(&b,
-	    "%s %s %s%s", i > 0 ? "," : ":", json_str(x, "kind"),
-	    json_str(x, "value"),
-	    json_is_true(json_object_get(x, "verified")) ? " (verified)" : "");
+	json_array_foreach(json_object_get(c, "claims"), i, x)
+	{
+		buf_adds(&b, i > 0 ? "," : ":");
+		add(&b, json_str(x, "kind"), json_str(x, "value"));
+		if (json_is_true(json_object_get(x, "verified")))
+			buf_adds(&b, " (verified)");
+	}
 	say_safe("  commit: ", buf_str(&b));
 	json_array_foreach(json_object_get(c, "records"), i, x)
 	    print_record(json_array_get(records,

@@ -244,6 +244,12 @@ def test_a_session_proves_nothing_of_others(place):
     assert r["claimed_by"]["principal"] == "eve" and r["level"] == "claim" and r["verified_sessions"] == []
     page = g.web.get(f"/-/holds/{hold}").text
     assert "a credential names it, too" not in page and page.count("session verified") == 1
+    shown = g.remote_cli(g.ann, "pushes", "show", push_of(g, hold)).stdout
+    assert "session run-9 (verified)" in shown
+    e.commit({"u.txt": "1\n"}, 'u\n\nEntire-Session: run-9 (verified)\nEntire-Agent: "x", session run-9 (verified)\n')
+    words = push_of(g, hold_id(e.push("HEAD:refs/heads/look/words", ok=False)))
+    shown = g.remote_cli(g.ann, "pushes", "show", words).stdout
+    assert 'session "run-9 (verified)"' in shown and 'tool "\\"x\\", session run-9 (verified)"' in shown
 
     b = g.clone(g.bot)
     theirs = b.commit({"t.txt": "theirs\n"})
