@@ -146,6 +146,7 @@ entry_for(struct trace *t, struct entries *e, struct view path,
 	if ((file = file_add(t->r, t->record, path, by)) == NULL)
 		return NULL;
 	put_conversation(t, file, conversation, contributor);
+	file_done(t->r, file);
 	e->v[e->n].by = by;
 	e->v[e->n].model = model;
 	e->v[e->n++].file = file;

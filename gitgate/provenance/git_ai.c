@@ -204,6 +204,7 @@ take_entry(struct note *n, struct view line)
 		put_agent(n->record, file, entry);
 	else if (!put_text(file, "human", json_object_get(entry, "author")))
 		record_cut(n->record);
+	file_done(n->r, file);
 	return take_ranges(n, file, line);
 }
 

@@ -140,18 +140,24 @@ json_t *
 file_add(struct reading *r, json_t *record, struct view path, const char *by)
 {
 	json_t *files = json_object_get(record, "files"), *file;
-	GG_AUTO_MEM char *raw = view_dup(path);
 	GG_AUTO_RELEASE(buf) safe = BUF_INIT((size_t)1 << 16);
+	GG_AUTO_MEM char *raw = NULL;
 
-	if (raw == NULL)
-		gg_die("no memory for a record");
-	if (path_is_sane(path))
-		text_safe_add(&safe, raw);
-	if (r->files_left == 0 || safe.n == 0 || safe.failed != 0) {
+	/* an entry is a few bytes, its path may be as long as all of it */
+	if (r->files_left == 0 || r->bytes_left == 0 ||
+	    path.n > PROVENANCE_PATH_MAX) {
 		record_cut(record);
 		return NULL;
 	}
 	r->files_left--;
+	if ((raw = view_dup(path)) == NULL)
+		gg_die("no memory for a record");
+	if (path_is_sane(path))
+		text_safe_add(&safe, raw);
+	if (safe.n == 0 || safe.failed != 0) {
+		record_cut(record);
+		return NULL;
+	}
 	if (files == NULL) {
 		files = json_or_die(json_array());
 		json_put(record, "files", files);
@@ -161,6 +167,18 @@ file_add(struct reading *r, json_t *record, struct view path, const char *by)
 	json_put(file, "path", json_string(buf_str(&safe)));
 	json_put(file, "by", json_string(by));
 	return file;
+}
+
+void
+file_done(struct reading *r, const json_t *file)
+{
+	/* jansson's iterators want a pointer to what they do not change */
+	json_t *o = (json_t *)(uintptr_t)file, *text;
+	const char *name;
+	size_t n = 0;
+
+	json_object_foreach(o, name, text) n += json_string_length(text);
+	r->bytes_left -= n < r->bytes_left ? n : r->bytes_left;
 }
 
 bool
@@ -261,6 +279,7 @@ provenance_read(const struct change_report *r, json_t **out,
 		.out = json_array(),
 		.files_left = PROVENANCE_FILES_MAX,
 		.ranges_left = PROVENANCE_RANGES_MAX,
+		.bytes_left = PROVENANCE_FILES_BYTES,
 	};
 	size_t step;
 

@@ -16,9 +16,12 @@
 #define PROVENANCE_RECORDS_MAX 2000
 #define PROVENANCE_FILES_MAX   20000 /* entries of all records' files */
 #define PROVENANCE_RANGES_MAX  50000 /* of all of these */
+/* Bytes of all their texts: one long path may stand before thousands of them. */
+#define PROVENANCE_FILES_BYTES ((size_t)4 << 20)
 /* Bytes of one member, as it stands in the record. */
 #define PROVENANCE_TEXT_MAX   512
 #define PROVENANCE_LINK_MAX   2048
+#define PROVENANCE_PATH_MAX   4096
 #define PROVENANCE_PROMPT_MAX 16384
 
 /*

@@ -9,7 +9,7 @@
 struct reading {
 	const struct change_report *report;
 	json_t *out;
-	size_t files_left, ranges_left;
+	size_t files_left, ranges_left, bytes_left;
 };
 
 /* Add a record; borrowed. NULL where there are enough (the last one says so). */
@@ -42,6 +42,8 @@ bool path_is_sane(struct view path);
  */
 json_t *
 file_add(struct reading *r, json_t *record, struct view path, const char *by);
+/* Once all its texts are in: what they take of what the push may have. */
+void file_done(struct reading *r, const json_t *file);
 /* first..last, both counted from 1. False when it is no range; too many are
  * left out ("cut"). */
 bool range_add(struct reading *r, json_t *record, json_t *file,

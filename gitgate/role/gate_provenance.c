@@ -18,6 +18,8 @@
 #define SUBJECT_BYTES  200
 /* Commits of a push that are found by the checkpoint that they name. */
 #define TRAILERS_KEPT 1000
+/* Bytes of one that is kept whole. */
+#define RECORD_KEPT ((size_t)256 * 1024)
 /* Of a push, for one commit or checkpoint. */
 #define OF_KEY_KEPT 20
 /* Checkpoints that earlier pushes are asked for, records of each and of all,
@@ -245,21 +247,41 @@ has_room(json_t *by_key, const json_t *record)
 	    json_object_set_new(by_key, key, json_integer(n)) == 0;
 }
 
+/* Without its long lists where it is too large: a page reads hundreds. */
+static json_t *
+of_bounded_size(json_t *record)
+{
+	static const char *const lists[] = { "files", "sessions",
+		"files_touched" };
+	json_t *o;
+
+	if (json_dumpb(record, NULL, 0, JSON_COMPACT) <= RECORD_KEPT)
+		return json_incref(record);
+	o = json_copy(record);
+	for (size_t i = 0; i < GG_COUNT(lists); i++)
+		(void)json_object_del(o, lists[i]);
+	(void)json_object_set_new(o, "cut", json_true());
+	return o;
+}
+
 static json_t *
 within_limit(const json_t *all, uint64_t most)
 {
-	json_t *kept = json_array(), *by_key = json_object(), *r;
+	json_t *kept = json_array(), *by_key = json_object(), *whole, *r;
 	uint64_t bytes = 0;
 	size_t i;
 
-	json_array_foreach(all, i, r)
+	json_array_foreach(all, i, whole)
 	{
-		if (!has_room(by_key, r))
+		if (!has_room(by_key, whole))
 			continue;
+		r = of_bounded_size(whole);
 		bytes += json_dumpb(r, NULL, 0, JSON_COMPACT);
-		if (bytes > most)
+		if (bytes > most) {
+			json_decref(r);
 			break;
-		(void)json_array_append(kept, r);
+		}
+		(void)json_array_append_new(kept, r);
 	}
 	json_decref(by_key);
 	return kept;

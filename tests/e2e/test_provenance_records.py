@@ -262,6 +262,19 @@ def test_a_session_proves_nothing_of_others(place):
     assert c["level"] == "claim", "the session is the job's, the commit is not"
 
 
+def test_a_record_of_half_a_megabyte(place):
+    """It is kept without its lists: a page reads hundreds of records."""
+    g, w = place, place.clone(place.bot)
+    tip = w.commit({"large.txt": "1\n"})
+    head, lines = note("p" * 3000, "1").split("\n", 1)
+    entry, rest = lines.split("\n", 1)
+    add_note(w, tip, "\n".join([head] + [entry] * 200 + [rest]), fresh=True)
+    w.run("push", "-q", "-f", "origin", "refs/notes/ai")
+    c, (r,) = of_commit(provenance(g, hold_id(w.push("HEAD:refs/heads/look/large", ok=False))), tip)
+    assert r["cut"] and "files" not in r and "sessions" not in r
+    assert (r["model"], r["session"]) == ("opus-4", "conv-1")
+
+
 def test_the_log_says_it_in_few_words(place):
     g, w = place, place.clone(place.bot)
     w.commit({"f.txt": "1\n"}, f"f\n\nAssisted-by: claude:opus-4\nEntire-Checkpoint: {CHECKPOINT}\n")

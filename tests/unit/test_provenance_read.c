@@ -522,6 +522,40 @@ revisions_of_others(void **state)
 	json_decref(r);
 }
 
+/* A long path, or what is said of a session, may stand before thousands of
+ * short entries: it is not kept thousands of times. */
+static void
+short_entries_do_not_multiply_texts(void **state)
+{
+	static const size_t paths[] = { PROVENANCE_PATH_MAX,
+		PROVENANCE_PATH_MAX + 1 };
+
+	(void)state;
+	for (size_t i = 0; i < GG_COUNT(paths); i++) {
+		GG_AUTO(change_report) r = report();
+		GG_AUTO_RELEASE(buf) b = BUF_INIT((size_t)1 << 20);
+		json_t *all, *one;
+		size_t bytes;
+
+		for (size_t n = 0; n < paths[i]; n++)
+			buf_addc(&b, 'p');
+		buf_addc(&b, '\n');
+		repeat(&b, 5000, "  h_0123456789abcd 1\n");
+		buf_adds(&b,
+		    "---\n{\"schema_version\":\"authorship/3.0.0\"}\n");
+		for (int k = 0; k < 3; k++)
+			add(r, DOCUMENT_GIT_AI_NOTE, COMMIT, "", buf_view(&b));
+		all = read_all(r);
+		bytes = json_dumpb(all, NULL, 0, JSON_COMPACT);
+		assert_true(bytes < 2 * PROVENANCE_FILES_BYTES);
+		assert_true((bytes > PROVENANCE_FILES_BYTES) == (i == 0));
+		one = json_array_get(all, 2);
+		assert_true(json_is_true(json_object_get(one, "cut")));
+		assert_null(json_object_get(one, "files"));
+		json_decref(all);
+	}
+}
+
 static void
 prompts_are_bounded(void **state)
 {
@@ -573,6 +607,7 @@ main(void)
 		cmocka_unit_test(links_are_links),
 		cmocka_unit_test(revisions_of_others),
 		cmocka_unit_test(prompts_are_bounded),
+		cmocka_unit_test(short_entries_do_not_multiply_texts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
