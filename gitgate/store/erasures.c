@@ -171,6 +171,73 @@ drop_message(json_t *outcome)
 	"SELECT " column " FROM hold WHERE id = $1", \
 	    "UPDATE hold SET " column " = $1 WHERE id = $2"
 
+/* A text of a record says no more than that there was one. */
+static void
+blur(json_t *o)
+{
+	static const char *const stays[] = { "source", "key", "push" };
+	const char *name;
+	json_t *v;
+
+	json_object_foreach(o, name, v)
+	{
+		bool kept = !json_is_string(v);
+
+		for (size_t i = 0; i < GG_COUNT(stays); i++)
+			kept = kept || strcmp(name, stays[i]) == 0;
+		if (!kept)
+			(void)json_object_set_new(o, name,
+			    json_string(PRIVATE_ERASED));
+	}
+}
+
+static bool
+blur_earlier(json_t *request)
+{
+	json_t *all = json_object_get(request, "earlier_records"), *r, *s;
+	size_t i, k;
+
+	json_array_foreach(all, i, r)
+	{
+		blur(r);
+		json_array_foreach(json_object_get(r, "sessions"), k, s)
+		    blur(s);
+	}
+	return json_array_size(all) > 0;
+}
+
+/* Later pushes of the same principal that were judged by its checkpoints. */
+static int
+erase_quotes(struct tx *t, const char *id, struct gg_error *err)
+{
+	GG_AUTO_MEM char *named = path_f("%%\"push\":%%%s%%", id);
+	GG_AUTO_RELEASE(rows) r = { 0 };
+	int rc = tx_run(t, &r, err,
+	    "SELECT b.id FROM push a JOIN push b ON b.principal = a.principal"
+	    " AND b.id > a.id AND b.repository = a.repository"
+	    " WHERE a.id = $1 AND b.request LIKE $2 AND EXISTS (SELECT 1 FROM"
+	    " provenance WHERE push_id = a.id AND source = 'entire')",
+	    arg_s(id), arg_s(named));
+
+	for (size_t i = 0; rc == 0 && i < r.n_rows; i++)
+		rc = edit_json(t, PUSH_JSON("request"), rows_s(&r, i, 0),
+		    blur_earlier, err);
+	return rc;
+}
+
+static int
+erase_claims(struct tx *t, const char *id, struct gg_error *err)
+{
+	int rc = edit_json(t, PUSH_JSON("request"), id, drop_claims, err);
+
+	if (rc == 0)
+		rc = erase_quotes(t, id, err);
+	if (rc != 0)
+		return rc;
+	return tx_run(t, NULL, err, "DELETE FROM provenance WHERE push_id = $1",
+	    arg_s(id));
+}
+
 static int
 erase_push(struct tx *t, const json_t *e, bool recordings, struct gg_error *err)
 {
@@ -186,10 +253,7 @@ erase_push(struct tx *t, const json_t *e, bool recordings, struct gg_error *err)
 		    "UPDATE push SET client_agent = $1 WHERE id = $2",
 		    arg_s(PRIVATE_ERASED), arg_s(id));
 	if (rc == 0 && is_erased(e, "claimed"))
-		rc = edit_json(t, PUSH_JSON("request"), id, drop_claims, err);
-	if (rc == 0 && is_erased(e, "claimed"))
-		rc = tx_run(t, NULL, err,
-		    "DELETE FROM provenance WHERE push_id = $1", arg_s(id));
+		rc = erase_claims(t, id, err);
 	if (rc == 0 && is_erased(e, "auth.verified"))
 		rc = edit_json(t, PUSH_JSON("identity"), id, drop_verified,
 		    err);

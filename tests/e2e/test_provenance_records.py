@@ -4,6 +4,8 @@ and the log, and gone with the recording."""
 
 import json
 import re
+import sqlite3
+from contextlib import closing
 
 import jsonschema
 import pytest
@@ -420,6 +422,19 @@ def test_a_checkpoint_that_came_before(make_gate):
     assert g.review(hold, g.token("olga", "maintainers"), "approve", "fine").status == 200
     g.wait_hold(hold, ann, "forwarded")
     push(a, "approved", ok=True)
-    for id, verdict in zip(pushes, verdicts):
-        again = json.loads(g.cli("pushes", "replay", id, "--json", check=False).stdout)
-        assert again["same"] and again["verdict"] == verdict, again
+    def all_the_same():
+        for id, verdict in zip(pushes, verdicts):
+            again = json.loads(g.cli("pushes", "replay", id, "--json", check=False).stdout)
+            assert again["same"] and again["verdict"] == verdict, again
+
+    def said(session):
+        with closing(sqlite3.connect(g.state / "gitgate.db", timeout=30)) as db:
+            return [id for id, text in db.execute("SELECT id, request FROM push") if session in text]
+
+    all_the_same()
+    # what is erased of a checkpoint is so where a later push was judged by it
+    brought = g.api("GET", f"/pushes?limit=1&principal=bot&ref=refs/entire/checkpoints/{CHECKPOINT[-2:]}/{CHECKPOINT}", ann).json["pushes"][0]["id"]
+    assert pushes[2] in said("entire-1")
+    g.cli("audit", "erase", "--push", brought, "--reason", "request 2")
+    until("its session is nowhere", lambda: pushes[2] not in said("entire-1"), log=g.log)
+    all_the_same()
