@@ -6,16 +6,22 @@
 #include "base/fd.h"
 #include "cli/git.h"
 #include "role/inspection_order.h"
+#include "role/kept_refs.h"
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ROWS_MAX       1000
 #define LIST_MAX_BYTES ((size_t)256 << 20)
+
+/* Pushes under way are soon done; so often it is looked again. */
+#define LOOKS_MAX 50
+#define LOOK_MS   200
 
 struct prune {
 	struct config *c;
@@ -28,6 +34,8 @@ struct prune {
 	struct buf oids; /* what is kept, a line each */
 	char *last;      /* name of the last ref that was read */
 	size_t n;        /* rows of one question */
+	size_t n_open;   /* pushes that may need what would go */
+	bool any_held;   /* one of them waits for people */
 	uint64_t bytes;  /* of the new pack */
 };
 
@@ -68,12 +76,27 @@ add_value(void *ctx, const struct kept_ref *k)
 	return p->oids.failed;
 }
 
+/* One that goes upstream is whole without what is kept; of one that is still
+ * received nobody knows. */
+static int
+count_open(void *ctx, const struct stored_push *push)
+{
+	struct prune *p = ctx;
+
+	if (push->state == PUSH_RECEIVING || kept_in_json(push->updates)) {
+		p->n_open++;
+		p->any_held |= push->state == PUSH_HELD;
+	}
+	return 0;
+}
+
 /* The packs first: what came since has one that stays. */
 static int
 read_all(struct prune *p, struct gg_error *err)
 {
 	int rc = store_kept_pushes(p->s, add_old, p, err);
 
+	free(p->last);
 	p->last = path_f("%s", "");
 	p->n = ROWS_MAX;
 	while (rc == 0 && p->n == ROWS_MAX) {
@@ -86,6 +109,36 @@ read_all(struct prune *p, struct gg_error *err)
 	if (rc == 0)
 		rc = strv_check(&p->old, err);
 	return rc == 0 ? buf_check(&p->oids, err) : rc;
+}
+
+/*
+ * A push is judged with the kept refs of its beginning, and may stand on one
+ * that is dropped before it ends, or before it is approved. So none may have
+ * begun before the refs were read: who begins later sees what is packed.
+ */
+static int
+read_at_rest(struct prune *p, struct gg_error *err)
+{
+	const struct timespec pause = { .tv_nsec = LOOK_MS * 1000000L };
+	int rc;
+
+	for (unsigned look = 0; look < LOOKS_MAX; look++) {
+		strv_release(&p->old);
+		buf_clear(&p->oids);
+		p->n_open = 0;
+		if ((rc = read_all(p, err)) != 0 ||
+		    (rc = store_push_open(p->s, p->repository, count_open, p,
+			 err)) != 0 ||
+		    p->n_open == 0)
+			return rc;
+		if (p->any_held)
+			break;
+		(void)nanosleep(&pause, NULL);
+	}
+	return gg_fail(err, GG_E_REFUSED,
+	    "pushes to %s that are on their way, or held to be kept: %zu; they "
+	    "may stand on what would go, so try again when they are done",
+	    p->repository, p->n_open);
 }
 
 static int
@@ -144,7 +197,7 @@ write_pack(struct prune *p, struct gg_error *err)
 static int
 run(struct prune *p, struct gg_error *err)
 {
-	int rc = read_all(p, err);
+	int rc = read_at_rest(p, err);
 
 	if (rc == 0 && p->oids.n > 0 && (rc = write_pack(p, err)) != 0) {
 		(void)dir_remove(p->dir, NULL);

@@ -350,3 +350,19 @@ store_push_unfinished(struct store *s, store_push_cb cb, void *ctx,
 	    arg_s(push_state_name(PUSH_FORWARDING)));
 	return rc != 0 ? rc : each_push(&r, r.n_rows, cb, ctx, err);
 }
+
+int
+store_push_open(struct store *s, const char *repository, store_push_cb cb,
+    void *ctx, struct gg_error *err)
+{
+	GG_AUTO_RELEASE(rows) r = { 0 };
+	int rc;
+
+	rc = store_run(s, &r, err,
+	    PUSH_COLUMNS " WHERE state IN ($1, $2, $3) AND repository = $4"
+			 " ORDER BY id",
+	    arg_s(push_state_name(PUSH_RECEIVING)),
+	    arg_s(push_state_name(PUSH_FORWARDING)),
+	    arg_s(push_state_name(PUSH_HELD)), arg_s(repository));
+	return rc != 0 ? rc : each_push(&r, r.n_rows, cb, ctx, err);
+}

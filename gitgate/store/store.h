@@ -301,6 +301,9 @@ GG_MUST_USE int store_push_moves(struct store *s, const char *repository,
 /* Every push that is receiving or forwarding, oldest first: for recovery. */
 GG_MUST_USE int store_push_unfinished(struct store *s, store_push_cb cb,
     void *ctx, struct gg_error *err);
+/* Every push to this repository that is receiving, forwarding or held. */
+GG_MUST_USE int store_push_open(struct store *s, const char *repository,
+    store_push_cb cb, void *ctx, struct gg_error *err);
 
 /* -- how long recordings stay (role/gate_retention.h) -- */
 /*
