@@ -14,6 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* An answer of the store's that never came. */
+#define KEEP_IN_DOUBT (-1)
+
 /* So many of a push are named to the client. */
 #define NAMED_MAX 5
 
@@ -43,8 +46,9 @@ refused(int rc, const char *limit, struct ref_statuses *s,
 	return FORWARD_UNAVAILABLE;
 }
 
-enum forward_state
-keep_run(const struct keep *k, struct ref_statuses *statuses,
+/* What failed without a reason of its own may have been made all the same. */
+static int
+change(const struct keep *k, uint64_t bytes, const char **limit,
     struct gg_error *message)
 {
 	const struct config *c = k->snap->config;
@@ -53,26 +57,54 @@ keep_run(const struct keep *k, struct ref_statuses *statuses,
 		.principal = k->principal,
 		.updates = k->updates,
 		.seen = k->seen,
+		.bytes = bytes,
 		.now_ms = clock_wall_ms(),
 		.max_refs = c->limits.kept_refs,
 		.max_bytes = c->limits.kept_bytes };
+	struct gg_error ignored = { 0 };
+	int rc = store_kept_change(k->gate->store, &change, limit, message);
+	bool done;
+
+	if (rc == 0 &&
+	    (FAILPOINT_FAILS("gate.keep-cut") ||
+		FAILPOINT_FAILS("gate.keep-lost")))
+		rc = gg_fail(message, GG_E_UNAVAILABLE, "no answer");
+	if (rc == 0 || rc == GG_E_STALE || rc == GG_E_LIMIT ||
+	    rc == GG_E_EXISTS)
+		return rc;
+	if (FAILPOINT_FAILS("gate.keep-lost") ||
+	    store_kept_was_done(k->gate->store, k->repository, k->push_id,
+		&done, &ignored) != 0)
+		return KEEP_IN_DOUBT;
+	return done ? 0 : rc;
+}
+
+enum forward_state
+keep_run(const struct keep *k, struct ref_statuses *statuses,
+    struct gg_error *message)
+{
+	const struct config *c = k->snap->config;
 	const char *limit = "";
-	int rc = kept_store_pack(c, k->repository, k->push_id, &change.bytes,
-	    message);
+	uint64_t bytes;
+	int rc = kept_store_pack(c, k->repository, k->push_id, &bytes, message);
 
 	FAILPOINT("gate.keep-stored");
 	if (rc == 0)
-		rc = store_kept_change(k->gate->store, &change, &limit,
-		    message);
+		rc = change(k, bytes, &limit, message);
 	if (rc == 0) {
 		for (size_t i = 0; i < statuses->n; i++)
 			statuses->v[i].ok = true;
 		return FORWARD_DONE;
 	}
-	/* A commit that failed may have been made: then the pack stays. */
-	if (rc == GG_E_STALE || rc == GG_E_LIMIT || rc == GG_E_EXISTS)
-		kept_remove_pack(c, k->repository, k->push_id);
 	log_event(EV_push_failed, kv_str("push", k->push_id), kv_err(message));
+	if (rc == KEEP_IN_DOUBT) {
+		ref_statuses_refuse(statuses,
+		    "gate unavailable: it is not known yet whether it was kept "
+		    "(push %s)",
+		    k->push_id);
+		return FORWARD_UNKNOWN;
+	}
+	kept_remove_pack(c, k->repository, k->push_id);
 	return refused(rc, limit, statuses, message);
 }
 
@@ -82,8 +114,8 @@ keep_compare(const struct keep *k, struct ref_statuses *statuses,
 {
 	bool done;
 
-	if (store_kept_was_done(k->gate->store, k->push_id, &done, message) !=
-	    0)
+	if (store_kept_was_done(k->gate->store, k->repository, k->push_id,
+		&done, message) != 0)
 		return FORWARD_UNKNOWN;
 	for (size_t i = 0; i < statuses->n; i++)
 		statuses->v[i].ok = done;
@@ -211,17 +243,20 @@ keep_outcome_json(enum forward_state state, const struct ref_statuses *s,
 	return o;
 }
 
+/* In doubt, recovery asks the store again and closes it. */
 static int
 record_result(struct push *p, enum forward_state state,
     const struct ref_statuses *s, const struct gg_error *message)
 {
 	struct gg_error err = { 0 };
-	int rc = log_results(p, s, state, &err);
+	int rc;
 
-	if (rc != 0)
-		return rc;
-	p->rec.state = state == FORWARD_DONE ? PUSH_KEPT : PUSH_FAILED;
-	p->rec.done_ms = clock_wall_ms();
+	if (state != FORWARD_UNKNOWN) {
+		if ((rc = log_results(p, s, state, &err)) != 0)
+			return rc;
+		p->rec.state = state == FORWARD_DONE ? PUSH_KEPT : PUSH_FAILED;
+		p->rec.done_ms = clock_wall_ms();
+	}
 	json_decref(p->rec.outcome);
 	p->rec.outcome = keep_outcome_json(state, s,
 	    state == FORWARD_DONE ? "" : message->msg);

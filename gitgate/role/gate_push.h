@@ -190,9 +190,10 @@ struct keep {
 	const struct ref_updates *updates;
 	int64_t seen; /* the version of kept refs that policy looked at, -1:
 	                 an older one */
+	uint64_t n_repacks; /* of the mirror, before that; UINT64_MAX: many */
 };
-/* Keep a push whose quarantine is there; never FORWARD_UNKNOWN. Again for the
- * same push: nothing is done twice. */
+/* Keep a push whose quarantine is there; FORWARD_UNKNOWN: the store did not
+ * say. Again for the same push: nothing is done twice. */
 enum forward_state keep_run(const struct keep *k, struct ref_statuses *statuses,
     struct gg_error *message);
 /* Was it kept? FORWARD_DONE, FORWARD_UNAVAILABLE (no), FORWARD_UNKNOWN. */

@@ -193,16 +193,20 @@ store_kept_change(struct store *s, const struct kept_change *c,
 	return tx_commit(&t, err);
 }
 
+/* Behind a commit of it that was cut off from us and may still be at work. */
 int
-store_kept_was_done(struct store *s, const char *push, bool *done,
-    struct gg_error *err)
+store_kept_was_done(struct store *s, const char *repository, const char *push,
+    bool *done, struct gg_error *err)
 {
-	GG_AUTO_RELEASE(rows) r = { 0 };
-	int rc = store_run(s, &r, err,
-	    "SELECT push FROM kept_push WHERE push = $1", arg_s(push));
+	GG_AUTO_RELEASE(tx) t = { 0 };
+	int rc;
 
-	*done = rc == 0 && r.n_rows > 0;
-	return rc;
+	*done = false;
+	if ((rc = tx_begin(s, DB_DURABLE, &t, err)) != 0 ||
+	    (rc = lock_repository(&t, repository, err)) != 0 ||
+	    (rc = was_done(&t, push, done, err)) != 0)
+		return rc;
+	return tx_commit(&t, err);
 }
 
 int

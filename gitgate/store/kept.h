@@ -41,9 +41,10 @@ struct kept_change {
  */
 GG_MUST_USE int store_kept_change(struct store *s, const struct kept_change *c,
     const char **limit, struct gg_error *err);
-/* Did store_kept_change() succeed for this push? */
-GG_MUST_USE int store_kept_was_done(struct store *s, const char *push,
-    bool *done, struct gg_error *err);
+/* Did store_kept_change() succeed for this push? Final: one that was under way
+ * has ended. */
+GG_MUST_USE int store_kept_was_done(struct store *s, const char *repository,
+    const char *push, bool *done, struct gg_error *err);
 GG_MUST_USE int store_kept_state(struct store *s, const char *repository,
     struct kept_state *out, struct gg_error *err);
 /* In the order of their names, at most limit, behind `after` ("": from the

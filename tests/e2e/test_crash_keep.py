@@ -80,3 +80,24 @@ def test_held(make_gate, tmp_path, point):
     assert results == ["ok"]
     place.quarantine_is_empty()
     place.check_log()
+
+
+@pytest.mark.parametrize("point, told", [("gate.keep-cut", True), ("gate.keep-lost", False)])
+def test_the_store_does_not_answer(make_gate, tmp_path, point, told):
+    """What was kept is not called failed: the store is asked again."""
+    place = Place(make_gate, tmp_path, point, "fail")
+    keeping(place)
+    work = place.work
+    work.run("notes", "--ref=ai", "add", "-m", "a transcript", "HEAD")
+    place.arm()
+    p = work.run("push", "origin", NOTES, check=False)
+    place.armed.unlink()
+    (push,) = place.pushes()
+    assert (p.returncode == 0) is told, p.stderr
+    assert told or f"it is not known yet whether it was kept (push {push['id']})" in p.stderr
+    assert place.settled(push["id"])["state"] == "kept"
+    assert served(place) == work.head(NOTES)
+    results = [e["result"] for e in place.gate.audit(place.ann, push=push["id"]) if e["type"] == "keep.result"]
+    assert results == ["ok"]
+    place.quarantine_is_empty()
+    place.check_log()

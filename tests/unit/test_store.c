@@ -2201,9 +2201,9 @@ kept_refs_move_together(void **state)
 			fail_msg("step %zu: %s", i, limit);
 	}
 	assert_kept("n/a/x=3@p2 n/b=8@p7 ", 6, 60);
-	assert_int_equal(store_kept_was_done(w.s, "p7", &done, &err), 0);
+	assert_int_equal(store_kept_was_done(w.s, "r", "p7", &done, &err), 0);
 	assert_true(done);
-	assert_int_equal(store_kept_was_done(w.s, "p8", &done, &err), 0);
+	assert_int_equal(store_kept_was_done(w.s, "r", "p8", &done, &err), 0);
 	assert_false(done);
 	assert_int_equal(store_kept_value(w.s, "acme/app", "n/a/x", &was, &err),
 	    0);
@@ -2222,7 +2222,7 @@ kept_refs_move_together(void **state)
 			     &err),
 	    0);
 	assert_kept("n/a/x=3@p2 ", 7, 47);
-	assert_int_equal(store_kept_was_done(w.s, "p1", &done, &err), 0);
+	assert_int_equal(store_kept_was_done(w.s, "r", "p1", &done, &err), 0);
 	assert_true(done);
 }
 
