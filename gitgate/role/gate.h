@@ -102,8 +102,9 @@ struct repo_state {
 	/* the gate's own, as last read from the store */
 	struct shared_advert *kept;
 	int64_t kept_version;
-	size_t n_shadowed; /* of them: names that upstream has, too */
-	uint64_t n_fed;    /* times that kept packs went to the mirror */
+	size_t n_shadowed;  /* of them: names that upstream has, too */
+	uint64_t n_fed;     /* times that kept packs went to the mirror */
+	uint64_t n_repacks; /* and that it lost what no ref reached */
 	/* receive-pack's view, when it was read, and whether the mirror was
 	 * brought up to date after it */
 	struct shared_advert *push_refs;
@@ -375,11 +376,12 @@ GG_MUST_USE int kept_store_pack(const struct config *c, const char *repository,
 /* It is not to stay after all. */
 void kept_remove_pack(const struct config *c, const char *repository,
     const char *push_id);
-/* Let the mirror have the packs that are kept: of one push, or (NULL) all.
+/* Let the mirror have the packs that are kept: of one push, or (NULL) all, and
+ * what it has put away of upstream's, which they may stand on.
  * While the repository's refresh is ours. */
 GG_MUST_USE int kept_feed(const struct config *c, const char *repository,
     const char *push_id, struct gg_error *err);
-/* Of one push that was kept just now. What of it was dropped or moved on
+/* Of one push that was kept just now, or all. What of it was dropped or moved on
  * already, and so is in no ref, is not fed (whoever needs it feeds all); is it
  * dropped at this very moment, *clean says so, and the mirror's own mark. */
 GG_MUST_USE int kept_feed_push(struct gate *g, const struct config *c,

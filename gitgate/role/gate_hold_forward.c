@@ -140,7 +140,8 @@ static struct keep
 keep_of(const struct hold_run *r)
 {
 	return (struct keep){ r->gate, r->snap, r->hold.repository,
-		r->hold.push_id, r->hold.principal, &r->updates, -1 };
+		r->hold.push_id, r->hold.principal, &r->updates, -1,
+		UINT64_MAX };
 }
 
 static void

@@ -127,14 +127,19 @@ keep_compare(const struct keep *k, struct ref_statuses *statuses,
 	return FORWARD_UNAVAILABLE;
 }
 
-/* As exclusive as a refresh. What fails here is healed by the next one. The
- * mirror is clean only once the refs are known to be there still. */
+/*
+ * As exclusive as a refresh. What fails here is healed by the next one. The
+ * mirror is clean only once the refs are known to be there still. What this
+ * push stands on may have gone from it since it was inspected, where that was
+ * of a ref that is no more: then everything is fed.
+ */
 static void
 feed_mirror(const struct keep *k)
 {
 	struct repo_state *st = gate_repo(k->gate, k->repository);
 	struct gg_error err = { 0 };
-	bool was_clean, is_clean;
+	bool was_clean, is_clean, repacked;
+	int rc;
 
 	pthread_mutex_lock(&st->mutex);
 	while (st->running)
@@ -143,9 +148,11 @@ feed_mirror(const struct keep *k)
 	was_clean = st->clean;
 	st->clean = false;
 	st->n_fed++;
+	repacked = st->n_repacks != k->n_repacks;
 	pthread_mutex_unlock(&st->mutex);
-	if (kept_feed_push(k->gate, k->snap->config, k->repository, k->push_id,
-		k->updates, &is_clean, &err) != 0)
+	rc = kept_feed_push(k->gate, k->snap->config, k->repository,
+	    repacked ? NULL : k->push_id, k->updates, &is_clean, &err);
+	if (rc != 0)
 		log_event(EV_mirror_failed, kv_str("repository", k->repository),
 		    kv_str("act", "adopt"), kv_err(&err));
 	pthread_mutex_lock(&st->mutex);
@@ -309,7 +316,7 @@ push_keep(struct push *p)
 	GG_AUTO_RELEASE(ref_statuses) s = { 0 };
 	struct gg_error err = { 0 };
 	struct keep k = { p->gate, p->who.snap, p->rec.repository, p->rec.id,
-		p->rec.principal, &p->updates, p->kept_version };
+		p->rec.principal, &p->updates, p->kept_version, p->n_repacks };
 	enum forward_state state;
 
 	FAILPOINT("gate.keep-decided");

@@ -269,6 +269,7 @@ kept_feed(const struct config *c, const char *repository, const char *push_id,
 	GG_AUTO_MEM char *base = kept_dir(c, repository);
 	GG_AUTO_MEM char *mirror = gate_mirror_path(c, repository);
 	GG_AUTO_MEM char *to = path_f("%s/objects/pack", mirror);
+	GG_AUTO_MEM char *attic = path_f("%s/" MIRROR_ATTIC "/pack", mirror);
 	DIR *d = opendir(base);
 	uint64_t bytes = 0;
 	struct dirent *e;
@@ -276,8 +277,8 @@ kept_feed(const struct config *c, const char *repository, const char *push_id,
 
 	if (d == NULL)
 		return errno == ENOENT ? 0 : gg_fail(err, GG_E_SYS, "%s", base);
-	if (push_id == NULL)
-		rc = mark_unclean(mirror, err);
+	if (push_id == NULL && (rc = mark_unclean(mirror, err)) == 0)
+		rc = link_packs(attic, to, false, &bytes, err);
 	while (rc == 0 && (e = readdir(d)) != NULL) {
 		GG_AUTO_MEM char *from = path_f("%s/%s", base, e->d_name);
 
@@ -324,9 +325,10 @@ kept_feed_push(struct gate *g, const struct config *c, const char *repository,
 		return 0;
 	FAILPOINT("gate.keep-feeding");
 	rc = kept_feed(c, repository, push_id, err);
-	if (rc == 0 && all_stand(g, repository, updates))
-		return 0;
-	*clean = false;
+	*clean = push_id != NULL && rc == 0 &&
+	    all_stand(g, repository, updates);
+	if (*clean || (rc == 0 && push_id == NULL))
+		return rc;
 	return mark_unclean(mirror, rc == 0 ? err : &ignored) == 0 ? rc :
 								     GG_E_SYS;
 }

@@ -373,6 +373,7 @@ repack(void *arg)
 		while (st->running)
 			pthread_cond_wait(&st->cond, &st->mutex);
 		st->running = true;
+		st->n_repacks++;
 		pthread_mutex_unlock(&st->mutex);
 		repack_now(l->g, snap, &repo);
 		pthread_mutex_lock(&st->mutex);

@@ -70,6 +70,7 @@ struct push {
 	bool kept_is_base;              /* role/kept_refs.h */
 	bool trusts_mirror;             /* all that is in it is a base */
 	uint64_t n_fed;                 /* the mirror's, before `has` */
+	uint64_t n_repacks;             /* so, too */
 	unsigned char *places;          /* kept_places() */
 	struct shared_advert *seen; /* upload-pack's view: which are symbolic */
 	const char **symref_targets; /* per update, of seen, or NULL */

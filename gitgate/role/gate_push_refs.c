@@ -109,6 +109,7 @@ join_kept(struct push *p, struct gg_error *err)
 
 	pthread_mutex_lock(&st->mutex);
 	p->n_fed = st->n_fed;
+	p->n_repacks = st->n_repacks;
 	pthread_mutex_unlock(&st->mutex);
 	shared_advert_unref(p->has);
 	p->has = NULL;

@@ -113,7 +113,8 @@ close_keep(struct gate *g, struct stored_push *p, struct gg_error *err)
 	GG_AUTO_SNAPSHOT snap = gate_snapshot(g);
 	GG_AUTO_RELEASE(ref_updates) u = { 0 };
 	GG_AUTO_RELEASE(ref_statuses) s = { 0 };
-	struct keep k = { g, snap, p->repository, p->id, p->principal, &u, -1 };
+	struct keep k = { g, snap, p->repository, p->id, p->principal, &u, -1,
+		UINT64_MAX };
 	struct gg_error why = { 0 };
 	enum forward_state st;
 
