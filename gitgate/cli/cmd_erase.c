@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/num.h"
 #include "base/text.h"
+#include "http/addr.h"
 #include "store/erasure.h"
 
 #include <string.h>
@@ -46,7 +47,8 @@ read_range(const char *word, json_t *ranges, struct gg_error *err)
 }
 
 static int
-check(const struct options *o, const struct words *w, struct gg_error *err)
+check(const struct options *o, const struct words *w, char clean[ADDR_SIZE],
+    struct gg_error *err)
 {
 	int n = (o->name != NULL) + (o->push != NULL) + (o->addr != NULL) +
 	    (w->n > 0);
@@ -58,6 +60,8 @@ check(const struct options *o, const struct words *w, struct gg_error *err)
 	if (o->push != NULL && !ulid_is_valid(view_str(o->push)))
 		return gg_fail(err, GG_E_INPUT, "%s is no id of a push",
 		    o->push);
+	if (o->addr != NULL && !addr_clean(o->addr, clean))
+		return gg_fail(err, GG_E_INPUT, "%s is no address", o->addr);
 	if (o->recordings && o->push == NULL && o->name == NULL)
 		return gg_fail(err, GG_E_INPUT,
 		    "--recordings is for --principal and --push");
@@ -74,15 +78,16 @@ static int
 make_request(const struct options *o, const struct words *w, json_t **out,
     struct gg_error *err)
 {
+	char addr[ADDR_SIZE] = ""; /* as the log writes it */
 	const struct {
 		const char *key, *text;
 	} texts[] = { { "name", o->name }, { "push", o->push },
-		{ "addr", o->addr } };
+		{ "addr", o->addr != NULL ? addr : NULL } };
 	json_auto_t *x = json_object();
 	int64_t before = 0;
 	int rc;
 
-	if ((rc = check(o, w, err)) != 0 ||
+	if ((rc = check(o, w, addr, err)) != 0 ||
 	    (rc = cli_time(o->before, &before, err)) != 0)
 		return rc;
 	(void)json_object_set_new(x, "reason", json_string(o->reason));

@@ -99,6 +99,17 @@ addr_in_list(const char *addr, const struct strv *list)
 	return false;
 }
 
+bool
+addr_clean(const char *text, char out[ADDR_SIZE])
+{
+	unsigned char b[16];
+
+	if (!addr_bytes(text, b))
+		return false;
+	bytes_format(b, out);
+	return true;
+}
+
 void
 addr_group(const char *addr, char out[ADDR_SIZE])
 {

@@ -18,6 +18,8 @@ void addr_format(const struct sockaddr *sa, char out[ADDR_SIZE]);
  * ("10.0.0.0/8")? An IPv6 prefix shorter than 96 bits covers no IPv4 address.
  */
 bool addr_in_list(const char *addr, const struct strv *list);
+/* The address as addr_format() writes it. False: text is none. */
+bool addr_clean(const char *text, char out[ADDR_SIZE]);
 /* What is counted as one client: an IPv4 address, or the /64 of an IPv6 one
  * ("2001:db8::/64"), whose holder has all of it. */
 void addr_group(const char *addr, char out[ADDR_SIZE]);

@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "http/addr.h"
 #include "role/erasure_match.h"
 #include "role/gate_push.h"
 #include "store/erasure.h"
@@ -21,6 +22,9 @@
 #define COPY_ENTRIES 100
 #define SHOWN_RANGES 100
 #define PAUSE_MS     250
+/* After an error: twice as long each time, up to the second. */
+#define AGAIN_MS      1000
+#define AGAIN_MOST_MS 60000
 #ifdef GG_FAILPOINTS /* tests see several */
 #	define BATCH_ENTRIES 4
 #else
@@ -36,6 +40,8 @@ static struct {
 	char logged[ULID_SIZE]; /* the last batch that this process logged */
 	uint64_t logged_at;
 	int64_t retain_ms; /* monotonic: when retention looks next */
+	int64_t again_ms;  /* monotonic: after an error nothing before that */
+	int64_t pause_ms;  /* how long that was; 0: the last step was good */
 	atomic_ullong values;
 } done;
 
@@ -514,31 +520,52 @@ mark_retained(struct job *j, struct gg_error *err)
 /* Nothing is left to look at. What was asked is forgotten but for its result:
  * it names what was to be erased. */
 static int
-finish(struct job *j, struct gg_error *err)
+wind_up(struct job *j, struct gg_error *err)
 {
+	static const char *const same[] = { "dry", "retained" };
 	const char *name = json_string_value(json_object_get(j->data, "name"));
 	const char *addr = json_string_value(json_object_get(j->data, "addr"));
 	bool dry = json_is_true(json_object_get(j->data, "dry"));
-	json_auto_t *left = json_object();
+	json_auto_t *left = json_pack("{s:b, s:O}", "over", true, "result",
+	    result_of(j));
+	char group[ADDR_SIZE] = "";
 	int rc = 0;
 
-	(void)json_object_set(left, "result", result_of(j));
+	for (size_t i = 0; i < GG_COUNT(same); i++)
+		(void)json_object_set(left, same[i],
+		    json_object_get(j->data, same[i]));
+	if (addr != NULL)
+		addr_group(addr, group);
 	if (!dry && (name != NULL || addr != NULL))
 		rc = store_erase_sessions(j->gate->store,
-		    name != NULL ? name : "", addr != NULL ? addr : "", err);
-	if (rc == 0 && !dry)
-		rc = store_scrub(j->gate->store, err);
+		    name != NULL ? name : "", addr != NULL ? addr : "", group,
+		    err);
 	if (rc == 0)
 		rc = mark_retained(j, err);
-	if (rc == 0)
-		rc = store_erasure_put(j->gate->store, j->id, left, true, err);
+	return rc != 0 ?
+	    rc :
+	    store_erasure_put(j->gate->store, j->id, left, false, err);
+}
+
+/* Nobody is told before no file of the database has it any more, and the
+ * request neither. */
+static int
+finish(struct job *j, struct gg_error *err)
+{
+	bool dry = json_is_true(json_object_get(j->data, "dry"));
+	json_auto_t *left = json_pack("{s:O}", "result", result_of(j));
+	int rc = 0;
+
+	FAILPOINT("gate.erasure-over");
+	if (!dry && (rc = store_scrub(j->gate->store, err)) != 0)
+		return rc;
+	rc = store_erasure_put(j->gate->store, j->id, left, true, err);
 	if (rc == 0 && !dry &&
 	    (!is_retained(j) || number(result_of(j), "values") > 0))
 		log_event(EV_erasure,
 		    kv_u64("values", number(result_of(j), "values")),
 		    kv_u64("entries", number(result_of(j), "entries")));
-	/* ... in the WAL, too. */
-	return rc == 0 && !dry ? store_scrub(j->gate->store, err) : rc;
+	return rc;
 }
 
 /* -- what retention says -- */
@@ -580,21 +607,6 @@ retain(struct gate *g)
 
 /* -- the thread -- */
 
-static int
-step(struct job *j, struct gg_error *err)
-{
-	const json_t *batch = json_object_get(j->data, "batch");
-
-	if (json_object_get(j->data, "upto") == NULL)
-		(void)json_object_set_new(j->data, "upto",
-		    json_integer((json_int_t)auditlog_size(j->gate->log)));
-	if (batch != NULL)
-		return finish_batch(j, batch, err);
-	if (number(j->data, "at") < number(j->data, "upto"))
-		return look(j, err);
-	return finish(j, err);
-}
-
 /* The index must know all that is to be looked at. */
 static bool
 is_behind(struct gate *g)
@@ -607,6 +619,62 @@ is_behind(struct gate *g)
 	return behind;
 }
 
+/* Entries are in the log a moment before the index, which is looked at, has
+ * them: until it has all that were there when somebody asked. */
+static int
+wait_for_index(struct job *j, struct gg_error *err)
+{
+	const struct timespec pause = { 0, (long)PAUSE_MS * 1000000 };
+	uint64_t n = 0;
+	int rc;
+
+	while ((rc = store_audit_indexed(j->gate->store, &n, err)) == 0 &&
+	    n < number(j->data, "upto")) {
+		if (atomic_load(&j->gate->stopping) || is_behind(j->gate))
+			return gg_fail(err, GG_E_UNAVAILABLE,
+			    "the index lacks entries of the log");
+		(void)nanosleep(&pause, NULL);
+	}
+	return rc;
+}
+
+static int
+begin(struct job *j, struct gg_error *err)
+{
+	(void)json_object_set_new(j->data, "upto",
+	    json_integer((json_int_t)auditlog_size(j->gate->log)));
+	return wait_for_index(j, err);
+}
+
+static int
+step(struct job *j, struct gg_error *err)
+{
+	const json_t *batch = json_object_get(j->data, "batch");
+	int rc;
+
+	if (json_object_get(j->data, "over") != NULL)
+		return finish(j, err);
+	if (json_object_get(j->data, "upto") == NULL &&
+	    (rc = begin(j, err)) != 0)
+		return rc;
+	if (batch != NULL)
+		return finish_batch(j, batch, err);
+	if (number(j->data, "at") < number(j->data, "upto"))
+		return look(j, err);
+	return wind_up(j, err);
+}
+
+/* What cannot be done now is said, and not four times a second. */
+static void
+note_failure(const struct gg_error *why)
+{
+	done.pause_ms = done.pause_ms == 0 ? AGAIN_MS : 2 * done.pause_ms;
+	if (done.pause_ms > AGAIN_MOST_MS)
+		done.pause_ms = AGAIN_MOST_MS;
+	done.again_ms = clock_mono_ms() + done.pause_ms;
+	log_event(EV_erasure, kv_err(why));
+}
+
 /* One step of the oldest request. False: there is nothing to do for now. */
 static bool
 turn(struct gate *g)
@@ -616,17 +684,18 @@ turn(struct gate *g)
 	int rc;
 
 	if (!atomic_load(&g->recovered) || !auditlog_is_writable(g->log) ||
-	    is_behind(g))
+	    is_behind(g) || clock_mono_ms() < done.again_ms)
 		return false;
 	rc = store_erasure_next(g->store, j.id, &j.data, &err);
 	if (rc == GG_E_NOTFOUND) {
+		done.pause_ms = 0;
 		retain(g);
 		return false;
 	}
-	if (rc == 0)
-		rc = step(&j, &err);
-	if (rc != 0)
-		log_event(EV_erasure, kv_err(&err));
+	if (rc != 0 || (rc = step(&j, &err)) != 0)
+		note_failure(&err);
+	else
+		done.pause_ms = 0;
 	return rc == 0;
 }
 

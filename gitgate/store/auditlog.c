@@ -312,6 +312,8 @@ lead(struct auditlog *l)
 		(void)pthread_cond_broadcast(&l->moved);
 		if (l->indexer != NULL) {
 			(void)pthread_mutex_unlock(&l->mu);
+			while (FAILPOINT_FAILS("log.before-index"))
+				(void)usleep(10000);
 			call_indexer(l, first, buf_view(&batch),
 			    buf_view(&openings));
 			(void)pthread_mutex_lock(&l->mu);

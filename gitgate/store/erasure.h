@@ -41,9 +41,10 @@ GG_MUST_USE int
 store_erase_copies(struct store *s, const struct erased_entry *v, size_t n,
     bool recordings, struct gg_error *err);
 /* Copies that no entry leads to: of the sessions and failed sign-ins of a name
- * or an address (each may be ""). */
+ * or an address (each may be ""); group: what failures of that address are
+ * counted by (addr_group()). */
 GG_MUST_USE int store_erase_sessions(struct store *s, const char *name,
-    const char *addr, struct gg_error *err);
+    const char *addr, const char *group, struct gg_error *err);
 /*
  * What was written over or deleted is not in the database's files any more:
  * the WAL is written back and emptied. GG_E_UNAVAILABLE while somebody reads.

@@ -368,10 +368,10 @@ store_erase_copies(struct store *s, const struct erased_entry *v, size_t n,
 
 int
 store_erase_sessions(struct store *s, const char *name, const char *addr,
-    struct gg_error *err)
+    const char *group, struct gg_error *err)
 {
 	GG_AUTO_MEM char *user = path_f("user:%s", name);
-	GG_AUTO_MEM char *from = path_f("addr:%s", addr);
+	GG_AUTO_MEM char *from = path_f("addr:%s", group);
 	GG_AUTO_RELEASE(tx) t = { 0 };
 	int rc;
 

@@ -1,0 +1,118 @@
+"""Erasure where something is in its way: an index that is late, a damaged
+opening, a reader of the database, a crash at the end, other spellings."""
+
+import contextlib
+import sqlite3
+import subprocess
+import threading
+import time
+
+from crash import CRASH_BUILD, needs_crash_build
+from gate import PROTECT_MAIN, until
+from test_erasure import ADDR, CONFIG, erase, found_below, push_all, verify
+
+V6, V6_GROUP = "2001:db8:77::abcd", "2001:db8:77::/64"
+
+
+def begin(make_gate, tmp_path, point=None, how="kill", **config):
+    """A gate, and the file that arms the failpoint."""
+    armed = tmp_path / "g0" / "gate" / "state" / "armed"
+    more = {} if point is None else {"bin": CRASH_BUILD, "env": {"GITGATE_FAILPOINT": f"{point}={how}:{armed}"}}
+    return make_gate(rules=[PROTECT_MAIN], config={**CONFIG, **config}, **more), armed
+
+
+def refuse(g, addr):
+    """An entry auth.failure of this address."""
+    assert g.api("GET", "/audit", "no-token-at-all", headers={"X-Forwarded-For": addr}).status == 401
+
+
+def database(g, mode="ro"):
+    return sqlite3.connect(f"file:{g.state}/gitgate.db?mode={mode}", uri=True, timeout=30)
+
+
+def requests(g):
+    with contextlib.closing(database(g)) as db:
+        return db.execute("SELECT done_ms, data FROM erasure ORDER BY id").fetchall()
+
+
+@needs_crash_build
+def test_the_newest_entries_are_waited_for(make_gate, tmp_path):
+    """They are in the log before they are in the index that is looked at."""
+    g, armed = begin(make_gate, tmp_path, "log.before-index", "fail")
+    ann = g.token("ann", "auditors")
+    until("the act is logged", lambda: g.audit(ann, type="admin.token.create"), log=g.log)
+    size = lambda: int((g.state / "log" / "checkpoint").read_text().split("\n")[1])  # noqa: E731
+    n = size()
+    armed.write_text("")
+    asked = threading.Thread(target=refuse, args=(g, ADDR))
+    asked.start()
+    until("it is in the log", lambda: size() > n, log=g.log)
+    command = [str(g.bin / "gitgate"), "--config", str(g.config_file), "audit", "erase", "--addr", ADDR]
+    p = subprocess.Popen([*command, "--reason", "r"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    until("it was asked for", lambda: requests(g), log=g.log)
+    # more than a turn of who erases: it would have looked by now
+    end = time.monotonic() + 1.5
+    while p.poll() is None and time.monotonic() < end:
+        time.sleep(0.05)
+    armed.unlink()
+    out, err = p.communicate(timeout=60)
+    asked.join(60)
+    assert p.returncode == 0 and "erased 0" not in out, out + err
+    assert not found_below(g.state, [ADDR])
+
+
+@needs_crash_build
+def test_killed_at_the_end_the_request_is_forgotten_too(make_gate, tmp_path):
+    """It names whom it is about, and the database has had it."""
+    g, armed = begin(make_gate, tmp_path, "gate.erasure-over")
+    push_all(g)
+    armed.write_text("")
+    done = erase(g, "--addr", ADDR)
+    assert not armed.exists() and done["values"] > 3
+    g.wait_ready()
+    assert not found_below(g.state, [ADDR])
+
+
+def test_nobody_is_told_while_the_database_has_it(make_gate, tmp_path):
+    """Somebody reads: the write-ahead log cannot be emptied, and it is said."""
+    g, _ = begin(make_gate, tmp_path)
+    push_all(g)
+    with contextlib.closing(database(g)) as db:
+        db.execute("BEGIN")
+        db.execute("SELECT COUNT(*) FROM push").fetchall()
+        command = [str(g.bin / "gitgate"), "--config", str(g.config_file), "audit", "erase", "--addr", ADDR]
+        p = subprocess.Popen([*command, "--reason", "r"], stdout=subprocess.PIPE, text=True)
+        until("it waits", lambda: "its WAL could not be emptied" in g.log(), 60, g.log)
+        assert p.poll() is None
+        db.rollback()
+    assert p.communicate(timeout=120)[0].startswith("erased ") and p.returncode == 0
+    assert not found_below(g.state, [ADDR])
+
+
+def test_what_fails_is_not_tried_all_the_time(make_gate, tmp_path):
+    """An error that stays must not fill the service's log."""
+    g, _ = begin(make_gate, tmp_path)
+    with contextlib.closing(database(g, "rw")) as db, db:
+        db.execute("INSERT INTO erasure (id, done_ms, data) VALUES ('0', 0, '{\"batch\": {}}')")
+    said = lambda n: g.log().count("an erasure is damaged") >= n  # noqa: E731
+    until("it is said", lambda: said(1), log=g.log)
+    began = time.monotonic()
+    until("twice again", lambda: said(3), log=g.log)
+    assert time.monotonic() - began > 2
+
+
+def test_other_spellings_of_an_address(make_gate, tmp_path):
+    g, _ = begin(make_gate, tmp_path)
+    refuse(g, V6)
+    refuse(g, ADDR)
+    # what failed sign-ins are counted by
+    with contextlib.closing(database(g, "rw")) as db, db:
+        db.execute("INSERT INTO signin_failure (id, key, time_ms) VALUES ('0', ?, 1)", (f"addr:{V6_GROUP}",))
+    assert all(found_below(g.state, [w]) for w in (V6, V6_GROUP, ADDR))
+    assert erase(g, "--addr", "2001:0DB8:0077:0:0::ABCD")["values"] >= 1
+    assert not found_below(g.state, [V6, V6_GROUP])
+    assert erase(g, "--addr", f"::ffff:{ADDR}")["values"] >= 1
+    assert not found_below(g.state, [ADDR])
+    for bad in ("203.0.113.777", "ann", "203.0.113.0/24"):
+        assert erase(g, "--addr", bad, check=False).returncode == 2
+    assert verify(g).returncode == 0
