@@ -19,11 +19,15 @@
 struct target {
 	struct target *next;
 	char *name;
-	bool busy; /* a thread has it in hand, and these three: */
+	bool busy; /* a thread has it in hand, and these: */
 	/* A batch that failed is tried again as it was, so that its id stays.
 	 * to 0: none did. */
 	uint64_t from, to;
 	uint64_t most; /* entries that it takes at once; 0: no such word */
+	/* Where the store did not take what became of a batch, the pause is
+	 * kept here: so many times, and (monotonic) until then. */
+	uint32_t unsaved;
+	int64_t not_before_ms;
 	/* with the mutex */
 	uint64_t delivered, failed;
 };
@@ -75,8 +79,9 @@ static void
 note_failure(struct lane *l, bool refused, uint64_t retry_after,
     const struct gg_error *why)
 {
+	uint32_t unsaved = l->target->unsaved;
 	int64_t now = clock_wall_ms();
-	int64_t pause = pause_ms(l->attempts, refused, retry_after);
+	int64_t pause = pause_ms(l->attempts + unsaved, refused, retry_after);
 	struct gg_error err = { 0 };
 	int rc;
 
@@ -88,8 +93,12 @@ note_failure(struct lane *l, bool refused, uint64_t retry_after,
 	pthread_mutex_unlock(&l->gate->deliveries->mutex);
 	rc = store_delivery_failed(l->gate->store, l->target->name,
 	    l->generation, refused, now + pause, why->msg, now, &err);
-	if (rc != 0 && rc != GG_E_STALE)
-		log_event(EV_store_failed, kv_err(&err));
+	l->target->unsaved = 0;
+	if (rc == 0 || rc == GG_E_STALE)
+		return;
+	log_event(EV_store_failed, kv_err(&err));
+	l->target->unsaved = unsaved + 1;
+	l->target->not_before_ms = clock_mono_ms() + pause;
 }
 
 /* The cursor moves now, and only now. */
@@ -108,6 +117,7 @@ note_arrival(struct lane *l, const struct delivery_records *r,
 	l->attempts = 0;
 	l->failing = false;
 	l->target->to = 0;
+	l->target->unsaved = 0;
 	pthread_mutex_lock(&l->gate->deliveries->mutex);
 	l->target->delivered += r->n;
 	pthread_mutex_unlock(&l->gate->deliveries->mutex);
@@ -265,7 +275,9 @@ take_target(struct deliveries *d, const char *name, struct target **out)
 
 	pthread_mutex_lock(&d->mutex);
 	t = target_of(d, name);
-	if ((ok = !t->busy)) {
+	ok = !t->busy &&
+	    (t->unsaved == 0 || t->not_before_ms <= clock_mono_ms());
+	if (ok) {
 		t->busy = true;
 		d->n_busy++;
 	}

@@ -1,5 +1,6 @@
 /* How far the audit log was delivered to each target. */
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "store/store_priv.h"
 
 #include <stdlib.h>
@@ -123,7 +124,11 @@ store_delivery_arrived(struct store *s, const char *name, int64_t generation,
     uint64_t from, uint64_t to, int64_t now_ms, struct gg_error *err)
 {
 	uint64_t n = 0;
-	int rc = store_do(s, DB_DURABLE, &n, err,
+	int rc;
+
+	if (FAILPOINT_FAILS("delivery.store"))
+		return gg_fail(err, GG_E_SYS, "the database");
+	rc = store_do(s, DB_DURABLE, &n, err,
 	    "UPDATE delivery SET next_seq = $1, attempts = 0, retry_ms = 0,"
 	    " delivered_ms = $2, failing_ms = 0, refused = 0, last_error = ''"
 	    " WHERE name = $3 AND generation = $4 AND next_seq = $5",
@@ -156,6 +161,8 @@ store_delivery_failed(struct store *s, const char *name, int64_t generation,
 	uint64_t n = 0;
 	int rc;
 
+	if (FAILPOINT_FAILS("delivery.store"))
+		return gg_fail(err, GG_E_SYS, "the database");
 	utf8_replace(&words, view_str(error), ERROR_BYTES);
 	rc = store_do(s, DB_WRITE, &n, err,
 	    "UPDATE delivery SET attempts = attempts + 1, retry_ms = $1,"

@@ -656,3 +656,19 @@ def test_killed_between_the_file_and_the_cursor(make_gate, out, point, again):
     settled(g, "disk", n + 1)
     assert_complete(seqs(of_file(file)))
     assert (len(of_file(file)) > log_size(g)) == again
+
+
+@needs_crash_build
+def test_a_store_that_takes_no_cursor_does_not_flood_the_receiver(make_gate, tmp_path, sink):
+    """What arrived comes again, for nobody knows it any more; with pauses."""
+    armed = tmp_path / "g0" / "gate" / "state" / "armed"
+    env = {"GITGATE_FAILPOINT": f"delivery.store=fail:{armed}"}
+    g = begin(make_gate, {"name": "siem", "webhook": sink.url}, bin=CRASH_BUILD, env=env)
+    n, posts = settled(g, "siem"), len(sink.posts)
+    armed.touch()
+    acts(g, 1)
+    until("it came three times", lambda: len(sink.posts) >= posts + 3, log=g.log)
+    assert sink.times[posts + 2] - sink.times[posts] > 2
+    armed.unlink()
+    settled(g, "siem", n + 1)
+    assert_complete(seqs(sink.entries()))
