@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/num.h"
 #include "base/text.h"
+#include "store/erasure.h"
 #include "store/provenance.h"
 #include "store/store_priv.h"
 
@@ -758,7 +759,8 @@ note_record(void *ctx, const struct stored_record *r)
 }
 
 static void
-assert_found(const char *key, bool trailers, size_t each, const char *want)
+assert_found_for(const char *key, bool trailers, bool own, size_t each,
+    const char *want)
 {
 	GG_AUTO_RELEASE(buf) found = BUF_INIT(1000);
 	GG_AUTO_RELEASE(strv) keys = STRV_INIT;
@@ -768,6 +770,7 @@ assert_found(const char *key, bool trailers, size_t each, const char *want)
 		.keys = &keys,
 		.push = "P3",
 		.principal = "ann",
+		.own = own,
 		.trailers = trailers,
 		.each = each,
 		.most = 100 };
@@ -778,6 +781,12 @@ assert_found(const char *key, bool trailers, size_t each, const char *want)
 			     NULL),
 	    0);
 	assert_string_equal(buf_str(&found), want);
+}
+
+static void
+assert_found(const char *key, bool trailers, size_t each, const char *want)
+{
+	assert_found_for(key, trailers, false, each, want);
 }
 
 /* The asking push's own record comes first, then its principal's, then the
@@ -800,6 +809,16 @@ provenance_is_found_by_key(void **state)
 	push_with_record("P8", "ann", PUSH_HELD, "trailer", "checkpoint:1");
 	assert_found("commit:1", false, 9, "P3:bob P1:ann P4:eve P2:eve ");
 	assert_found("commit:1", false, 2, "P3:bob P1:ann ");
+	/* of the same principal, and let through */
+	assert_found_for("commit:1", false, true, 9, "P1:ann ");
+	push_with_record("P81", "ann", PUSH_KEPT, "git-ai", "commit:1");
+	push_with_record("P82", "ann", PUSH_HELD, "git-ai", "commit:1");
+	push_with_record("P83", "ann", PUSH_FAILED, "git-ai", "commit:1");
+	assert_found_for("commit:1", false, true, 9, "P81:ann P1:ann ");
+	strv_add(&gone, "P81");
+	strv_add(&gone, "P82");
+	strv_add(&gone, "P83");
+	assert_int_equal(store_recording_gone(w.s, &gone, 9, NULL), 0);
 	/* who says it often hides nobody */
 	push_with_record("P90", "eve", PUSH_FORWARDED, "git-ai", "commit:1");
 	push_with_record("P10", "olga", PUSH_FORWARDED, "git-ai", "commit:1");
@@ -823,6 +842,46 @@ provenance_is_found_by_key(void **state)
 	assert_int_equal(store_recording_gone(w.s, &gone, 9, NULL), 0);
 	assert_found("commit:1", false, 9,
 	    "P1:ann P90:eve P10:olga P4:eve P2:eve ");
+}
+
+/* What is erased of a push is so in the ones that were judged by it. */
+static void
+provenance_is_erased_where_it_is_quoted(void **state)
+{
+	static const char erased[] =
+	    "{\"erased\":[\"claimed\"],\"push\":\"P1\"}";
+	const char *ids[] = { "P2", "P3" };
+	json_t *entry = json_loads(erased, 0, NULL);
+	struct erased_entry e = { .opened = entry, .text = erased };
+	(void)state;
+
+	push_with_record("P1", "ann", PUSH_FORWARDED, "entire", "checkpoint:1");
+	for (size_t i = 0; i < GG_COUNT(ids); i++) {
+		GG_AUTO_RELEASE(stored_push)
+		p = push_make(ids[i], "r", OID_A, OID_B);
+
+		free(p.principal);
+		p.principal = strdup("ann");
+		(void)json_object_set_new(p.request, "earlier_records",
+		    json_pack("[{s:s, s:s, s:[{s:s}]}]", "push",
+			i == 0 ? "P1" : "P0", "session", "s-1", "sessions",
+			"session", "s-1"));
+		assert_int_equal(store_push_add(w.s, &p, NULL), 0);
+	}
+	assert_int_equal(store_erase_copies(w.s, &e, 1, false, NULL), 0);
+	for (size_t i = 0; i < GG_COUNT(ids); i++) {
+		GG_AUTO_RELEASE(stored_push) p = { 0 };
+		GG_AUTO_MEM char *text = NULL;
+
+		assert_int_equal(store_push_get(w.s, ids[i], &p, NULL), 0);
+		text = json_dumps(json_object_get(p.request, "earlier_records"),
+		    JSON_COMPACT | JSON_SORT_KEYS);
+		assert_string_equal(text,
+		    i == 0 ?
+			"[{\"push\":\"P1\",\"session\":\"[erased]\",\"sessions\":[{\"session\":\"[erased]\"}]}]" :
+			"[{\"push\":\"P0\",\"session\":\"s-1\",\"sessions\":[{\"session\":\"s-1\"}]}]");
+	}
+	json_decref(entry);
 }
 
 static void
@@ -2241,6 +2300,7 @@ run(const char *where, const char *name)
 		CASE(push_moves_only_from_the_named_state),
 		CASE(recordings_go_and_stay), CASE(provenance_is_found_by_key),
 		CASE(provenance_of_a_push_is_replaced),
+		CASE(provenance_is_erased_where_it_is_quoted),
 		CASE(legal_hold_against_a_removal), CASE(push_lists),
 		CASE(unfinished_pushes), CASE(hold_round_trip),
 		CASE(same_key_joins), CASE(newer_push_supersedes),
