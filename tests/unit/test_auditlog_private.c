@@ -6,6 +6,8 @@
 
 #include "crypto/digest.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 
 static void
@@ -165,6 +167,111 @@ damage_is_named(void **state)
 	assert_int_equal(census(p, &c, &err), 0);
 }
 
+#define LARGE 60000
+
+static void
+append_large(struct auditlog *l, unsigned n)
+{
+	json_t *e[64];
+	char *text = test_malloc(LARGE + 1);
+	struct gg_error err = { 0 };
+
+	memset(text, 'x', LARGE);
+	text[LARGE] = '\0';
+	for (unsigned i = 0; i < n; i++)
+		e[i] = json_pack("{s:s, s:{s:s}}", "type", "ref.update",
+		    "claimed", "text", text);
+	if (auditlog_append(l, e, n, NULL, &err) != 0)
+		fail_msg("%s", err.msg);
+	for (unsigned i = 0; i < n; i++)
+		json_decref(e[i]);
+	test_free(text);
+}
+
+/* A bundle of nothing but entries whose values are as long as can be. */
+static void
+large_openings(void **state)
+{
+	static const struct audit_range gone[] = { { 1, 200 }, { 300, 319 } };
+	GG_AUTO_RELEASE(buf) b = BUF_INIT(AUDIT_OPENED_MAX_BYTES);
+	struct place *p = *state;
+	struct auditlog *l = open_log(p);
+	struct private_census c;
+	uint64_t values = 0;
+
+	for (unsigned i = 0; i < 320; i += 64)
+		append_large(l, 64);
+	for (unsigned again = 0; again < 2; again++) {
+		assert_int_equal(auditlog_read_opened(l, 255, &b, NULL), 0);
+		assert_true(b.n > LARGE);
+		assert_int_equal(auditlog_erase(l, gone, 2, PRIVATE_ALL,
+				     &values, NULL),
+		    0);
+		assert_int_equal(values, again == 0 ? 220 : 0);
+		auditlog_close(l);
+		l = open_log(p);
+	}
+	say_erased(l, gone, 2);
+	auditlog_close(l);
+	assert_int_equal(census(p, &c, NULL), 0);
+	assert_int_equal(c.values, 100);
+	assert_int_equal(c.erased, 220);
+	must_verify(p, 321);
+}
+
+struct writing {
+	struct auditlog *l;
+	atomic_bool stop;
+	uint64_t n;
+};
+
+static void *
+write_on(void *arg)
+{
+	struct writing *w = arg;
+
+	for (; !atomic_load(&w->stop); w->n++)
+		must_append(w->l, (unsigned)w->n, 1);
+	return NULL;
+}
+
+/* Each as soon as it is there, while others write and are published. */
+static void
+erased_while_others_write(void **state)
+{
+	struct place *p = *state;
+	struct writing w = { .l = open_log(p) };
+	struct gg_error err = { 0 };
+	uint64_t all = 0, size, next = 0;
+	pthread_t t;
+
+	assert_int_equal(pthread_create(&t, NULL, write_on, &w), 0);
+	while (all < 100) {
+		struct audit_range r = { next, next };
+		uint64_t values = 0;
+
+		if ((size = auditlog_size(w.l)) == next)
+			continue;
+		r.last = next = size - 1;
+		if (auditlog_erase(w.l, &r, 1, PRIVATE_ALL, &values, &err) != 0)
+			fail_msg("%s", err.msg);
+		all += values;
+		next++;
+	}
+	atomic_store(&w.stop, true);
+	assert_int_equal(pthread_join(t, NULL), 0);
+	for (int again = 0; again < 2; again++) {
+		for (unsigned i = 0; i < next; i++)
+			if (i % 5 != 4)
+				assert_true(is_erased(w.l, i));
+		for (unsigned i = (unsigned)next; i < w.n; i++)
+			expect_entry(w.l, i);
+		auditlog_close(w.l);
+		w.l = open_log(p);
+	}
+	auditlog_close(w.l);
+}
+
 static void
 put_be(struct buf *b, uint64_t x, unsigned bytes)
 {
@@ -217,6 +324,10 @@ main(void)
 		cmocka_unit_test_setup_teardown(some_places, setup, teardown),
 		cmocka_unit_test_setup_teardown(damage_is_named, setup,
 		    teardown),
+		cmocka_unit_test_setup_teardown(large_openings, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(erased_while_others_write,
+		    setup, teardown),
 		cmocka_unit_test_setup_teardown(journal_of_before, setup,
 		    teardown),
 	};
