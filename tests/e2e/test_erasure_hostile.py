@@ -7,9 +7,10 @@ import subprocess
 import threading
 import time
 
+import tlog_verify
 from crash import CRASH_BUILD, needs_crash_build
-from gate import PROTECT_MAIN, until
-from test_erasure import ADDR, CONFIG, erase, found_below, push_all, verify
+from gate import PROTECT_MAIN, hold_id, until, vkey
+from test_erasure import ADDR, CONFIG, erase, found_below, opened, push_all, verify
 
 V6, V6_GROUP = "2001:db8:77::abcd", "2001:db8:77::/64"
 
@@ -33,6 +34,28 @@ def database(g, mode="ro"):
 def requests(g):
     with contextlib.closing(database(g)) as db:
         return db.execute("SELECT done_ms, data FROM erasure ORDER BY id").fetchall()
+
+
+def test_what_is_hashed_is_the_same_in_any_language(make_gate, tmp_path):
+    """Control characters, DEL, what looks like an escape, and what needs two."""
+    g, _ = begin(make_gate, tmp_path)
+    bot, ann = g.token("bot", "agents"), g.token("ann", "maintainers", "auditors")
+    work = g.clone(bot)
+    work.commit({"README": "again\n"})
+    words = "é\u2028\U0001f600\\u007f\\\"</ẞ\ufeff"
+    hold = hold_id(work.push("-o", f"agent.session={words}", "HEAD:refs/heads/main", ok=False))
+    comment = words + "marker-comment\x7f\x1b\b\f\n\r\t\x01\x85"
+    assert g.api("POST", f"/holds/{hold}/reject", ann, {"comment": comment}, {"X-Forwarded-For": ADDR}).status == 200
+    until("it is over", lambda: g.audit(ann, type="hold.closed"), log=g.log)
+    key, entries = vkey(g), opened(g, ann)
+    assert {words, comment} <= {e.get("comment") or e.get("claimed", {}).get("agent.session") for e in entries.values()}
+    for seq, e in entries.items():
+        raw = tlog_verify.verify_receipt(g.api("GET", f"/audit/{seq}/receipt", ann).text.encode(), key)[1]
+        assert tlog_verify.open_entry(raw, g.api("GET", f"/audit/{seq}/opening", ann).json) == e
+    # what was said is not in how the hold ended, either
+    erase(g, "--principal", "ann")
+    assert not found_below(g.state, ["marker-comment", ADDR])
+    assert verify(g).returncode == 0
 
 
 @needs_crash_build

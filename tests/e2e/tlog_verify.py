@@ -440,9 +440,13 @@ def verify(directory, vkey, witnesses=(), since=None):
 
 
 def canonical(value):
-    """Compact JSON with sorted keys in ASCII; \\uXXXX in upper case."""
+    """Compact JSON with sorted keys in ASCII; \\uXXXX in upper case, DEL as it is."""
+
+    def escape(m):
+        return "\x7f" if m[1] == "u007f" else "\\" + m[1][0] + m[1][1:].upper()
+
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return re.sub(r"\\(u[0-9a-f]{4}|.)", lambda m: "\\" + m[1][0] + m[1][1:].upper(), text)
+    return re.sub(r"\\(u[0-9a-f]{4}|.)", escape, text)
 
 
 def open_entry(raw, opening):
