@@ -195,7 +195,7 @@ def push_job_refs(updates, advertised, head="0" * 40):
     for old, new, name in updates:
         out += oid(old) + oid(new) + bytes_(name)
     out += u32(len(advertised)) + b"".join(oid(a) for a in advertised)
-    return out + oid(head) + u32(1) + u8(1) + u8(1) + u32(0)
+    return out + oid(head) + u32(1) + u8(1) + u8(1) + u32(0) + u8(0) + u32(0)
 
 
 def advert(refs, head_target=None, head_oid="0" * 40, shallow=()):
