@@ -58,9 +58,18 @@ read_tail(int fd, off_t from, size_t n, char *to, const char *path,
 	return 0;
 }
 
+/* Records begin with "{", or a number where they are a table. */
+static bool
+is_ours(struct view line, const char *head)
+{
+	return line.p[0] == '{' || (line.p[0] >= '0' && line.p[0] <= '9') ||
+	    (line.n <= strlen(head) && memcmp(head, line.p, line.n) == 0);
+}
+
 /* Cut off the line that a crash left without its end. */
 static int
-repair(int fd, const char *path, off_t *size, struct gg_error *err)
+repair(int fd, const char *path, const char *head, off_t *size,
+    struct gg_error *err)
 {
 	off_t from = *size > TAIL_MAX ? *size - TAIL_MAX : 0;
 	size_t n = (size_t)(*size - from);
@@ -83,7 +92,12 @@ repair(int fd, const char *path, off_t *size, struct gg_error *err)
 	if (end == NULL && from > 0)
 		return gg_fail(err, GG_E_REFUSED,
 		    "%s ends with a line that is too long to be ours", path);
-	*size = end != NULL ? from + (end - tail) + 1 : 0;
+	end = end != NULL ? end + 1 : tail;
+	if (!is_ours(view_of(end, n - (size_t)(end - tail)), head))
+		return gg_fail(err, GG_E_REFUSED,
+		    "%s ends with a line without its end that is not ours",
+		    path);
+	*size = from + (end - tail);
 	if (ftruncate(fd, *size) != 0)
 		return gg_fail(err, GG_E_SYS, "%s", path);
 	return 0;
@@ -111,7 +125,7 @@ append_records(const char *path, const char *head, const struct record *v,
 	int rc;
 
 	if ((rc = open_file(path, &size, &fd, err)) != 0 ||
-	    (rc = repair(fd, path, &size, err)) != 0)
+	    (rc = repair(fd, path, head, &size, err)) != 0)
 		return rc;
 	if (size == 0)
 		buf_adds(&all, head);

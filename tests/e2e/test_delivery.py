@@ -166,6 +166,11 @@ def test_what_is_no_file_of_ours_is_left_alone(make_gate, out):
     file.write_text("x" * (3 << 20))
     g.cli("audit", "delivery", "retry", "disk")
     until("and that", lambda: "too long to be ours" in delivery(g, "disk")["error"], log=g.log)
+    # nobody's words are cut off because no line end follows them
+    file.write_text("a line\nmine, too")
+    g.cli("audit", "delivery", "retry", "disk")
+    until("and words", lambda: "that is not ours" in delivery(g, "disk")["error"], log=g.log)
+    assert file.read_text() == "a line\nmine, too"
     file.unlink()
     g.cli("audit", "delivery", "retry", "disk")
     settled(g, "disk")

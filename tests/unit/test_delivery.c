@@ -187,8 +187,9 @@ test_files(void **state)
 	} table[] = {
 		{ "", "head\none\ntwo\n" },
 		{ "zero\n", "zero\none\ntwo\n" },
-		{ "zero\nhal", "zero\none\ntwo\n" },
-		{ "hal", "head\none\ntwo\n" },
+		{ "zero\n{hal", "zero\none\ntwo\n" },
+		{ "zero\n17,hal", "zero\none\ntwo\n" },
+		{ "hea", "head\none\ntwo\n" },
 	};
 
 	(void)state;
@@ -219,6 +220,12 @@ test_files_that_are_none_of_ours(void **state)
 	assert_int_equal(append_records(path, "", &one, 1, NULL), GG_E_REFUSED);
 	assert_int_equal(unlink(path), 0);
 	assert_content(other, "mine\n");
+	/* words without a line end */
+	put(path, "mine\nmine, too");
+	assert_int_equal(append_records(path, "min", &one, 1, NULL),
+	    GG_E_REFUSED);
+	assert_content(path, "mine\nmine, too");
+	assert_int_equal(unlink(path), 0);
 	/* somebody else has it in hand */
 	fd = open(other, O_RDWR | O_CLOEXEC);
 	assert_true(fd >= 0 && flock(fd, LOCK_EX) == 0);
