@@ -1,6 +1,7 @@
 /* Refs that the gate keeps: what they are, and moving them. */
 #include "store/store_priv.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Kept packs are counted by push, so that a push is counted once. */
@@ -53,36 +54,88 @@ remove_ref(struct tx *t, const char *repository, const char *ref,
 	    arg_s(repository), arg_s(ref));
 }
 
-/* Slow, but only asked where another push came between. */
 static int
-check_beside(struct tx *t, const char *repository, const char *ref,
-    struct gg_error *err)
+by_name(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Names are in the order of their bytes, whatever the database's order is. */
+static bool
+is_below(const char *const *names, size_t n, const char *ref)
+{
+	size_t low = 0, high = n, len = strlen(ref);
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		int c = strncmp(names[mid], ref, len);
+
+		if (c == 0)
+			c = (unsigned char)names[mid][len] - '/';
+		if (c == 0)
+			return true;
+		if (c < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return false;
+}
+
+static bool
+is_above(const char *const *names, size_t n, const char *ref)
+{
+	GG_AUTO_MEM char *above = strdup(ref);
+	char *slash;
+
+	if (above == NULL)
+		gg_die("no memory for a name");
+	while ((slash = strrchr(above, '/')) != NULL) {
+		*slash = '\0';
+		if (bsearch(&above, names, n, sizeof(*names), by_name) != NULL)
+			return true;
+	}
+	return false;
+}
+
+/* Only asked where another push came between; all names are read once, so
+ * that a thousand new ones are not compared with each. */
+static int
+check_beside(struct tx *t, const struct kept_change *c, struct gg_error *err)
 {
 	GG_AUTO_RELEASE(rows) r = { 0 };
+	GG_AUTO_MEM const char **names = NULL;
 	int rc = tx_run(t, &r, err,
-	    "SELECT ref FROM kept_ref WHERE repository = $1"
-	    " AND (substr(ref, 1, length($2) + 1) = $2 || '/'"
-	    " OR substr($2, 1, length(ref) + 1) = ref || '/') LIMIT 1",
-	    arg_s(repository), arg_s(ref));
+	    "SELECT ref FROM kept_ref WHERE repository = $1",
+	    arg_s(c->repository));
 
 	if (rc != 0 || r.n_rows == 0)
 		return rc;
-	return gg_fail(err, GG_E_EXISTS, "%s cannot stand beside %s", ref,
-	    rows_s(&r, 0, 0));
+	if ((names = calloc(r.n_rows, sizeof(*names))) == NULL)
+		return gg_fail(err, GG_E_NOMEM, "kept refs");
+	for (size_t i = 0; i < r.n_rows; i++)
+		names[i] = rows_s(&r, i, 0);
+	qsort(names, r.n_rows, sizeof(*names), by_name);
+	for (size_t i = 0; i < c->updates->n; i++) {
+		const struct ref_update *u = &c->updates->v[i];
+
+		if (oid_is_zero(&u->old_oid) && !oid_is_zero(&u->new_oid) &&
+		    (is_above(names, r.n_rows, u->refname) ||
+			is_below(names, r.n_rows, u->refname)))
+			return gg_fail(err, GG_E_EXISTS,
+			    "%s cannot stand beside another ref", u->refname);
+	}
+	return 0;
 }
 
 static int
-put_ref(struct tx *t, const struct kept_change *c, bool check,
-    const struct ref_update *u, struct gg_error *err)
+put_ref(struct tx *t, const struct kept_change *c, const struct ref_update *u,
+    struct gg_error *err)
 {
 	char hex[OID_HEX + 1];
-	int rc;
 
 	if (oid_is_zero(&u->new_oid))
 		return 0;
-	if (check && oid_is_zero(&u->old_oid) &&
-	    (rc = check_beside(t, c->repository, u->refname, err)) != 0)
-		return rc;
 	oid_format(&u->new_oid, hex);
 	return tx_run(t, NULL, err,
 	    "INSERT INTO kept_ref (repository, ref, oid, push, principal,"
@@ -162,8 +215,8 @@ move_refs(struct tx *t, const struct kept_change *c, bool check,
 			rc = remove_ref(t, c->repository, u->v[i].refname, err);
 	}
 	for (size_t i = 0; i < u->n && rc == 0; i++)
-		rc = put_ref(t, c, check, &u->v[i], err);
-	return rc;
+		rc = put_ref(t, c, &u->v[i], err);
+	return rc != 0 || !check ? rc : check_beside(t, c, err);
 }
 
 int

@@ -2232,6 +2232,7 @@ kept_refs_move_together(void **state)
 		    GG_E_STALE, "" },
 		{ "p2", { { "n/a/x", '0', '3' } }, 0, GG_E_EXISTS, "" },
 		{ "p2", { { "n", '0', '3' } }, 0, GG_E_EXISTS, "" },
+		{ "p2", { { "n/b/x/y", '0', '3' } }, 0, GG_E_EXISTS, "" },
 		/* goes first, so there is room */
 		{ "p2", { { "n/a/x", '0', '3' }, { "n/a", '1', '0' } }, 0, 0,
 		    "" },
