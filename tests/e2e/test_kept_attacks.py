@@ -54,9 +54,10 @@ def test_kept_while_a_branch_is_on_its_way(place):
     thin = make.pack(*objects(work, [n for n in names if n != at]), make.ref_delta(blob, delta))
     data = raw_push.body([("0" * 40, new, "refs/heads/topic")], thin)
     rest = on_its_way(place, data, len(data) - len(thin) + 20)
-    until("the gate has it in hand", lambda: place.last_push()["state"] == "receiving")
-    branch = place.last_push()["id"]
-    until("its inspector works", lambda: (place.g.state / "quarantine" / branch).exists(), log=place.g.log)
+    (branch,) = until("the gate has it in hand", lambda: place.g.api("GET", "/pushes", place.ann).json["pushes"])
+    assert branch["state"] == "receiving"
+    quarantine = place.g.state / "quarantine" / branch["id"]
+    until("its inspector works", quarantine.exists, log=place.g.log)
     work.push(f"{kept}:refs/entire/1", ok=True)
     assert place.served("refs/entire/*") == {"refs/entire/1": kept}
     a = rest()
