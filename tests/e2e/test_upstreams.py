@@ -299,9 +299,10 @@ class Backend:
                "PATH_INFO": path, "QUERY_STRING": query, "REQUEST_METHOD": method, "REMOTE_USER": "x",
                "CONTENT_TYPE": headers.get("content-type", ""), "CONTENT_LENGTH": str(len(body)),
                "GIT_PROTOCOL": headers.get("git-protocol", "")}
-        out = up.subprocess.run(["git", "http-backend"], input=body, env=env, capture_output=True).stdout
-        head, body = out.split(b"\r\n\r\n", 1)
+        p = up.subprocess.run(["git", "http-backend"], input=body, env=env, capture_output=True)
+        head, body = p.stdout.split(b"\r\n\r\n", 1)
         fields = dict(x.split(": ", 1) for x in head.decode().split("\r\n"))
+        assert "Content-Type" in fields, (target, p)
         return body, fields["Content-Type"], fields.get("Status", "200 OK")
 
     def script(self, conn, request):
