@@ -86,6 +86,15 @@ erasure_is_before(const json_t *request, const json_t *entry)
 		time < before);
 }
 
+bool
+erasure_is_ahead(const json_t *entry)
+{
+	int64_t time = 0;
+
+	return clock_parse(view_str(text(entry, "time")), &time, NULL) == 0 &&
+	    time > clock_wall_ms();
+}
+
 private_set
 erasure_match(const json_t *request, const json_t *entry, struct store *s)
 {

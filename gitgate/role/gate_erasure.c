@@ -130,6 +130,15 @@ why_not(struct gate *g, const char *id, bool force)
 	    NULL;
 }
 
+/* The first that stays is where retention begins the next time. */
+static void
+note_left(struct job *j, const json_t *e)
+{
+	if (json_object_get(j->data, "left") == NULL)
+		(void)json_object_set(j->data, "left",
+		    json_object_get(e, "seq"));
+}
+
 static bool
 may_erase(struct job *j, const json_t *e)
 {
@@ -144,9 +153,7 @@ may_erase(struct job *j, const json_t *e)
 	}
 	if (j->why_not != NULL) {
 		count(j, j->why_not, 1);
-		if (json_object_get(j->data, "left") == NULL)
-			(void)json_object_set(j->data, "left",
-			    json_object_get(e, "seq"));
+		note_left(j, e);
 	}
 	return j->why_not == NULL;
 }
@@ -221,8 +228,13 @@ look_at(void *ctx, uint64_t index, const char *text)
 	if (is_full(j) || index >= number(j->data, "upto"))
 		return 1;
 	e = json_loads(text, JSON_ALLOW_NUL, NULL);
-	if (is_retained(j) && !erasure_is_before(j->data, e))
-		return 1; /* those that follow are younger still */
+	if (is_retained(j) && !erasure_is_before(j->data, e)) {
+		if (!erasure_is_ahead(e))
+			return 1; /* those that follow are younger still */
+		note_left(j, e);
+		l->at = index + 1;
+		return 0;
+	}
 	wanted = erasure_match(j->data, e, j->gate->store);
 	if (wanted != 0 && may_erase(j, e)) {
 		rc = still_there(j, index, wanted, &there, l->err);

@@ -139,3 +139,23 @@ def test_other_spellings_of_an_address(make_gate, tmp_path):
     for bad in ("203.0.113.777", "ann", "203.0.113.0/24"):
         assert erase(g, "--addr", bad, check=False).returncode == 2
     assert verify(g).returncode == 0
+
+
+def test_a_clock_that_was_wrong_once_does_not_end_retention(make_gate, tmp_path):
+    """An entry that says it is of the future is no reason to keep those behind it."""
+    g, _ = begin(make_gate, tmp_path)
+    refuse(g, V6)
+    ann = g.token("ann", "auditors")
+    (wrong,) = until("it is logged", lambda: g.audit(ann, type="auth.failure"), log=g.log)
+    refuse(g, ADDR)
+    until("that, too", lambda: len(g.audit(ann, type="auth.failure")) == 2, log=g.log)
+    g.stop()
+    with contextlib.closing(database(g, "rw")) as db, db:
+        (text,) = db.execute("SELECT entry FROM audit_index WHERE number = ?", (wrong["seq"],)).fetchone()
+        text = text.replace(wrong["time"], "2999-01-01T00:00:00.000Z")
+        db.execute("UPDATE audit_index SET entry = ? WHERE number = ?", (text, wrong["seq"]))
+    g.config["retention"] = {"personal-data": "1ms"}
+    g.write_config()
+    g.start()
+    until("the other goes", lambda: not found_below(g.state, [ADDR]), log=g.log)
+    assert found_below(g.state, [V6])
