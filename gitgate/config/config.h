@@ -245,7 +245,7 @@ struct delivery_target {
 };
 extern const char *const delivery_formats[]; /* NULL ends them */
 bool delivery_name_is_valid(const char *name);
-void delivery_target_release(struct delivery_target *t);
+void delivery_target_release(struct delivery_target *x);
 /* All but its types. */
 void delivery_target_copy(struct delivery_target *to,
     const struct delivery_target *from);
