@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "http/addr.h"
-#include "role/erasure_match.h"
+#include "role/erasure_job.h"
 #include "role/gate_push.h"
 #include "store/erasure.h"
 
@@ -15,21 +15,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Entries looked at in one query; in one entry "redaction"; in one transaction
- * over the database's copies. */
-#define LOOK_ENTRIES 500
-#define BATCH_RANGES 1000
+/* In one transaction over the database's copies. */
 #define COPY_ENTRIES 100
-#define SHOWN_RANGES 100
 #define PAUSE_MS     250
 /* After an error: twice as long each time, up to the second. */
 #define AGAIN_MS      1000
 #define AGAIN_MOST_MS 60000
-#ifdef GG_FAILPOINTS /* tests see several */
-#	define BATCH_ENTRIES 4
-#else
-#	define BATCH_ENTRIES 2000
-#endif
 /* How often retention looks, and where it goes on: what is before is done. */
 #define RETAIN_MS  ((int64_t)3600 * 1000)
 #define RETAIN_KEY "erasure.retained"
@@ -45,28 +36,6 @@ static struct {
 	atomic_ullong values;
 } done;
 
-/* One request, as it stands. */
-struct job {
-	struct gate *gate;
-	char id[ULID_SIZE];
-	json_t *data;
-	/* what was found for the next batch */
-	json_t *ranges;
-	private_set places;
-	uint64_t n_entries, n_values;
-	/* the push of the last entry that was looked at */
-	char push[ULID_SIZE];
-	const char *why_not; /* a counter's name; NULL: it may be erased */
-};
-
-static void
-job_release(struct job *j)
-{
-	json_decref(j->data);
-	json_decref(j->ranges);
-}
-GG_DEFINE_AUTO_RELEASE(job);
-
 void
 erasure_metrics(struct buf *out)
 {
@@ -76,271 +45,6 @@ erasure_metrics(struct buf *out)
 	    "# TYPE gitgate_erased_values_total counter\n"
 	    "gitgate_erased_values_total %llu\n",
 	    atomic_load(&done.values));
-}
-
-static uint64_t
-number(const json_t *o, const char *name)
-{
-	return (uint64_t)json_integer_value(json_object_get(o, name));
-}
-
-static json_t *
-result_of(struct job *j)
-{
-	json_t *r = json_object_get(j->data, "result");
-
-	if (r == NULL) {
-		r = json_pack("{s:i, s:i, s:[], s:[], s:[]}", "values", 0,
-		    "entries", 0, "redactions", "ranges", "places");
-		(void)json_object_set_new(j->data, "result", r);
-	}
-	return r;
-}
-
-static void
-count(struct job *j, const char *what, uint64_t n)
-{
-	json_t *r = result_of(j);
-
-	n += number(r, what);
-	(void)json_object_set_new(r, what, json_integer((json_int_t)n));
-}
-
-/* -- what is to go -- */
-
-/* Why nothing of this push may be erased now, or NULL. */
-static const char *
-why_not(struct gate *g, const char *id, bool force)
-{
-	GG_AUTO_RELEASE(stored_push) p = { 0 };
-	struct gg_error err = { 0 };
-	bool kept = true;
-	int rc = store_push_get(g->store, id, &p, &err);
-
-	if (rc == GG_E_NOTFOUND)
-		return NULL;
-	if (rc != 0 || p.state == PUSH_RECEIVING || p.state == PUSH_HELD ||
-	    p.state == PUSH_FORWARDING || !gate_take_live(g, id))
-		return "open"; /* what comes yet says the same again */
-	gate_drop_live(g, id);
-	if (force)
-		return NULL;
-	return store_push_is_kept(g->store, &p, &kept, &err) != 0 || kept ?
-	    "kept" :
-	    NULL;
-}
-
-/* The first that stays is where retention begins the next time. */
-static void
-note_left(struct job *j, const json_t *e)
-{
-	if (json_object_get(j->data, "left") == NULL)
-		(void)json_object_set(j->data, "left",
-		    json_object_get(e, "seq"));
-}
-
-static bool
-may_erase(struct job *j, const json_t *e)
-{
-	const char *id = json_string_value(json_object_get(e, "push"));
-
-	if (id == NULL)
-		return true;
-	if (strcmp(id, j->push) != 0) {
-		(void)snprintf(j->push, sizeof(j->push), "%s", id);
-		j->why_not = why_not(j->gate, id,
-		    json_is_true(json_object_get(j->data, "force")));
-	}
-	if (j->why_not != NULL) {
-		count(j, j->why_not, 1);
-		note_left(j, e);
-	}
-	return j->why_not == NULL;
-}
-
-/* Which of the wanted places the entry still has openings of. */
-static int
-still_there(struct job *j, uint64_t index, private_set wanted,
-    private_set *there, struct gg_error *err)
-{
-	GG_AUTO_RELEASE(buf) opening = BUF_INIT(PRIVATE_OPENING_MAX_BYTES);
-	GG_AUTO_RELEASE(buf) entry = BUF_INIT(AUDIT_ENTRY_MAX_BYTES);
-	GG_AUTO_RELEASE(buf) rest = BUF_INIT(PRIVATE_OPENING_MAX_BYTES);
-	json_auto_t *e = NULL;
-	int rc = auditlog_read_opening(j->gate->log, index, &opening, err);
-
-	if (rc == 0)
-		rc = private_erase(buf_view(&opening), wanted, &rest, there,
-		    err);
-	if (rc != 0 || *there != 0)
-		return rc;
-	if ((rc = auditlog_read(j->gate->log, index, &entry, err)) != 0)
-		return rc;
-	e = json_loadb(entry.p, entry.n, JSON_ALLOW_NUL, NULL);
-	if ((private_clear(e) & wanted) != 0)
-		count(j, "clear", 1);
-	return 0;
-}
-
-static void
-add_range(json_t *ranges, uint64_t index)
-{
-	json_t *last = json_array_get(ranges, json_array_size(ranges) - 1);
-
-	if (last != NULL &&
-	    (uint64_t)json_integer_value(json_array_get(last, 1)) + 1 == index)
-		(void)json_array_set_new(last, 1,
-		    json_integer((json_int_t)index));
-	else
-		(void)json_array_append_new(ranges,
-		    json_pack("[I, I]", (json_int_t)index, (json_int_t)index));
-}
-
-struct look {
-	struct job *job;
-	uint64_t at; /* behind the last entry that was looked at */
-	struct gg_error *err;
-};
-
-static bool
-is_full(const struct job *j)
-{
-	return j->n_entries >= BATCH_ENTRIES ||
-	    json_array_size(j->ranges) >= BATCH_RANGES;
-}
-
-/* Is it what retention began, and not somebody? */
-static bool
-is_retained(const struct job *j)
-{
-	return json_is_true(json_object_get(j->data, "retained"));
-}
-
-static int
-look_at(void *ctx, uint64_t index, const char *text)
-{
-	struct look *l = ctx;
-	struct job *j = l->job;
-	json_auto_t *e = NULL;
-	private_set wanted, there = 0;
-	int rc;
-
-	if (is_full(j) || index >= number(j->data, "upto"))
-		return 1;
-	e = json_loads(text, JSON_ALLOW_NUL, NULL);
-	if (is_retained(j) && !erasure_is_before(j->data, e)) {
-		if (!erasure_is_ahead(e))
-			return 1; /* those that follow are younger still */
-		note_left(j, e);
-		l->at = index + 1;
-		return 0;
-	}
-	wanted = erasure_match(j->data, e, j->gate->store);
-	if (wanted != 0 && may_erase(j, e)) {
-		rc = still_there(j, index, wanted, &there, l->err);
-		if (rc != 0)
-			return rc;
-	}
-	l->at = index + 1;
-	if (there == 0)
-		return 0;
-	add_range(j->ranges, index);
-	j->places |= there;
-	j->n_entries++;
-	j->n_values += (uint64_t)__builtin_popcount(there);
-	return 0;
-}
-
-static json_t *
-names_of(private_set places)
-{
-	json_t *names = json_array();
-
-	for (size_t i = 0; private_place(i) != NULL; i++)
-		if ((places & 1U << i) != 0)
-			(void)json_array_append_new(names,
-			    json_string(private_place(i)));
-	return names;
-}
-
-/* The entry that says what goes, and why. */
-static json_t *
-redaction(struct job *j)
-{
-	static const char *const same[] = { "principal", "reason", "push" };
-	json_t *e = json_pack("{s:s, s:O, s:o}", "type", "redaction", "entries",
-	    j->ranges, "places", names_of(j->places));
-	const json_t *name = json_object_get(j->data, "name");
-	char id[ULID_SIZE];
-
-	ulid_new(id);
-	(void)json_object_set_new(e, "batch", json_string(id));
-	for (size_t i = 0; i < GG_COUNT(same); i++)
-		(void)json_object_set(e, same[i],
-		    json_object_get(j->data, same[i]));
-	if (name != NULL)
-		(void)json_object_set(e, "subject", (json_t *)(uintptr_t)name);
-	if (json_is_true(json_object_get(j->data, "force")))
-		(void)json_object_set_new(e, "forced", json_true());
-	return e;
-}
-
-/* Add what was found to the result. */
-static void
-report(struct job *j)
-{
-	json_t *r = result_of(j), *ranges = json_object_get(r, "ranges"), *x;
-	json_t *places = json_object_get(r, "places");
-	private_set all = j->places;
-	size_t i;
-
-	count(j, "entries", j->n_entries);
-	count(j, "values", j->n_values);
-	json_array_foreach(j->ranges, i, x) if (json_array_size(ranges) <
-	    SHOWN_RANGES)(void) json_array_append(ranges, x);
-	json_array_foreach(places, i, x)
-	    all |= private_place_find(json_string_value(x));
-	(void)json_object_set_new(r, "places", names_of(all));
-}
-
-/* Look on; what was found becomes the batch, which is written before anything
- * else happens. */
-static int
-look(struct job *j, struct gg_error *err)
-{
-	struct look l = { .job = j, .at = number(j->data, "at"), .err = err };
-	struct audit_query q = { .oldest_first = true,
-		.limit = LOOK_ENTRIES,
-		.cursor = l.at,
-		.push = json_string_value(json_object_get(j->data, "push")) };
-	uint64_t next = 1;
-	int rc = 0;
-
-	json_decref(j->ranges);
-	j->ranges = json_array();
-	j->places = 0;
-	j->n_entries = j->n_values = 0;
-	while (rc == 0 && next != 0 && !atomic_load(&j->gate->stopping)) {
-		q.cursor = l.at;
-		rc = store_audit_query(j->gate->store, &q, look_at, &l, &next,
-		    err);
-	}
-	if (rc < 0)
-		return rc;
-	if (atomic_load(&j->gate->stopping))
-		return 0;             /* looked at again after the start */
-	if (rc == 0 || !is_full(j)) { /* there is no more */
-		(void)json_object_set_new(j->data, "end",
-		    json_integer((json_int_t)l.at));
-		l.at = number(j->data, "upto");
-	}
-	(void)json_object_set_new(j->data, "at",
-	    json_integer((json_int_t)l.at));
-	if (j->n_entries > 0)
-		report(j);
-	if (j->n_entries > 0 && !json_is_true(json_object_get(j->data, "dry")))
-		(void)json_object_set_new(j->data, "batch", redaction(j));
-	return store_erasure_put(j->gate->store, j->id, j->data, false, err);
 }
 
 /* -- doing it: log, openings, copies -- */
@@ -365,7 +69,7 @@ newest_batch(void *ctx, uint64_t index, const char *text)
 
 /* A crash may lie between the log and the openings: it is logged once. */
 static int
-log_once(struct job *j, const json_t *batch, uint64_t *index,
+log_once(struct erasure_job *j, const json_t *batch, uint64_t *index,
     struct gg_error *err)
 {
 	const char *id = json_string_value(json_object_get(batch, "batch"));
@@ -408,7 +112,7 @@ places_of(const json_t *batch)
 }
 
 static int
-erase_openings(struct job *j, const json_t *batch, struct gg_error *err)
+erase_openings(struct erasure_job *j, const json_t *batch, struct gg_error *err)
 {
 	const json_t *ranges = json_object_get(batch, "entries"), *x;
 	size_t n = json_array_size(ranges), i;
@@ -445,7 +149,7 @@ copies_release(struct copies *c)
 GG_DEFINE_AUTO_RELEASE(copies);
 
 static int
-flush_copies(struct job *j, struct copies *c, struct gg_error *err)
+flush_copies(struct erasure_job *j, struct copies *c, struct gg_error *err)
 {
 	int rc = store_erase_copies(j->gate->store, c->v, c->n,
 	    json_is_true(json_object_get(j->data, "recordings")), err);
@@ -455,7 +159,8 @@ flush_copies(struct job *j, struct copies *c, struct gg_error *err)
 }
 
 static int
-add_copy(struct job *j, struct copies *c, uint64_t index, struct gg_error *err)
+add_copy(struct erasure_job *j, struct copies *c, uint64_t index,
+    struct gg_error *err)
 {
 	GG_AUTO_RELEASE(buf) text = BUF_INIT(AUDIT_OPENED_MAX_BYTES);
 	int rc = auditlog_read_opened(j->gate->log, index, &text, err);
@@ -473,7 +178,7 @@ add_copy(struct job *j, struct copies *c, uint64_t index, struct gg_error *err)
 }
 
 static int
-erase_copies(struct job *j, const json_t *batch, struct gg_error *err)
+erase_copies(struct erasure_job *j, const json_t *batch, struct gg_error *err)
 {
 	GG_AUTO_RELEASE(copies) c = { .n = 0 };
 	const json_t *x;
@@ -492,7 +197,7 @@ erase_copies(struct job *j, const json_t *batch, struct gg_error *err)
 }
 
 static int
-finish_batch(struct job *j, const json_t *batch, struct gg_error *err)
+finish_batch(struct erasure_job *j, const json_t *batch, struct gg_error *err)
 {
 	uint64_t index = 0;
 	int rc;
@@ -509,7 +214,8 @@ finish_batch(struct job *j, const json_t *batch, struct gg_error *err)
 	if ((rc = erase_copies(j, batch, err)) != 0)
 		return rc;
 	FAILPOINT("gate.erasure-copied");
-	(void)json_array_append_new(json_object_get(result_of(j), "redactions"),
+	(void)json_array_append_new(json_object_get(erasure_result(j),
+					"redactions"),
 	    json_integer((json_int_t)index));
 	(void)json_object_del(j->data, "batch");
 	return store_erasure_put(j->gate->store, j->id, j->data, false, err);
@@ -517,14 +223,14 @@ finish_batch(struct job *j, const json_t *batch, struct gg_error *err)
 
 /* Where the next look begins: what could not go now is looked at again. */
 static int
-mark_retained(struct job *j, struct gg_error *err)
+mark_retained(struct erasure_job *j, struct gg_error *err)
 {
 	const char *key = json_object_get(j->data, "left") != NULL ? "left" :
 								     "end";
 	GG_AUTO_MEM char *text = path_f("%llu",
-	    (unsigned long long)number(j->data, key));
+	    (unsigned long long)erasure_number(j->data, key));
 
-	return is_retained(j) ?
+	return erasure_is_retained(j) ?
 	    store_meta_set(j->gate->store, RETAIN_KEY, text, err) :
 	    0;
 }
@@ -532,14 +238,14 @@ mark_retained(struct job *j, struct gg_error *err)
 /* Nothing is left to look at. What was asked is forgotten but for its result:
  * it names what was to be erased. */
 static int
-wind_up(struct job *j, struct gg_error *err)
+wind_up(struct erasure_job *j, struct gg_error *err)
 {
 	static const char *const same[] = { "dry", "retained" };
 	const char *name = json_string_value(json_object_get(j->data, "name"));
 	const char *addr = json_string_value(json_object_get(j->data, "addr"));
 	bool dry = json_is_true(json_object_get(j->data, "dry"));
 	json_auto_t *left = json_pack("{s:b, s:O}", "over", true, "result",
-	    result_of(j));
+	    erasure_result(j));
 	char group[ADDR_SIZE] = "";
 	int rc = 0;
 
@@ -562,10 +268,10 @@ wind_up(struct job *j, struct gg_error *err)
 /* Nobody is told before no file of the database has it any more, and the
  * request neither. */
 static int
-finish(struct job *j, struct gg_error *err)
+finish(struct erasure_job *j, struct gg_error *err)
 {
 	bool dry = json_is_true(json_object_get(j->data, "dry"));
-	json_auto_t *left = json_pack("{s:O}", "result", result_of(j));
+	json_auto_t *left = json_pack("{s:O}", "result", erasure_result(j));
 	int rc = 0;
 
 	FAILPOINT("gate.erasure-over");
@@ -573,10 +279,13 @@ finish(struct job *j, struct gg_error *err)
 		return rc;
 	rc = store_erasure_put(j->gate->store, j->id, left, true, err);
 	if (rc == 0 && !dry &&
-	    (!is_retained(j) || number(result_of(j), "values") > 0))
+	    (!erasure_is_retained(j) ||
+		erasure_number(erasure_result(j), "values") > 0))
 		log_event(EV_erasure,
-		    kv_u64("values", number(result_of(j), "values")),
-		    kv_u64("entries", number(result_of(j), "entries")));
+		    kv_u64("values",
+			erasure_number(erasure_result(j), "values")),
+		    kv_u64("entries",
+			erasure_number(erasure_result(j), "entries")));
 	return rc;
 }
 
@@ -634,14 +343,14 @@ is_behind(struct gate *g)
 /* Entries are in the log a moment before the index, which is looked at, has
  * them: until it has all that were there when somebody asked. */
 static int
-wait_for_index(struct job *j, struct gg_error *err)
+wait_for_index(struct erasure_job *j, struct gg_error *err)
 {
 	const struct timespec pause = { 0, (long)PAUSE_MS * 1000000 };
 	uint64_t n = 0;
 	int rc;
 
 	while ((rc = store_audit_indexed(j->gate->store, &n, err)) == 0 &&
-	    n < number(j->data, "upto")) {
+	    n < erasure_number(j->data, "upto")) {
 		if (atomic_load(&j->gate->stopping) || is_behind(j->gate))
 			return gg_fail(err, GG_E_UNAVAILABLE,
 			    "the index lacks entries of the log");
@@ -651,7 +360,7 @@ wait_for_index(struct job *j, struct gg_error *err)
 }
 
 static int
-begin(struct job *j, struct gg_error *err)
+begin(struct erasure_job *j, struct gg_error *err)
 {
 	(void)json_object_set_new(j->data, "upto",
 	    json_integer((json_int_t)auditlog_size(j->gate->log)));
@@ -659,7 +368,7 @@ begin(struct job *j, struct gg_error *err)
 }
 
 static int
-step(struct job *j, struct gg_error *err)
+step(struct erasure_job *j, struct gg_error *err)
 {
 	const json_t *batch = json_object_get(j->data, "batch");
 	int rc;
@@ -671,8 +380,8 @@ step(struct job *j, struct gg_error *err)
 		return rc;
 	if (batch != NULL)
 		return finish_batch(j, batch, err);
-	if (number(j->data, "at") < number(j->data, "upto"))
-		return look(j, err);
+	if (erasure_number(j->data, "at") < erasure_number(j->data, "upto"))
+		return erasure_look(j, err);
 	return wind_up(j, err);
 }
 
@@ -691,7 +400,7 @@ note_failure(const struct gg_error *why)
 static bool
 turn(struct gate *g)
 {
-	GG_AUTO_RELEASE(job) j = { .gate = g };
+	GG_AUTO_RELEASE(erasure_job) j = { .gate = g };
 	struct gg_error err = { 0 };
 	int rc;
 
