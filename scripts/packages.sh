@@ -16,7 +16,7 @@ demo="curl"
 tests="libcmocka-dev python3 python3-pytest python3-pytest-xdist
 	python3-yaml python3-html5lib python3-jsonschema python3-cryptography
 	python3-dulwich python3-pygit2 apache2 nginx-light fcgiwrap openssh-server openssl gnupg jq postgresql
-	curl mandoc python3-selenium chromium chromium-driver rsyslog rsyslog-gnutls systemd"
+	curl mandoc sqlite3 python3-selenium chromium chromium-driver rsyslog rsyslog-gnutls systemd"
 lint="clang clang-format clang-tidy cppcheck"
 sanitizers="clang libclang-rt-14-dev"
 # Node comes from elsewhere on many machines, in packages that exclude

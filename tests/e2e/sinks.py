@@ -15,6 +15,8 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from gate import until
 
 RSYSLOGD = shutil.which("rsyslogd", path=os.environ["PATH"] + ":/usr/sbin:/sbin")
@@ -280,7 +282,12 @@ class Journald:
             self.process = subprocess.Popen([self.EXECUTABLE, "gitgate"], env=env, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 
         def listens():
-            assert self.process.poll() is None, (self.dir / "out").read_text()
+            if self.process.poll() is not None:
+                said = (self.dir / "out").read_text()
+                if "cgroup root" in said:
+                    self.close()
+                    pytest.skip("journald does not run where control groups cannot be seen")
+                raise AssertionError(said)
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
                 return s.connect_ex(str(self.socket)) == 0
 

@@ -2,6 +2,7 @@
 hostile: where it goes, where it does not, what it says."""
 
 import base64
+import contextlib
 import os
 import re
 import socket
@@ -253,8 +254,11 @@ def test_it_is_behind_walls_and_listens_on_nothing(messenger, issuer):
     if not SANITIZED:
         assert status["Seccomp"] == "2"
     listening = {x.split()[9] for x in Path("/proc/net/tcp").read_text().splitlines()[1:] if x.split()[3] == "0A"}
-    mine = {m.group(1) for f in (proc / "fd").iterdir() if (m := re.match(r"socket:\[(\d+)\]", os.readlink(f)))}
-    assert not mine & listening
+    mine = set()
+    for fd in (proc / "fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            mine |= set(re.findall(r"^socket:\[(\d+)\]", os.readlink(fd)))
+    assert mine and not mine & listening
 
 
 @pytest.mark.parametrize("body", [b"", cf.u8(9) + cf.blob("") * 4, cf.u8(0) + cf.blob("ci")])
