@@ -18,6 +18,7 @@ import re
 import urllib.parse
 import uuid
 
+from gate import until
 from issuer import Issuer
 from websession import Browserless, token_in
 
@@ -95,7 +96,8 @@ class Person(Browserless):
         self.page = self.get("/-/login" + (f"?next={fields.pop('next')}" if "next" in fields else ""))
         form = self.page.text.split(f'action="/-/login/{provider}"')[1]
         fields = {"csrf": token_in(form), "next": html.unescape(re.search(r'name="next" value="([^"]*)"', form)[1]), **fields}
-        a = self.post(f"/-/login/{provider}", **fields)
+        # a provider that did not answer in time is asked again, as the page says
+        a = until("the provider was asked", lambda: (x := self.post(f"/-/login/{provider}", **fields)).status != 503 and x)
         assert a.status == 200, a.text
         url = re.search(r'id="go" href="([^"]*)"', a.text)[1]
         assert a.headers["Refresh"] == "0; url=" + html.unescape(url)
