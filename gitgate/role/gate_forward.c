@@ -344,8 +344,8 @@ log_results(struct push *p, const struct ref_statuses *s,
 	return rc;
 }
 
-static int
-record_intent(struct push *p, struct gg_error *err)
+int
+push_record_intent(struct push *p, const char *intent, struct gg_error *err)
 {
 	size_t n = p->decision->n_refs;
 	json_t **e = calloc(2 * n + 1, sizeof(*e));
@@ -357,7 +357,7 @@ record_intent(struct push *p, struct gg_error *err)
 	for (size_t i = 0; i < n; i++) {
 		e[1 + i] = audit_of_ref("ref.update", &p->rec,
 		    &p->decision->refs[i]);
-		e[1 + n + i] = audit_of_ref("forward.intended", &p->rec,
+		e[1 + n + i] = audit_of_ref(intent, &p->rec,
 		    &p->decision->refs[i]);
 	}
 	rc = audit_write(p->gate, e, 2 * n + 1, err);
@@ -415,7 +415,7 @@ push_forward(struct push *p)
 
 	FAILPOINT("gate.decided");
 	push_mark(p, "intended");
-	if (record_intent(p, &err) != 0) {
+	if (push_record_intent(p, "forward.intended", &err) != 0) {
 		push_refuse(p, PUSH_INVALID, "", &err);
 		return;
 	}

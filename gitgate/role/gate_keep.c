@@ -180,34 +180,6 @@ keep_settled(const struct keep *k)
 /* -- a push that is to be kept, to its end -- */
 
 static int
-record_intent(struct push *p, struct gg_error *err)
-{
-	size_t n = p->decision->n_refs;
-	json_t **e = calloc(2 * n + 1, sizeof(*e));
-	int rc;
-
-	if (e == NULL)
-		return gg_fail(err, GG_E_NOMEM, "log entries");
-	e[0] = audit_of_push("push.received", &p->rec);
-	for (size_t i = 0; i < n; i++) {
-		e[1 + i] = audit_of_ref("ref.update", &p->rec,
-		    &p->decision->refs[i]);
-		e[1 + n + i] = audit_of_ref("keep.intended", &p->rec,
-		    &p->decision->refs[i]);
-	}
-	rc = audit_write(p->gate, e, 2 * n + 1, err);
-	free(e);
-	if (rc != 0)
-		return rc;
-	p->rec.state = PUSH_FORWARDING;
-	p->rec.decided_ms = clock_wall_ms();
-	rc = store_push_update(p->gate->store, &p->rec, PUSH_RECEIVING, err);
-	if (rc != 0)
-		p->rec.state = PUSH_RECEIVING;
-	return rc;
-}
-
-static int
 log_results(struct push *p, const struct ref_statuses *s,
     enum forward_state state, struct gg_error *err)
 {
@@ -321,7 +293,7 @@ push_keep(struct push *p)
 
 	FAILPOINT("gate.keep-decided");
 	push_mark(p, "intended");
-	if (record_intent(p, &err) != 0) {
+	if (push_record_intent(p, "keep.intended", &err) != 0) {
 		push_refuse(p, PUSH_INVALID, "", &err);
 		return;
 	}

@@ -176,6 +176,12 @@ enum forward_state forward_compare(const struct forward *f, bool settle,
  * also "since_ms", wall clock. */
 json_t *forward_outcome_json(enum forward_state state,
     const struct ref_statuses *s, const char *message);
+/*
+ * What is decided, before it is done: log push.received and for each ref
+ * ref.update and an entry `intent`, then store the push as forwarding.
+ */
+GG_MUST_USE int
+push_record_intent(struct push *p, const char *intent, struct gg_error *err);
 /* Forward an allowed push: log, store, relay, log, store, tell. */
 void push_forward(struct push *p);
 /* After upstream said ok: mirror, stale holds, quarantine. */
