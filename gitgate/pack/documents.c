@@ -200,13 +200,6 @@ commit_of_path(struct view path, struct oid *out)
 	return oid_parse(view_of(hex, n), out);
 }
 
-static bool
-both_are_same(void *ctx, const struct tree_value *v)
-{
-	(void)ctx;
-	return tree_value_eq(&v[0], &v[1]);
-}
-
 static int
 note_leaf(void *ctx, struct view path, const struct tree_value *v,
     struct gg_error *err)
@@ -282,7 +275,7 @@ collect_notes(struct collecting *c, uint32_t update, const struct oid *old_tree,
 		.tree_depth = c->in->job->limits.tree_depth,
 		.entries_left = &c->in->changes.entries_left,
 		.n = 2,
-		.same = both_are_same,
+		.same = tree_walk_pair_is_same,
 		.leaf = note_leaf,
 		.ctx = &found,
 	};

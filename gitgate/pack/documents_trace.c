@@ -186,13 +186,6 @@ struct tip_walk {
 	uint32_t update;
 };
 
-static bool
-values_are_same(void *ctx, const struct tree_value *v)
-{
-	(void)ctx;
-	return tree_value_eq(&v[0], &v[1]);
-}
-
 static int
 tip_leaf(void *ctx, struct view path, const struct tree_value *v,
     struct gg_error *err)
@@ -225,7 +218,7 @@ tip_traces(struct collecting *c, uint32_t i, struct gg_error *err)
 		.tree_depth = c->in->job->limits.tree_depth,
 		.entries_left = &c->in->changes.entries_left,
 		.n = 2,
-		.same = values_are_same,
+		.same = tree_walk_pair_is_same,
 		.leaf = tip_leaf,
 		.ctx = &ctx,
 	};

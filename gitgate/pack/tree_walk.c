@@ -219,6 +219,13 @@ walk_level(struct walk *k, const struct oid *oids, struct gg_error *err)
 	return 0;
 }
 
+bool
+tree_walk_pair_is_same(void *ctx, const struct tree_value *v)
+{
+	(void)ctx;
+	return tree_value_eq(&v[0], &v[1]);
+}
+
 int
 tree_walk(const struct tree_walk *w, const struct oid *roots,
     const char **limit, struct gg_error *err)

@@ -29,6 +29,9 @@ struct tree_walk {
 	void *ctx;
 };
 
+/* For `same`, of two trees: equal in mode and id. ctx is not looked at. */
+bool tree_walk_pair_is_same(void *ctx, const struct tree_value *v);
+
 /*
  * roots: n ids of trees, zero for an empty one. 0; GG_E_LIMIT with *limit
  * set ("walk-entries", "tree-depth", "path-length"); what leaf() returned;
