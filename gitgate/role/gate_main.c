@@ -12,6 +12,7 @@
 #include "role/gate_delivery.h"
 #include "role/gate_issuers.h"
 #include "role/gate_limits.h"
+#include "role/gate_log.h"
 #include "role/gate_metrics.h"
 #include "role/gate_notices.h"
 #include "role/gate_retention.h"
@@ -21,7 +22,6 @@
 #include "role/gate_walls.h"
 #include "role/gate_witness.h"
 #include "role/supervisor.h"
-#include "store/audit_age.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -206,124 +206,7 @@ fill_web(struct gate *g)
 	web_init(&g->web);
 }
 
-/* -- the audit log and its index -- */
-
-/*
- * In the log's order and without a gap: who follows goes on behind the last
- * entry that it was given. So from the first entry that the store could not
- * take on, all are left to heal_index().
- */
-static void
-index_entry(void *ctx, uint64_t index, const char *json, size_t n)
-{
-	struct gate *g = ctx;
-	struct gg_error err = { 0 };
-
-	pthread_mutex_lock(&g->index_mutex);
-	if (!g->index_behind &&
-	    store_audit_add(g->store, index, json, n, &err) != 0) {
-		g->index_behind = true;
-		log_event(EV_store_failed, kv_err(&err));
-	}
-	pthread_mutex_unlock(&g->index_mutex);
-}
-
-static int
-catch_up_index(struct gate *g, struct gg_error *err)
-{
-	GG_AUTO_RELEASE(buf) entry = BUF_INIT(AUDIT_OPENED_MAX_BYTES);
-	uint64_t n = 0;
-	int rc = store_audit_indexed(g->store, &n, err);
-
-	/* Entries are durable before the index hears of them: so the log was
-	 * cut or an older copy was put back. Writing on would hide it. */
-	if (rc == 0 && n > auditlog_size(g->log))
-		return gg_fail(err, GG_E_CORRUPT,
-		    "the audit log has %llu entries, but the database has "
-		    "seen %llu: the log is an older copy, or its end was "
-		    "lost; put back the log of the same moment "
-		    "(docs/operations.md, \"The log does not fit\")",
-		    (unsigned long long)auditlog_size(g->log),
-		    (unsigned long long)n);
-	for (; rc == 0 && n < auditlog_size(g->log); n++) {
-		buf_clear(&entry);
-		if ((rc = auditlog_read_opened(g->log, n, &entry, err)) == 0)
-			rc = store_audit_add(g->store, n, entry.p, entry.n,
-			    err);
-	}
-	return rc;
-}
-
-static int
-read_entry(void *ctx, uint64_t index, struct buf *out, struct gg_error *err)
-{
-	return auditlog_read_opened(ctx, index, out, err);
-}
-
-/*
- * With an older database what was revoked since would be in force again, and
- * what was decided would be asked again, without anybody knowing.
- */
-static int
-check_database(struct gate *g, struct gg_error *err)
-{
-	GG_AUTO_RELEASE(audit_age) age = { 0 };
-	uint64_t size = auditlog_size(g->log);
-	int rc = store_audit_age(g->store, size, read_entry, g->log, &age, err);
-
-	if (rc != 0)
-		return rc;
-	g->log_accepted = age.accepted;
-	if (!age.is_older || age.accepted == size)
-		return 0;
-	/* who accepts it reads the files */
-	if ((rc = auditlog_wait_published(g->log, size - 1, err)) != 0)
-		return rc;
-	return gg_fail(err, GG_E_CORRUPT,
-	    "the database is older than the audit log: it lacks the entries "
-	    "from %llu on, of %llu. What was revoked or decided since would "
-	    "come back. Put back the newer database or, if there is none, say "
-	    "`gitgate audit accept-database` (docs/operations.md, \"The log "
-	    "does not fit\")",
-	    (unsigned long long)age.first, (unsigned long long)size);
-}
-
-/* Beside the log, for whoever verifies it: the public key. */
-static int
-publish_vkey(struct gate *g, const char *dir, struct gg_error *err)
-{
-	GG_AUTO_MEM char *path = path_f("%s/vkey", dir);
-	GG_AUTO_MEM char *line = path_f("%s\n", auditlog_vkey(g->log));
-
-	return file_write(path, view_str(line), 0644, false, err);
-}
-
-static int
-open_log(struct gate *g, const struct config *c, struct gg_error *err)
-{
-	GG_AUTO_MEM char *dir = path_f("%s/log", c->state_dir);
-	int rc = auditlog_open(dir, c->log_key, c->log_origin, &g->log, err);
-
-	if (rc != 0)
-		return rc;
-	if ((rc = check_database(g, err)) != 0 ||
-	    (rc = catch_up_index(g, err)) != 0)
-		return rc;
-	auditlog_on_append(g->log, index_entry, g);
-	return publish_vkey(g, dir, err);
-}
-
 /* -- start and stop -- */
-
-static void
-note_start(struct gate *g, const char *type)
-{
-	GG_AUTO_SNAPSHOT snap = gate_snapshot(g);
-
-	audit_note(g,
-	    json_pack("{s:s, s:s, s:s}", "type", type, "version", GG_VERSION,
-		"policy", ruleset_digest(snap->ruleset)));
-}
 
 static int
 write_listen_file(int fd, const struct config *c, uint16_t port,
@@ -369,32 +252,6 @@ drain(struct gate *g)
 {
 	audit_drain(g);
 	web_tick();
-}
-
-static bool
-is_index_behind(struct gate *g)
-{
-	bool is;
-
-	pthread_mutex_lock(&g->index_mutex);
-	is = g->index_behind;
-	pthread_mutex_unlock(&g->index_mutex);
-	return is;
-}
-
-/* Entries that the store could not take when they were logged. What comes
- * meanwhile has to wait for them: the last look is with the mutex. */
-static void
-heal_index(struct gate *g)
-{
-	struct gg_error err = { 0 };
-
-	if (!is_index_behind(g) || catch_up_index(g, &err) != 0)
-		return;
-	pthread_mutex_lock(&g->index_mutex);
-	if (catch_up_index(g, &err) == 0)
-		g->index_behind = false;
-	pthread_mutex_unlock(&g->index_mutex);
 }
 
 /* Is there room for what a start writes, and may we write there? */
@@ -463,7 +320,7 @@ tick(void *arg)
 			gate_tls_tick(g);
 		if (n % HEAL_TICKS == 0) {
 			heal_log(g);
-			heal_index(g);
+			gate_log_heal(g);
 		}
 		(void)nanosleep(&pause, NULL);
 	}
@@ -492,8 +349,9 @@ start(struct gate *g, struct gg_error *err)
 	    (listen_fd = open(c->listen_file, O_WRONLY | O_CREAT | O_CLOEXEC,
 		 0644)) < 0)
 		return gg_fail(err, GG_E_SYS, "%s", c->listen_file);
-	if ((rc = store_open(c->store, c->state_dir, &g->store, err)) != 0 ||
-	    (rc = open_log(g, c, err)) != 0 ||
+	if ((rc = gate_log_open(g, c, err)) != 0 ||
+	    (rc = store_open(c->store, c->state_dir, &g->store, err)) != 0 ||
+	    (rc = gate_log_fit(g, c, err)) != 0 ||
 	    (rc = gate_walls_enter(c, g->sandbox_required, err)) != 0 ||
 	    (rc = inspectors_new(&g->inspectors, err)) != 0 ||
 	    (rc = inspectors_new(&g->hooks, err)) != 0 ||
@@ -508,7 +366,7 @@ start(struct gate *g, struct gg_error *err)
 	    (rc = gate_rules_load(g, snap, NULL, err)) != 0)
 		return rc;
 	fill_web(g);
-	note_start(g, "log.start");
+	gate_log_note(g, "log.start");
 	if ((rc = witness_start(g, err)) != 0 ||
 	    (rc = start_http(g, c, listen_fd, err)) != 0 ||
 	    (rc = notices_start(g, err)) != 0 ||
@@ -559,7 +417,7 @@ stop(struct gate *g, int64_t grace_ms)
 	messenger_abandon(g); /* nobody else asks it any more */
 	witness_stop(g);
 	deliveries_stop(g);
-	note_start(g, "log.stop");
+	gate_log_note(g, "log.stop");
 	auditlog_close(g->log);
 	store_free(g->store);
 }
@@ -592,7 +450,7 @@ on_config(struct gate *g, struct frame *f, bool *started)
 	if (*started) {
 		answer_config(g, generation, rc, &err);
 		if (rc == 0)
-			note_start(g, "config.loaded");
+			gate_log_note(g, "config.loaded");
 		return 0;
 	}
 	if (rc == 0)
