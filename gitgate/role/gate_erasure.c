@@ -7,6 +7,7 @@
 #include "base/num.h"
 #include "http/addr.h"
 #include "role/erasure_job.h"
+#include "role/gate_issuers.h"
 #include "role/gate_push.h"
 #include "store/erasure.h"
 
@@ -235,6 +236,43 @@ mark_retained(struct erasure_job *j, struct gg_error *err)
 	    0;
 }
 
+static bool
+took_an_address(struct erasure_job *j)
+{
+	const json_t *x;
+	size_t i;
+
+	json_array_foreach(json_object_get(erasure_result(j), "places"), i,
+	    x) if (strcmp(json_string_value(x), "client.addr") ==
+	    0) return true;
+	return false;
+}
+
+/*
+ * No row says whose token it was, and fetches are in no entry: but for an
+ * address, whose network is known, all go. All that is lost is the notice that
+ * a token, which lives for an hour, was used from elsewhere than at first. What
+ * retention erases is older than any that has not expired.
+ */
+static int
+erase_token_uses(struct erasure_job *j, const char *addr, struct gg_error *err)
+{
+	bool named = json_object_get(j->data, "name") != NULL;
+	char network[TOKEN_NETWORK_SIZE] = "";
+	const char *which = NULL;
+	int rc;
+
+	if (addr != NULL)
+		token_network(addr, network);
+	if (addr != NULL || named ||
+	    (!erasure_is_retained(j) && took_an_address(j)))
+		which = network;
+	rc = store_erase_token_uses(j->gate->store, which, err);
+	if (rc == 0)
+		token_uses_forget();
+	return rc;
+}
+
 /* Nothing is left to look at. What was asked is forgotten but for its result:
  * it names what was to be erased. */
 static int
@@ -258,6 +296,8 @@ wind_up(struct erasure_job *j, struct gg_error *err)
 		rc = store_erase_sessions(j->gate->store,
 		    name != NULL ? name : "", addr != NULL ? addr : "", group,
 		    err);
+	if (rc == 0 && !dry)
+		rc = erase_token_uses(j, addr, err);
 	if (rc == 0)
 		rc = mark_retained(j, err);
 	return rc != 0 ?

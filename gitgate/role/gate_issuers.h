@@ -32,5 +32,11 @@ void issuers_reloaded(struct gate *g);
 GG_MUST_USE int
 token_bind(struct gate *g, const struct config *c, struct view token,
     const char *repository, const char *client_addr, struct gg_error *err);
+/* The network of an address, as it is kept of a token's first use: 24 bits, of
+ * IPv6 48 ("192.0.2.0/24"); "" for what is no address. */
+#define TOKEN_NETWORK_SIZE 64
+void token_network(const char *addr, char out[TOKEN_NETWORK_SIZE]);
+/* The store's rows changed: what was seen of them is read again. */
+void token_uses_forget(void);
 
 #endif

@@ -13,16 +13,16 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-#define SEEN_SLOTS  1024
-#define KEPT_MS     (2 * ID_TOKEN_SKEW_MS)
-#define CLIENT_SIZE 64
+#define SEEN_SLOTS 1024
+#define KEPT_MS    (2 * ID_TOKEN_SKEW_MS)
 
-/* Bindings are for good: what is here is true. */
+/* Bindings are for good: what is here is true, but that a network may have been
+ * erased since. */
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct seen {
 	char hash[DIGEST_SHA256_HEX_SIZE]; /* "": free */
 	char repository[REPOSITORY_MAX_BYTES + 1];
-	char client[CLIENT_SIZE];
+	char client[TOKEN_NETWORK_SIZE];
 } seen[SEEN_SLOTS];
 
 static struct seen *
@@ -55,18 +55,25 @@ keep(const struct seen *s)
 	pthread_mutex_unlock(&mutex);
 }
 
-/* The network of an address: its first 24 bits (IPv6: 48). */
-static void
-network_of(const char *addr, char out[CLIENT_SIZE])
+void
+token_uses_forget(void)
+{
+	pthread_mutex_lock(&mutex);
+	memset(seen, 0, sizeof(seen));
+	pthread_mutex_unlock(&mutex);
+}
+
+void
+token_network(const char *addr, char out[TOKEN_NETWORK_SIZE])
 {
 	unsigned char b[16] = { 0 };
 
 	out[0] = '\0';
 	if (inet_pton(AF_INET, addr, b) == 1)
-		(void)snprintf(out, CLIENT_SIZE, "%u.%u.%u.0/24", b[0], b[1],
-		    b[2]);
+		(void)snprintf(out, TOKEN_NETWORK_SIZE, "%u.%u.%u.0/24", b[0],
+		    b[1], b[2]);
 	else if (inet_pton(AF_INET6, addr, b) == 1)
-		(void)snprintf(out, CLIENT_SIZE, "%x:%x:%x::/48",
+		(void)snprintf(out, TOKEN_NETWORK_SIZE, "%x:%x:%x::/48",
 		    (unsigned)b[0] << 8 | b[1], (unsigned)b[2] << 8 | b[3],
 		    (unsigned)b[4] << 8 | b[5]);
 }
@@ -102,7 +109,7 @@ token_bind(struct gate *g, const struct config *c, struct view token,
 {
 	GG_AUTO_RELEASE(jws) j = { 0 };
 	const struct issuer *i;
-	char hash[DIGEST_SHA256_HEX_SIZE], client[CLIENT_SIZE];
+	char hash[DIGEST_SHA256_HEX_SIZE], client[TOKEN_NETWORK_SIZE];
 	struct seen s;
 	int rc = jws_parse(token, issuer_token_types, &j, err);
 
@@ -116,7 +123,7 @@ token_bind(struct gate *g, const struct config *c, struct view token,
 		return rc;
 	/* Of what is signed: a signature can be written in two ways. */
 	digest_sha256_hex(j.signed_bytes, hash);
-	network_of(client_addr, client);
+	token_network(client_addr, client);
 	if (!recall(hash, &s)) {
 		memcpy(s.hash, hash, sizeof(s.hash));
 		memcpy(s.client, client, sizeof(s.client));
@@ -128,7 +135,8 @@ token_bind(struct gate *g, const struct config *c, struct view token,
 		return gg_fail(err, GG_E_REFUSED,
 		    "this token was used for another repository; a token "
 		    "serves one: ask the pipeline for a fresh one");
-	if (strcmp(s.client, client) != 0)
+	/* "": erased, so nobody knows */
+	if (s.client[0] != '\0' && strcmp(s.client, client) != 0)
 		log_event(EV_token_moved, kv_str("issuer", i->name),
 		    kv_str("repository", repository),
 		    kv_str("addr", client_addr), kv_str("first", s.client));

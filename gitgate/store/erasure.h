@@ -46,6 +46,13 @@ store_erase_copies(struct store *s, const struct erased_entry *v, size_t n,
 GG_MUST_USE int store_erase_sessions(struct store *s, const char *name,
     const char *addr, const char *group, struct gg_error *err);
 /*
+ * The networks that issuers' tokens were first used from (struct token_use):
+ * those that are this one become "", with "" all of them, with NULL none. Rows
+ * of tokens that expired go in any case.
+ */
+GG_MUST_USE int store_erase_token_uses(struct store *s, const char *network,
+    struct gg_error *err);
+/*
  * What was written over or deleted is not in the database's files any more:
  * the WAL is written back and emptied. GG_E_UNAVAILABLE while somebody reads.
  * PostgreSQL does as it is told to: VACUUM is its operator's.

@@ -392,6 +392,26 @@ store_erase_sessions(struct store *s, const char *name, const char *addr,
 }
 
 int
+store_erase_token_uses(struct store *s, const char *network,
+    struct gg_error *err)
+{
+	GG_AUTO_RELEASE(tx) t = { 0 };
+	int rc;
+
+	if ((rc = tx_begin(s, DB_DURABLE, &t, err)) != 0 ||
+	    (rc = tx_run(&t, NULL, err,
+		 "DELETE FROM token_use WHERE expires_ms < $1",
+		 arg_i(clock_wall_ms()))) != 0 ||
+	    (network != NULL &&
+		(rc = tx_run(&t, NULL, err,
+		     "UPDATE token_use SET client = ''"
+		     " WHERE client = $1 OR $1 = ''",
+		     arg_s(network))) != 0))
+		return rc;
+	return tx_commit(&t, err);
+}
+
+int
 store_scrub(struct store *s, struct gg_error *err)
 {
 	GG_AUTO_RELEASE(rows) r = { 0 };

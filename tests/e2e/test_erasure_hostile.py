@@ -9,7 +9,8 @@ import time
 
 import tlog_verify
 from crash import CRASH_BUILD, needs_crash_build
-from gate import PROTECT_MAIN, hold_id, until, vkey
+from gate import PROTECT_MAIN, hold_id, http, until, vkey
+from issuer import Issuer
 from test_erasure import ADDR, CONFIG, erase, found_below, opened, push_all, verify
 
 V6, V6_GROUP = "2001:db8:77::abcd", "2001:db8:77::/64"
@@ -139,6 +140,59 @@ def test_other_spellings_of_an_address(make_gate, tmp_path):
     for bad in ("203.0.113.777", "ann", "203.0.113.0/24"):
         assert erase(g, "--addr", bad, check=False).returncode == 2
     assert verify(g).returncode == 0
+
+
+def test_where_pipelines_came_from(make_gate, tmp_path):
+    """The store keeps the network of a token's first use, which is in no entry where it only fetched."""
+    other = "198.51.100.9"
+    nets = {ADDR: "203.0.113.0/24", V6: "2001:db8:77::/48", other: "198.51.100.0/24"}
+    with Issuer() as issuer:
+        ci = {"name": "ci", "issuer": issuer.url, "audience": "gitgate", "principal": "ci:{sub}"}
+        ci["groups"] = [{"group": "agents", "when": {"kind": "pipeline"}}]
+        g, _ = begin(make_gate, tmp_path, identity={"issuers": [ci]})
+        tokens = {a: issuer.mint() for a in nets}
+
+        def fetch(token, addr):
+            url = f"{g.url}/demo/app.git/info/refs?service=git-upload-pack"
+            headers = {"Authorization": f"Bearer {token}", "X-Forwarded-For": addr}
+            assert http("GET", url, headers=headers).status == 200
+
+        def kept():
+            return {w for _, w in found_below(g.state, nets.values())}
+
+        moved = lambda: g.log().count("event=token_moved")  # noqa: E731
+        for addr, token in tokens.items():
+            fetch(token, addr)
+        assert kept() == set(nets.values())
+        fetch(tokens[other], ADDR)
+        until("it is noticed", lambda: moved() == 1, log=g.log)
+        erase(g, "--addr", ADDR, "--dry-run")
+        assert kept() == set(nets.values())
+        # its network, and no other; the token is still for one repository, and nobody knows whence
+        erase(g, "--addr", ADDR)
+        assert kept() == {nets[V6], nets[other]}
+        fetch(tokens[ADDR], other)
+        assert kept() == {nets[V6], nets[other]}
+        fetch(tokens[other], ADDR)
+        until("that of others still is", lambda: moved() > 1, log=g.log)
+        assert moved() == 2
+        with contextlib.closing(database(g)) as db:
+            assert db.execute("SELECT COUNT(*) FROM token_use").fetchone() == (3,)
+        erase(g, "--addr", V6)
+        assert kept() == {nets[other]}
+        # by name: rows do not say whose they are
+        erase(g, "--principal", "somebody")
+        assert not kept()
+        # an act with an address takes them as well, one without does not
+        ann = g.token("ann", "auditors")
+        fetch(issuer.mint(), ADDR)
+        refuse(g, other)
+        (refused,) = until("it is logged", lambda: g.audit(ann, type="auth.failure"), log=g.log)
+        (created,) = until("that, too", lambda: g.audit(ann, type="admin.token.create"), log=g.log)
+        assert erase(g, str(created["seq"]))["places"] == []
+        assert kept() == {nets[ADDR]}
+        assert "client.addr" in erase(g, str(refused["seq"]))["places"]
+        assert not kept()
 
 
 def test_a_clock_that_was_wrong_once_does_not_end_retention(make_gate, tmp_path):

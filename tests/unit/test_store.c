@@ -2003,6 +2003,44 @@ tokens_are_bound_at_first_use(void **state)
 	use_token(PRINT_B, "acme/app", later, "acme/app");
 }
 
+static int64_t
+token_rows(const char *where)
+{
+	GG_AUTO_RELEASE(rows) r = { 0 };
+
+	assert_int_equal(store_run(w.s, &r, NULL,
+			     "SELECT COUNT(*) FROM token_use"
+			     " WHERE client = $1",
+			     arg_s(where)),
+	    0);
+	return rows_i(&r, 0, 0);
+}
+
+/* Where tokens were used first is erased; what they are bound to stays. */
+static void
+networks_of_tokens_are_erased(void **state)
+{
+	int64_t later = clock_wall_ms() + 3600000;
+	GG_AUTO_RELEASE(stored_token_use) use = { 0 };
+	const struct token_use v6 = { "ci", "acme/app", "2001:db8::/48",
+		later };
+
+	(void)state;
+	use_token(PRINT_A, "acme/app", later, "acme/app");
+	assert_int_equal(store_token_use(w.s, "c", &v6, &use, NULL), 0);
+	use_token(PRINT_B, "acme/lib", 1, "acme/lib");
+	assert_int_equal(store_erase_token_uses(w.s, NULL, NULL), 0);
+	assert_int_equal(token_rows("10.0.0.0/24"), 1);
+	assert_int_equal(store_erase_token_uses(w.s, "10.0.0.0/24", NULL), 0);
+	assert_int_equal(token_rows("10.0.0.0/24"), 0);
+	assert_int_equal(token_rows("2001:db8::/48"), 1);
+	assert_int_equal(store_erase_token_uses(w.s, "", NULL), 0);
+	assert_int_equal(token_rows(""), 2);
+	assert_int_equal(store_token_use(w.s, "c", &v6, &use, NULL), 0);
+	assert_string_equal(use.repository, "acme/app");
+	assert_string_equal(use.client, "");
+}
+
 /* -- grants -- */
 
 static char *
@@ -2323,6 +2361,7 @@ run(const char *where, const char *name)
 		CASE(findings_know_their_pushers), CASE(grants_move_once),
 		CASE(grants_have_limits_and_ends),
 		CASE(tokens_are_bound_at_first_use),
+		CASE(networks_of_tokens_are_erased),
 		CASE(kept_refs_move_together) };
 
 	w.where = where;
