@@ -322,131 +322,58 @@ forward_settled(struct gate *g, const struct snapshot *snap,
 
 /* -- an allowed push, to its end -- */
 
-static int
-log_results(struct push *p, const struct ref_statuses *s,
-    enum forward_state state, struct gg_error *err)
-{
-	json_t **e = calloc(s->n, sizeof(*e));
-	int rc;
-
-	if (e == NULL)
-		return gg_fail(err, GG_E_NOMEM, "log entries");
-	for (size_t i = 0; i < s->n; i++) {
-		e[i] = audit_of_ref("forward.result", &p->rec,
-		    &p->decision->refs[i]);
-		(void)json_object_set_new(e[i], "result",
-		    json_string(s->v[i].ok ? "ok" : state_word(state)));
-		(void)json_object_set_new(e[i], "upstream",
-		    audit_words(s->v[i].ok ? "" : s->v[i].reason));
-	}
-	rc = audit_write(p->gate, e, s->n, err);
-	free(e);
-	return rc;
-}
-
-int
-push_record_intent(struct push *p, const char *intent, struct gg_error *err)
-{
-	size_t n = p->decision->n_refs;
-	json_t **e = calloc(2 * n + 1, sizeof(*e));
-	int rc;
-
-	if (e == NULL)
-		return gg_fail(err, GG_E_NOMEM, "log entries");
-	e[0] = audit_of_push("push.received", &p->rec);
-	for (size_t i = 0; i < n; i++) {
-		e[1 + i] = audit_of_ref("ref.update", &p->rec,
-		    &p->decision->refs[i]);
-		e[1 + n + i] = audit_of_ref(intent, &p->rec,
-		    &p->decision->refs[i]);
-	}
-	rc = audit_write(p->gate, e, 2 * n + 1, err);
-	free(e);
-	if (rc != 0)
-		return rc;
-	p->rec.state = PUSH_FORWARDING;
-	p->rec.decided_ms = clock_wall_ms();
-	rc = store_push_update(p->gate->store, &p->rec, PUSH_RECEIVING, err);
-	if (rc != 0)
-		p->rec.state = PUSH_RECEIVING;
-	return rc;
-}
-
 static void
 text_to_client(void *ctx, struct view text)
 {
 	client_relay(ctx, text);
 }
 
-/* Log, store, then tell; on UNKNOWN recovery closes it later. */
-static int
-record_result(struct push *p, enum forward_state state,
-    const struct ref_statuses *s, const struct gg_error *message)
+static enum forward_state
+run(void *ctx, struct ref_statuses *s, struct gg_error *message)
 {
-	struct gg_error err = { 0 };
-	int rc;
-
-	if (state != FORWARD_UNKNOWN) {
-		if ((rc = log_results(p, s, state, &err)) != 0)
-			return rc;
-		p->rec.state = state == FORWARD_DONE ? PUSH_FORWARDED :
-						       PUSH_FAILED;
-		p->rec.done_ms = clock_wall_ms();
-	}
-	json_decref(p->rec.outcome);
-	p->rec.outcome = forward_outcome_json(state, s,
-	    state == FORWARD_DONE ? "" : message->msg);
-	rc = store_push_update(p->gate->store, &p->rec, PUSH_FORWARDING, &err);
-	if (rc != 0)
-		log_event(EV_store_failed, kv_str("push", p->rec.id),
-		    kv_err(&err));
-	return rc;
+	return forward_run(ctx, s, message);
 }
+
+static void
+settled(void *ctx)
+{
+	const struct forward *f = ctx;
+
+	forward_settled(f->gate, f->snap, f->repo->name, f->push_id,
+	    f->updates);
+}
+
+static void
+add_result(json_t *entry, enum forward_state state, const struct ref_status *s)
+{
+	(void)json_object_set_new(entry, "result",
+	    json_string(s->ok ? "ok" : state_word(state)));
+	(void)json_object_set_new(entry, "upstream",
+	    audit_words(s->ok ? "" : s->reason));
+}
+
+static const struct settling way = {
+	.intent = "forward.intended",
+	.result = "forward.result",
+	.done = PUSH_FORWARDED,
+	.event = EV_push_forwarded,
+	.metric = METRIC_FORWARDED,
+	.run = run,
+	.settled = settled,
+	.outcome = forward_outcome_json,
+	.add_result = add_result,
+	.at_decided = "gate.decided",
+	.at_intended = "gate.before-forward",
+	.at_run = "gate.after-forward",
+	.at_recorded = "gate.before-answer",
+};
 
 void
 push_forward(struct push *p)
 {
-	GG_AUTO_RELEASE(ref_statuses) s = { 0 };
-	struct gg_error err = { 0 };
 	struct forward f = { p->gate, p->who.snap, &p->who.repo, p->rec.id,
 		&p->updates, &p->options, p->atomic, p->has_pack,
 		text_to_client, &p->client, false };
-	enum forward_state state;
 
-	FAILPOINT("gate.decided");
-	push_mark(p, "intended");
-	if (push_record_intent(p, "forward.intended", &err) != 0) {
-		push_refuse(p, PUSH_INVALID, "", &err);
-		return;
-	}
-	FAILPOINT("gate.before-forward");
-	ref_statuses_init(&s, &p->updates);
-	state = forward_run(&f, &s, &err);
-	push_mark(p, "answered");
-	FAILPOINT("gate.after-forward");
-	if (record_result(p, state, &s, &err) != 0) {
-		for (size_t i = 0; i < s.n; i++)
-			s.v[i].ok = false;
-		ref_statuses_refuse(&s,
-		    "gate unavailable: the outcome could not be recorded "
-		    "(push %s)",
-		    p->rec.id);
-		state = FORWARD_UNKNOWN;
-	}
-	FAILPOINT("gate.before-answer");
-	push_leave(p);
-	client_end(&p->client, &s);
-	gate_count(p->gate,
-	    state == FORWARD_DONE ? METRIC_FORWARDED : METRIC_FAILED);
-	if (state == FORWARD_DONE) {
-		log_event(EV_push_forwarded, kv_str("push", p->rec.id),
-		    kv_str("repository", p->rec.repository));
-		forward_settled(p->gate, p->who.snap, p->rec.repository,
-		    p->rec.id, &p->updates);
-	} else {
-		log_event(EV_push_failed, kv_str("push", p->rec.id),
-		    kv_err(&err));
-		if (state != FORWARD_UNKNOWN)
-			(void)dir_remove(p->quarantine, &err);
-	}
+	push_settle(p, &way, &f);
 }

@@ -179,29 +179,6 @@ keep_settled(const struct keep *k)
 
 /* -- a push that is to be kept, to its end -- */
 
-static int
-log_results(struct push *p, const struct ref_statuses *s,
-    enum forward_state state, struct gg_error *err)
-{
-	json_t **e = calloc(s->n, sizeof(*e));
-	int rc;
-
-	if (e == NULL)
-		return gg_fail(err, GG_E_NOMEM, "log entries");
-	for (size_t i = 0; i < s->n; i++) {
-		e[i] = audit_of_ref("keep.result", &p->rec,
-		    &p->decision->refs[i]);
-		(void)json_object_set_new(e[i], "result",
-		    json_string(keep_result_word(state)));
-		if (!s->v[i].ok)
-			(void)json_object_set_new(e[i], "reason",
-			    audit_words(s->v[i].reason));
-	}
-	rc = audit_write(p->gate, e, s->n, err);
-	free(e);
-	return rc;
-}
-
 const char *
 keep_result_word(enum forward_state state)
 {
@@ -222,30 +199,6 @@ keep_outcome_json(enum forward_state state, const struct ref_statuses *s,
 	return o;
 }
 
-/* In doubt, recovery asks the store again and closes it. */
-static int
-record_result(struct push *p, enum forward_state state,
-    const struct ref_statuses *s, const struct gg_error *message)
-{
-	struct gg_error err = { 0 };
-	int rc;
-
-	if (state != FORWARD_UNKNOWN) {
-		if ((rc = log_results(p, s, state, &err)) != 0)
-			return rc;
-		p->rec.state = state == FORWARD_DONE ? PUSH_KEPT : PUSH_FAILED;
-		p->rec.done_ms = clock_wall_ms();
-	}
-	json_decref(p->rec.outcome);
-	p->rec.outcome = keep_outcome_json(state, s,
-	    state == FORWARD_DONE ? "" : message->msg);
-	rc = store_push_update(p->gate->store, &p->rec, PUSH_FORWARDING, &err);
-	if (rc != 0)
-		log_event(EV_store_failed, kv_str("push", p->rec.id),
-		    kv_err(&err));
-	return rc;
-}
-
 static void
 say_kept(struct push *p)
 {
@@ -263,58 +216,50 @@ say_kept(struct push *p)
 		    u->n - NAMED_MAX);
 }
 
-static void
-finish(struct push *p, const struct keep *k, enum forward_state state,
-    const struct gg_error *why)
+static enum forward_state
+run(void *ctx, struct ref_statuses *s, struct gg_error *message)
 {
-	struct gg_error err = { 0 };
-
-	gate_count(p->gate,
-	    state == FORWARD_DONE ? METRIC_KEPT : METRIC_FAILED);
-	if (state == FORWARD_DONE) {
-		log_event(EV_push_kept, kv_str("push", p->rec.id),
-		    kv_str("repository", p->rec.repository));
-		keep_settled(k);
-		return;
-	}
-	log_event(EV_push_failed, kv_str("push", p->rec.id), kv_err(why));
-	if (state != FORWARD_UNKNOWN)
-		(void)dir_remove(p->quarantine, &err);
+	return keep_run(ctx, s, message);
 }
+
+static void
+settled(void *ctx)
+{
+	keep_settled(ctx);
+}
+
+static void
+add_result(json_t *entry, enum forward_state state, const struct ref_status *s)
+{
+	(void)json_object_set_new(entry, "result",
+	    json_string(keep_result_word(state)));
+	if (!s->ok)
+		(void)json_object_set_new(entry, "reason",
+		    audit_words(s->reason));
+}
+
+static const struct settling way = {
+	.intent = "keep.intended",
+	.result = "keep.result",
+	.done = PUSH_KEPT,
+	.event = EV_push_kept,
+	.metric = METRIC_KEPT,
+	.run = run,
+	.settled = settled,
+	.outcome = keep_outcome_json,
+	.add_result = add_result,
+	.say = say_kept,
+	.at_decided = "gate.keep-decided",
+	.at_intended = "gate.keep-intended",
+	.at_run = "gate.keep-changed",
+	.at_recorded = "gate.keep-recorded",
+};
 
 void
 push_keep(struct push *p)
 {
-	GG_AUTO_RELEASE(ref_statuses) s = { 0 };
-	struct gg_error err = { 0 };
 	struct keep k = { p->gate, p->who.snap, p->rec.repository, p->rec.id,
 		p->rec.principal, &p->updates, p->kept_version, p->n_repacks };
-	enum forward_state state;
 
-	FAILPOINT("gate.keep-decided");
-	push_mark(p, "intended");
-	if (push_record_intent(p, "keep.intended", &err) != 0) {
-		push_refuse(p, PUSH_INVALID, "", &err);
-		return;
-	}
-	FAILPOINT("gate.keep-intended");
-	ref_statuses_init(&s, &p->updates);
-	state = keep_run(&k, &s, &err);
-	push_mark(p, "answered");
-	FAILPOINT("gate.keep-changed");
-	if (record_result(p, state, &s, &err) != 0) {
-		for (size_t i = 0; i < s.n; i++)
-			s.v[i].ok = false;
-		ref_statuses_refuse(&s,
-		    "gate unavailable: the outcome could not be recorded "
-		    "(push %s)",
-		    p->rec.id);
-		state = FORWARD_UNKNOWN;
-	}
-	FAILPOINT("gate.keep-recorded");
-	if (state == FORWARD_DONE)
-		say_kept(p);
-	push_leave(p);
-	client_end(&p->client, &s);
-	finish(p, &k, state, &err);
+	push_settle(p, &way, &k);
 }

@@ -2,6 +2,7 @@
 #ifndef GITGATE_ROLE_GATE_PUSH_H
 #define GITGATE_ROLE_GATE_PUSH_H
 
+#include "base/log.h"
 #include "proto/receive_request.h"
 #include "role/gate.h"
 #include "role/kept_refs.h"
@@ -176,12 +177,6 @@ enum forward_state forward_compare(const struct forward *f, bool settle,
  * also "since_ms", wall clock. */
 json_t *forward_outcome_json(enum forward_state state,
     const struct ref_statuses *s, const char *message);
-/*
- * What is decided, before it is done: log push.received and for each ref
- * ref.update and an entry `intent`, then store the push as forwarding.
- */
-GG_MUST_USE int
-push_record_intent(struct push *p, const char *intent, struct gg_error *err);
 /* Forward an allowed push: log, store, relay, log, store, tell. */
 void push_forward(struct push *p);
 /* After upstream said ok: mirror, stale holds, quarantine. */
@@ -215,6 +210,33 @@ json_t *keep_outcome_json(enum forward_state state,
     const struct ref_statuses *s, const char *message);
 /* An allowed push that policy keeps: log, store, log, tell. */
 void push_keep(struct push *p);
+
+/* -- gate_settle.c: an allowed push, to its end -- */
+/* What differs between the two ways that it may go: upstream, or kept. */
+struct settling {
+	const char *intent, *result; /* types of its entries in the log */
+	enum push_state done;
+	enum log_event_id event; /* logged when it is done */
+	enum metric metric;      /* and counted */
+	/* Do it; each with the ctx that push_settle() got. */
+	enum forward_state (*run)(void *ctx, struct ref_statuses *statuses,
+	    struct gg_error *message);
+	/* It is done, and all that is to know it does. */
+	void (*settled)(void *ctx);
+	/* What the store keeps of the end; new reference. */
+	json_t *(*outcome)(enum forward_state state,
+	    const struct ref_statuses *s, const char *message);
+	/* The end of one ref, into an entry `result`. */
+	void (*add_result)(json_t *entry, enum forward_state state,
+	    const struct ref_status *s);
+	/* To the client when it is done; may be NULL. */
+	void (*say)(struct push *p);
+	/* Names of the places between its steps (base/failpoint.h). */
+	const char *at_decided, *at_intended, *at_run, *at_recorded;
+};
+/* Log and store what is intended, do it, log and store what came of it, then
+ * tell the client. */
+void push_settle(struct push *p, const struct settling *way, void *ctx);
 
 /* -- gate_inbox.c: for lists (web/web.h) -- */
 GG_MUST_USE int gate_may_review_listed(void *ctx, const struct stored_hold *h,
