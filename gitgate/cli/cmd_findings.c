@@ -75,11 +75,9 @@ int
 cmd_findings_list(struct cli *cli, int argc, char **argv)
 {
 	static const char *const filters[] = { "repository", NULL };
-	struct gg_error err = { 0 };
 
-	return remote_exit(remote_list(cli, argc, argv, "findings", filters,
-			       print_findings, &err),
-	    &err);
+	return remote_list(cli, argc, argv, "findings", filters,
+	    print_findings);
 }
 
 int
@@ -93,9 +91,5 @@ cmd_findings_allow(struct cli *cli, int argc, char **argv)
 int
 cmd_findings_revoke(struct cli *cli, int argc, char **argv)
 {
-	struct gg_error err = { 0 };
-
-	return remote_exit(remote_act(cli, argc, argv, "findings", "revoke",
-			       print_finding, &err),
-	    &err);
+	return remote_act(cli, argc, argv, "findings", "revoke", print_finding);
 }

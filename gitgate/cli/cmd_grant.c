@@ -157,49 +157,30 @@ int
 cmd_grant_list(struct cli *cli, int argc, char **argv)
 {
 	static const char *const filters[] = { "state", "principal", NULL };
-	struct gg_error err = { 0 };
 
-	return remote_exit(remote_list(cli, argc, argv, "grants", filters,
-			       print_grants, &err),
-	    &err);
+	return remote_list(cli, argc, argv, "grants", filters, print_grants);
 }
 
 int
 cmd_grant_show(struct cli *cli, int argc, char **argv)
 {
-	struct gg_error err = { 0 };
-
-	return remote_exit(remote_show(cli, argc, argv, "grants", print_grant,
-			       &err),
-	    &err);
+	return remote_show(cli, argc, argv, "grants", print_grant);
 }
 
 int
 cmd_grant_approve(struct cli *cli, int argc, char **argv)
 {
-	struct gg_error err = { 0 };
-
-	return remote_exit(remote_act(cli, argc, argv, "grants", "approve",
-			       print_state, &err),
-	    &err);
+	return remote_act(cli, argc, argv, "grants", "approve", print_state);
 }
 
 int
 cmd_grant_reject(struct cli *cli, int argc, char **argv)
 {
-	struct gg_error err = { 0 };
-
-	return remote_exit(remote_act(cli, argc, argv, "grants", "reject",
-			       print_state, &err),
-	    &err);
+	return remote_act(cli, argc, argv, "grants", "reject", print_state);
 }
 
 int
 cmd_grant_revoke(struct cli *cli, int argc, char **argv)
 {
-	struct gg_error err = { 0 };
-
-	return remote_exit(remote_act(cli, argc, argv, "grants", "revoke",
-			       print_state, &err),
-	    &err);
+	return remote_act(cli, argc, argv, "grants", "revoke", print_state);
 }

@@ -153,21 +153,14 @@ cmd_holds_list(struct cli *cli, int argc, char **argv)
 {
 	static const char *const filters[] = { "state", "repository",
 		"principal", "ref", NULL };
-	struct gg_error err = { 0 };
 
-	return remote_exit(remote_list(cli, argc, argv, "holds", filters,
-			       print_holds, &err),
-	    &err);
+	return remote_list(cli, argc, argv, "holds", filters, print_holds);
 }
 
 int
 cmd_holds_show(struct cli *cli, int argc, char **argv)
 {
-	struct gg_error err = { 0 };
-
-	return remote_exit(remote_show(cli, argc, argv, "holds", remote_details,
-			       &err),
-	    &err);
+	return remote_show(cli, argc, argv, "holds", remote_details);
 }
 
 /* -- deciding -- */
@@ -187,29 +180,17 @@ remote_state(const json_t *hold)
 int
 cmd_holds_approve(struct cli *cli, int argc, char **argv)
 {
-	struct gg_error err = { 0 };
-
-	return remote_exit(remote_act(cli, argc, argv, "holds", "approve",
-			       remote_state, &err),
-	    &err);
+	return remote_act(cli, argc, argv, "holds", "approve", remote_state);
 }
 
 int
 cmd_holds_reject(struct cli *cli, int argc, char **argv)
 {
-	struct gg_error err = { 0 };
-
-	return remote_exit(remote_act(cli, argc, argv, "holds", "reject",
-			       remote_state, &err),
-	    &err);
+	return remote_act(cli, argc, argv, "holds", "reject", remote_state);
 }
 
 int
 cmd_holds_withdraw(struct cli *cli, int argc, char **argv)
 {
-	struct gg_error err = { 0 };
-
-	return remote_exit(remote_act(cli, argc, argv, "holds", "withdraw",
-			       remote_state, &err),
-	    &err);
+	return remote_act(cli, argc, argv, "holds", "withdraw", remote_state);
 }

@@ -52,8 +52,8 @@ ask(struct cli *cli, const char *method, const char *path, const json_t *body,
 	return 0;
 }
 
-int
-remote_list(struct cli *cli, int argc, char **argv, const char *what,
+static int
+list(struct cli *cli, int argc, char **argv, const char *what,
     const char *const *filters, remote_print *print, struct gg_error *err)
 {
 	const char *values[FILTERS_MAX + 2] = { NULL };
@@ -86,7 +86,17 @@ remote_list(struct cli *cli, int argc, char **argv, const char *what,
 }
 
 int
-remote_show(struct cli *cli, int argc, char **argv, const char *what,
+remote_list(struct cli *cli, int argc, char **argv, const char *what,
+    const char *const *filters, remote_print *print)
+{
+	struct gg_error err = { 0 };
+
+	return remote_exit(list(cli, argc, argv, what, filters, print, &err),
+	    &err);
+}
+
+static int
+show(struct cli *cli, int argc, char **argv, const char *what,
     remote_print *print, struct gg_error *err)
 {
 	GG_AUTO_RELEASE(buf) path = BUF_INIT(200);
@@ -98,6 +108,15 @@ remote_show(struct cli *cli, int argc, char **argv, const char *what,
 		return rc;
 	buf_addf(&path, "-/api/v1/%s/%s", what, w.v[0]);
 	return ask(cli, "GET", buf_str(&path), NULL, print, err);
+}
+
+int
+remote_show(struct cli *cli, int argc, char **argv, const char *what,
+    remote_print *print)
+{
+	struct gg_error err = { 0 };
+
+	return remote_exit(show(cli, argc, argv, what, print, &err), &err);
 }
 
 int
@@ -113,9 +132,9 @@ remote_post(struct cli *cli, const char *path, json_t *body,
 	return rc;
 }
 
-int
-remote_act(struct cli *cli, int argc, char **argv, const char *what,
-    const char *verb, remote_print *print, struct gg_error *err)
+static int
+act(struct cli *cli, int argc, char **argv, const char *what, const char *verb,
+    remote_print *print, struct gg_error *err)
 {
 	const char *comment = "";
 	const struct option_spec specs[] = { { "comment", OPT_TEXT,
@@ -130,4 +149,13 @@ remote_act(struct cli *cli, int argc, char **argv, const char *what,
 	buf_addf(&path, "-/api/v1/%s/%s/%s", what, w.v[0], verb);
 	return remote_post(cli, buf_str(&path),
 	    json_pack("{s:s}", "comment", comment), print, err);
+}
+
+int
+remote_act(struct cli *cli, int argc, char **argv, const char *what,
+    const char *verb, remote_print *print)
+{
+	struct gg_error err = { 0 };
+
+	return remote_exit(act(cli, argc, argv, what, verb, print, &err), &err);
 }

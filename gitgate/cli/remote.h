@@ -8,23 +8,22 @@
 typedef void remote_print(const json_t *answer);
 
 /*
- * GET of a list ("holds", "grants"): the options are the filters (names, NULL
- * behind the last) beside --limit and --cursor. GG_E_INPUT: the command line.
+ * A whole command: GET of a list ("holds", "grants"). The options are the
+ * filters (names, NULL behind the last) beside --limit and --cursor. Its exit
+ * code.
  */
-GG_MUST_USE int
-remote_list(struct cli *cli, int argc, char **argv, const char *what,
-    const char *const *filters, remote_print *print, struct gg_error *err);
-/* GET of one, by the id on the command line. */
-GG_MUST_USE int remote_show(struct cli *cli, int argc, char **argv,
-    const char *what, remote_print *print, struct gg_error *err);
+int remote_list(struct cli *cli, int argc, char **argv, const char *what,
+    const char *const *filters, remote_print *print);
+/* So, too: GET of one, by the id on the command line. */
+int remote_show(struct cli *cli, int argc, char **argv, const char *what,
+    remote_print *print);
+/* So, too: "ID [--comment TEXT]", POST of a verb ("approve") to one. */
+int remote_act(struct cli *cli, int argc, char **argv, const char *what,
+    const char *verb, remote_print *print);
 /* POST; body is taken, NULL (words that are no UTF-8) is GG_E_INPUT. */
 GG_MUST_USE int remote_post(struct cli *cli, const char *path, json_t *body,
     remote_print *print, struct gg_error *err);
-/* "ID [--comment TEXT]": POST of a verb ("approve") to one. */
-GG_MUST_USE int
-remote_act(struct cli *cli, int argc, char **argv, const char *what,
-    const char *verb, remote_print *print, struct gg_error *err);
-/* The exit code of a command that ended with rc. */
+/* The exit code of a command that ended with rc; GG_E_INPUT: of its line. */
 int remote_exit(int rc, const struct gg_error *err);
 /* Says how to go on, where a list has more. */
 void remote_more(const json_t *answer);
