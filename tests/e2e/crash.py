@@ -10,6 +10,7 @@ import concurrent.futures
 import os
 from pathlib import Path
 
+import processes
 import pytest
 from gate import PROTECT_MAIN, ROOT, make_upstream, until, vkey
 from upstreams import git
@@ -61,11 +62,8 @@ class Place:
         self.armed.write_text("")
 
     def is_stopped(self):
-        return any(
-            (Path("/proc") / str(pid) / "stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
-            for role in ("gate", "courier", "inspector")
-            for pid in self.gate.pids(role)
-        )
+        seen = (processes.stat(pid) for role in ("gate", "courier", "inspector") for pid in self.gate.pids(role))
+        return any(p.state == "T" for p in seen if p)
 
     def push(self, *args):
         """A push during which the place is reached, and life after it."""

@@ -19,6 +19,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import processes
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -311,20 +312,9 @@ class Gate:
 
     def pids(self, role):
         """Process ids of "gate", "courier", "inspector" below this gate."""
-        name = f"gitgate-{role}"
-        found = []
-        for p in Path("/proc").iterdir():
-            if not p.name.isdigit():
-                continue
-            try:
-                stat = (p / "stat").read_text()
-                cmd = (p / "cmdline").read_bytes().split(b"\0")[0].decode()
-            except OSError:
-                continue
-            parent = int(stat.rsplit(")", 1)[1].split()[1])
-            if parent == self.process.pid and os.path.basename(cmd) == name:
-                found.append(int(p.name))
-        return found
+        program = f"gitgate-{role}"
+        mine = (p.pid for p in processes.children(self.process.pid))
+        return [pid for pid in mine if os.path.basename(next(iter(processes.argv(pid)), "")) == program]
 
     def reload(self):
         """SIGHUP, and wait until it was taken or refused; True if taken."""

@@ -2,7 +2,6 @@
 order."""
 
 import array
-import contextlib
 import http.server
 import json
 import os
@@ -15,6 +14,7 @@ import threading
 import time
 from pathlib import Path
 
+import processes
 import pytest
 
 from gate import until
@@ -231,10 +231,7 @@ ruleset(name="all" queue.type="Direct") {{ action(type="omfile" file="{self.file
             self.kill()
             self.log.write_text("")
             self.launch()
-        mine = set()
-        for fd in Path(f"/proc/{self.process.pid}/fd").iterdir():
-            with contextlib.suppress(OSError):
-                mine.add(os.readlink(fd))
+        mine = processes.descriptors(self.process.pid).values()
         for line in Path("/proc/net/udp").read_text().splitlines()[1:]:
             words = line.split()
             if words[1].endswith(f":{self.port:04X}") and f"socket:[{words[9]}]" in mine:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import pktline
+import processes
 from gate import ACCESS, Gate, Git, http, make_upstream, ref, until
 from pktline import DELIM, FETCH_TYPE, FLUSH, ZERO, pkt
 from upstreams import Hostile, git, http_answer, pkt as adv_pkt
@@ -534,25 +535,8 @@ def test_anonymous_only_where_access_says_so(place):
 
 
 def children(gate):
-    """Commands of all descendants of the supervisor but the three roles."""
-    parents, names = {}, {}
-    for p in Path("/proc").iterdir():
-        if p.name.isdigit():
-            try:
-                stat = (p / "stat").read_text()
-            except OSError:
-                continue
-            name, rest = stat.split("(", 1)[1].rsplit(")", 1)
-            state, parent = rest.split()[:2]
-            parents[int(p.name)], names[int(p.name)] = int(parent), (name, state)
-    found = []
-    for pid in parents:
-        at = pid
-        while at in parents and at != gate.process.pid:
-            at = parents[at]
-        if at == gate.process.pid and pid != at and not names[pid][0].startswith("gitgate"):
-            found.append((pid, *names[pid]))
-    return found
+    """All descendants of the supervisor but the three roles."""
+    return [p for p in processes.descendants(gate.process.pid) if not p.name.startswith("gitgate")]
 
 
 def test_aborted_fetch_leaves_nothing(tmp_path):

@@ -15,6 +15,7 @@ import jsonschema
 import pytest
 
 import frames
+import processes
 from gate import ACCESS, BIN, ROOT, SANITIZED, hold_id, ref, until
 
 SCHEMA = json.loads((ROOT / "policy.d" / "hook-input.schema.json").read_text())
@@ -125,10 +126,8 @@ def test_runner_has_no_patience(runner):
 
 
 def alive(pid):
-    try:
-        return (Path("/proc") / str(pid) / "stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
+    p = processes.stat(pid)
+    return p is not None and p.state != "Z"
 
 
 def test_runner_leaves_nothing_behind(runner):

@@ -6,6 +6,7 @@ import subprocess
 import threading
 from pathlib import Path
 
+import processes
 import pytest
 
 from gate import PROTECT_MAIN, SANITIZED, Gate, hold_id, make_upstream, ref
@@ -29,14 +30,6 @@ class Watch(threading.Thread):
         super().__init__(daemon=True)
         self.root, self.peaks, self.over, self.samples = root, {}, threading.Event(), 0
 
-    @staticmethod
-    def children(pid):
-        try:
-            for task in os.listdir(f"/proc/{pid}/task"):
-                yield from map(int, Path(f"/proc/{pid}/task/{task}/children").read_text().split())
-        except OSError:
-            return
-
     def look(self, pid):
         try:
             text = Path(f"/proc/{pid}/status").read_text()
@@ -47,12 +40,11 @@ class Watch(threading.Thread):
         if "RssAnon" in rows:
             name = " ".join(os.path.basename(a.decode("utf-8", "replace")) for a in args[:2])
             self.peaks[name] = max(self.peaks.get(name, 0), int(rows["RssAnon"].split()[0]))
-        for child in self.children(pid):
-            self.look(child)
 
     def run(self):
         while not self.over.wait(0.02):
-            self.look(self.root)
+            for pid in (self.root, *(p.pid for p in processes.descendants(self.root))):
+                self.look(pid)
             self.samples += 1
 
     def __enter__(self):

@@ -2,9 +2,7 @@
 hostile: where it goes, where it does not, what it says."""
 
 import base64
-import contextlib
 import os
-import re
 import socket
 import urllib.parse
 from pathlib import Path
@@ -13,6 +11,7 @@ import pytest
 
 import courier_frames as cf
 import messenger_frames as mf
+import processes
 from gate import SANITIZED, until
 from issuer import DISCOVERY, JWKS, Authority, Issuer
 from messenger_frames import ISSUER, PROVIDER, TOKEN, Failed, Messenger
@@ -254,10 +253,7 @@ def test_it_is_behind_walls_and_listens_on_nothing(messenger, issuer):
     if not SANITIZED:
         assert status["Seccomp"] == "2"
     listening = {x.split()[9] for x in Path("/proc/net/tcp").read_text().splitlines()[1:] if x.split()[3] == "0A"}
-    mine = set()
-    for fd in (proc / "fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
-            mine |= set(re.findall(r"^socket:\[(\d+)\]", os.readlink(fd)))
+    mine = {x[8:-1] for x in processes.descriptors(messenger.process.pid).values() if x.startswith("socket:[")}
     assert mine and not mine & listening
 
 

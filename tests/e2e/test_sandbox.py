@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from processes import descriptors
 from test_inspector import Push, World, git, until  # noqa: F401
 import frames
 
@@ -25,11 +26,6 @@ def limits(pid):
         name, soft, hard = line[:26].strip(), *line[26:].split()[:2]
         out[name] = (soft, hard)
     return out
-
-
-def descriptors(pid):
-    return {int(n): os.readlink("/proc/%d/fd/%s" % (pid, n))
-            for n in os.listdir("/proc/%d/fd" % pid)}
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import urllib.parse
 import uuid
 from pathlib import Path
 
+import processes
 import pytest
 import upstreams as up
 from gate import PROTECT_MAIN, contents_below, hold_id, http, until, vkey
@@ -133,13 +134,6 @@ def test_no_place_of_our_own(make_gate, tmp_path):
             assert a.status == 200 and "[state]" in a.text and str(g.state) not in a.text, a.text
 
 
-def descendants(pid):
-    for p in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in p.read_text().split():
-            yield int(child)
-            yield from descendants(int(child))
-
-
 class Job:
     """One gate over one upstream, and everything that was said."""
 
@@ -181,7 +175,7 @@ class Job:
 
     def check_processes(self):
         seen = 0
-        for pid in [self.gate.process.pid, *descendants(self.gate.process.pid)]:
+        for pid in [self.gate.process.pid, *(p.pid for p in processes.descendants(self.gate.process.pid))]:
             for name in ("cmdline", "environ"):
                 with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                     text = Path(f"/proc/{pid}/{name}").read_bytes().decode(errors="replace")

@@ -6,11 +6,15 @@ import os
 import subprocess
 from pathlib import Path
 
+import processes
 import pytest
 from gate import BIN, ROOT, SANITIZED, Gate, contents_below, hold_id, http, make_upstream, until
+from processes import descriptors as files
 
 MARK = "a-secret-that-nobody-else-has-7f3a"
 ROLES = ("gate", "courier", "messenger", "inspector")
+# What reading /proc says of a process that has ended.
+GONE = (FileNotFoundError, ProcessLookupError)
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="roles are not dumpable: only root may look at them")
 
@@ -55,17 +59,6 @@ def status(pid):
     return dict(x.split(":\t", 1) for x in proc(pid, "status").decode().splitlines() if ":\t" in x)
 
 
-def files(pid):
-    """fd -> what it is; a fd that is closed meanwhile is none."""
-    found = {}
-    for fd in (Path("/proc") / str(pid) / "fd").iterdir():
-        try:
-            found[int(fd.name)] = os.readlink(fd)
-        except FileNotFoundError:
-            pass
-    return found
-
-
 def sockets(pid):
     return {x[8:-1] for x in files(pid).values() if x.startswith("socket:[")}
 
@@ -102,35 +95,42 @@ def udp_and_raw():
 
 def each(g):
     """(role, pid) of all that run; inspectors come and go."""
-    found = [(r, p) for r in ROLES for p in g.pids(r)]
-    assert {r for r, _ in found} == set(ROLES)
-    return found
+
+    def all_roles():
+        found = [(r, p) for r in ROLES for p in g.pids(r)]
+        return found if {r for r, _ in found} == set(ROLES) else None
+
+    return until("all roles run", all_roles, log=g.log)
 
 
 def test_every_role_is_behind_walls(g):
     for role, pid in each(g):
         try:
             until("walls", lambda: status(pid)["NoNewPrivs"] == "1" and (SANITIZED or status(pid)["Seccomp"] == "2"))
-        except FileNotFoundError:
+            filters, limits = status(pid).get("Seccomp_filters", "0"), proc(pid, "limits").decode()
+        except GONE:
             assert role == "inspector"
             continue
         if not SANITIZED:
             # not dumpable: its /proc files are root's, whoever it runs as
-            assert status(pid)["Seccomp_filters"] >= "1", role
-        limits = proc(pid, "limits").decode()
+            assert filters >= "1", role
         assert [x.split()[4:6] for x in limits.splitlines() if x.startswith("Max core")] == [["0", "0"]], role
 
 
 def test_an_inspector_has_one_socket_and_no_file(g):
+    def has_ended(pid):
+        p = processes.stat(pid)
+        return p is None or p.state == "Z"
+
+    def holds_only_that(pid):
+        """One that has just begun still has open what its walls are made of."""
+        open_now = list(files(pid).values())
+        mine = [x for x in open_now if x.startswith("socket:")]
+        rest = {x for x in open_now if not x.startswith("socket:")}
+        return has_ended(pid) or (len(mine) == 1 and rest <= {"/dev/null", str(g.log_file)})
+
     for pid in g.pids("inspector"):
-        try:
-            open_now = files(pid)
-        except FileNotFoundError:
-            continue
-        mine = [x for x in open_now.values() if x.startswith("socket:")]
-        assert len(mine) == 1, open_now
-        rest = {x for x in open_now.values() if not x.startswith("socket:")}
-        assert rest <= {"/dev/null", str(g.log_file)}, open_now
+        until("it holds its socket and nothing else", lambda: holds_only_that(pid), log=lambda: str(files(pid)))
         assert not sockets(pid) & set(listening())
 
 
@@ -169,7 +169,7 @@ def test_no_secret_in_what_others_can_see(g):
             # credential helpers may need what whoever starts gitgate set
             if role != "courier":
                 assert MARK.encode() not in proc(pid, "environ"), role
-        except FileNotFoundError:
+        except GONE:
             assert role == "inspector"
     assert MARK not in g.log()
     for path, content in contents_below(g.state):
