@@ -39,6 +39,8 @@ GG_MUST_USE int note_vkey_make(struct view name, enum note_type type,
 /* Checks that the id belongs to name and key. 0 or GG_E_INPUT. */
 GG_MUST_USE int
 note_vkey_parse(struct view text, struct note_vkey *out, struct gg_error *err);
+/* Are both the same key of the same name? */
+bool note_vkey_is(const struct note_vkey *a, const struct note_vkey *b);
 void note_vkey_format(const struct note_vkey *k, struct buf *out);
 
 /* A key to sign with; wiped when freed. */

@@ -140,6 +140,13 @@ format_key(const char *name, uint32_t id, enum note_type type,
 	explicit_bzero(raw, sizeof(raw));
 }
 
+bool
+note_vkey_is(const struct note_vkey *a, const struct note_vkey *b)
+{
+	return strcmp(a->name, b->name) == 0 && a->type == b->type &&
+	    memcmp(a->pub, b->pub, sizeof(a->pub)) == 0;
+}
+
 void
 note_vkey_format(const struct note_vkey *k, struct buf *out)
 {

@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include "audit/checkpoint.h"
+#include "audit/tlog_policy.h"
 #include "base/fd.h"
 #include "base/text.h"
 
@@ -60,6 +61,31 @@ check_signed(const struct config *c, const char *name,
 	return 0;
 }
 
+/* Would the gate start with its witnesses' policy when only this key signs? */
+static int
+check_policy(const struct config *c, const struct note_vkey *k,
+    struct gg_error *err)
+{
+	GG_AUTO_RELEASE(buf) vkey = BUF_INIT(1024);
+	GG_AUTO(tlog_policy) p = NULL;
+	int rc;
+
+	if (c->witness_policy == NULL)
+		return 0;
+	if ((rc = tlog_policy_load(c->witness_policy, &p, err)) != 0)
+		return rc;
+	for (size_t i = 0; i < p->n_logs; i++)
+		if (note_vkey_is(&p->logs[i].key, k))
+			return 0;
+	if (p->n_logs == 0)
+		return 0;
+	note_vkey_format(k, &vkey);
+	return gg_fail(err, GG_E_INPUT,
+	    "%s does not name the new key, without which the gate would not "
+	    "start; first add the line: log %s",
+	    c->witness_policy, buf_str(&vkey));
+}
+
 static int
 retire(const struct config *c, struct view first, struct view second,
     struct buf *out, struct gg_error *err)
@@ -72,7 +98,8 @@ retire(const struct config *c, struct view first, struct view second,
 		    "%s has one key: there is none to retire", c->log_key);
 	if ((rc = note_skey_parse(first, &k, err)) != 0 ||
 	    (rc = check_signed(c, "checkpoint", note_skey_vkey(k), err)) != 0 ||
-	    (rc = check_signed(c, "cosigned", note_skey_vkey(k), err)) != 0)
+	    (rc = check_signed(c, "cosigned", note_skey_vkey(k), err)) != 0 ||
+	    (rc = check_policy(c, note_skey_vkey(k), err)) != 0)
 		return rc;
 	buf_addv(out, first);
 	buf_addc(out, '\n');
@@ -105,7 +132,7 @@ add_key(const struct config *c, struct view first, struct view second,
 }
 
 static int
-print_first(struct view text, struct gg_error *err)
+print_first(struct view text, bool is_end, struct gg_error *err)
 {
 	GG_AUTO_RELEASE(buf) vkey = BUF_INIT(1024);
 	GG_AUTO(note_skey) k = NULL;
@@ -118,6 +145,11 @@ print_first(struct view text, struct gg_error *err)
 		return rc;
 	note_vkey_format(note_skey_vkey(k), &vkey);
 	say("%s\n", buf_str(&vkey));
+	if (!is_end)
+		(void)fprintf(stderr,
+		    "policy files of witnesses and auditors, beside the old "
+		    "key's line: log %s\n",
+		    buf_str(&vkey));
 	return 0;
 }
 
@@ -137,7 +169,7 @@ rotate(const struct config *c, bool is_end, struct gg_error *err)
 	if (rc == 0)
 		rc = file_write(c->log_key, buf_view(&fresh), 0600, true, err);
 	if (rc == 0)
-		rc = print_first(buf_view(&fresh), err);
+		rc = print_first(buf_view(&fresh), is_end, err);
 	if (old.p != NULL)
 		explicit_bzero(old.p, old.alloc);
 	if (fresh.p != NULL)

@@ -318,9 +318,10 @@ const struct command cli_commands[] = {
 	    "--dry-run: only say what\nwould go." LOCAL,
 	    cmd_audit_erase },
 	{ "audit rotate-key", "[--retire]",
-	    "Make another key for the audit log and print its public half. "
-	    "From the gate's next\nstart both sign, and the log says so "
-	    "(key.rotate); with --retire the old one no\nlonger does." LOCAL,
+	    "Make another key for the audit log; print its public half, and the "
+	    "line for\npolicy files. From the gate's next start both sign, and "
+	    "the log says so\n(key.rotate); with --retire the old one no longer "
+	    "does." LOCAL,
 	    cmd_audit_rotate_key },
 	{ "notices list",
 	    "[--state due|delivered|failed] [--limit N] [--cursor C] [--json]",

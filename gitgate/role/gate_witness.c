@@ -66,25 +66,21 @@ name_of(const struct witness_state *s)
 
 /* -- which there are -- */
 
-/* A policy that names keys of our log names the one that signs. */
+/* A policy that names keys of our log names one that signs: the newest, or the
+ * one before for as long as both sign each checkpoint. */
 static int
 check_key(const struct gate *g, const struct config *c,
     const struct tlog_policy *p, struct gg_error *err)
 {
-	struct note_vkey k;
-	int rc;
-
 	if (g->log == NULL || p->n_logs == 0)
 		return 0;
-	rc = note_vkey_parse(view_str(auditlog_vkey(g->log)), &k, err);
-	for (size_t i = 0; rc == 0 && i < p->n_logs; i++)
-		if (p->logs[i].key.id == k.id &&
-		    strcmp(p->logs[i].key.name, k.name) == 0)
+	for (size_t i = 0; i < p->n_logs; i++)
+		if (auditlog_signs_as(g->log, &p->logs[i].key))
 			return 0;
-	return rc != 0 ?
-	    rc :
-	    gg_fail(err, GG_E_INPUT, "%s: it does not name this log's key: %s",
-		c->witness_policy, auditlog_vkey(g->log));
+	return gg_fail(err, GG_E_INPUT,
+	    "%s: it does not name a key that signs this log; add the line: "
+	    "log %s",
+	    c->witness_policy, auditlog_vkey(g->log));
 }
 
 int

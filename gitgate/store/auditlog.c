@@ -425,6 +425,13 @@ auditlog_vkey(const struct auditlog *l)
 	return l->vkey_text;
 }
 
+bool
+auditlog_signs_as(const struct auditlog *l, const struct note_vkey *k)
+{
+	return note_vkey_is(note_skey_vkey(l->key), k) ||
+	    (l->old_key != NULL && note_vkey_is(note_skey_vkey(l->old_key), k));
+}
+
 int
 auditlog_wait_published(struct auditlog *l, uint64_t index,
     struct gg_error *err)

@@ -6,6 +6,7 @@
 #ifndef GITGATE_STORE_AUDITLOG_H
 #define GITGATE_STORE_AUDITLOG_H
 
+#include "audit/note.h"
 #include "audit/private.h"
 #include "audit/tile_read.h"
 #include "base/auto.h"
@@ -65,6 +66,8 @@ bool auditlog_is_writable(const struct auditlog *l);
 uint64_t auditlog_size(const struct auditlog *l);
 /* The verifier key, as in signed-note: name+hash+base64. Borrowed. */
 const char *auditlog_vkey(const struct auditlog *l);
+/* Is this the key, or the one that it replaces and that still signs, too? */
+bool auditlog_signs_as(const struct auditlog *l, const struct note_vkey *k);
 /* Block until the published checkpoint covers index. */
 GG_MUST_USE int auditlog_wait_published(struct auditlog *l, uint64_t index,
     struct gg_error *err);

@@ -477,6 +477,50 @@ def test_a_gate_whose_log_was_put_back(make_gate, witness, tmp_path):
         python.close()
 
 
+def test_a_policy_while_the_logs_key_changes(make_gate, tmp_path):
+    """Both keys sign for a while, and either is enough; what then would not start is refused before."""
+    w = Witness(name="example.com/only")
+    file = tmp_path / "witnesses.policy"
+    g = make_gate(config={"limits": {"witness-pause": "50ms"}})
+    try:
+        old = w.logs[vkey(g).split("+")[0]] = vkey(g)
+
+        def write(*logs):
+            file.write_text("".join(f"log {k}\n" for k in logs) + f"witness w {w.vkey} {w.url}/\nquorum w\n")
+
+        def again():
+            g.stop()
+            g.start()  # ready: a quorum signed
+
+        def retire():
+            return g.cli("audit", "rotate-key", "--retire", check=False)
+
+        write(old)
+        g.config["witnesses"] = {"policy": str(file), "require": True}
+        assert g.reload(), g.log()
+        p = g.cli("audit", "rotate-key")
+        new = p.stdout.strip()
+        assert new != old and p.stderr.endswith(f": log {new}\n") and len(p.stderr.splitlines()) == 1
+        again()
+        assert vkey(g) == new and g.reload()
+        until("the new key's is signed", lambda: "restart the gate" not in (p := retire()).stderr and p, log=g.log)
+        p = retire()
+        assert p.returncode == 1 and f"{file} does not name the new key" in p.stderr
+        assert p.stderr.endswith(f"first add the line: log {new}\n")
+        write(PaperLog(origin=old.split("+")[0]).vkey)
+        assert not g.reload() and f"add the line: log {new}" in g.log()
+        write(new, old)
+        assert g.reload() and retire().returncode == 0
+        w.logs[new.split("+")[0]] = new
+        again()
+        write(old)
+        assert not g.reload() and g.log().count(f"add the line: log {new}") == 2
+        write()
+        assert g.reload()
+    finally:
+        w.close()
+
+
 def test_a_gate_with_a_policy(make_gate, witness, tmp_path):
     """One of ours and one of two others: a number could not say it."""
     others = [Witness(name="example.com/same", seed=bytes([i]) * 32) for i in range(2)]
@@ -519,7 +563,7 @@ def test_a_gate_with_a_policy(make_gate, witness, tmp_path):
         write(both, url="http://elsewhere.example")
         refused(f"{file}:2")
         write(both, log=PaperLog(origin=vkey(g).split("+")[0]).vkey)
-        assert not g.reload() and "does not name this log's key" in g.log()
+        assert not g.reload() and f"does not name a key that signs this log; add the line: log {vkey(g)}" in g.log()
         write(both)
         assert g.reload(), g.log()
         assert g.cli("check").stdout.startswith("ok: ")
