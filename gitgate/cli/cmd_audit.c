@@ -1,13 +1,50 @@
 /* gitgate audit query. */
+#include "base/fd.h"
 #include "cli/audit_source.h"
 
 /* -- for people -- */
 
+/* What an entry comes down to, as on the page: a result, a verdict or a state,
+ * and the reviewer whose it is. */
+static void
+add_outcome(struct table *t, const json_t *e)
+{
+	static const char *const keys[] = { "result", "verdict", "state" };
+	const char *by = json_str(e, "reviewer"), *what = "";
+
+	for (size_t i = 0; i < GG_COUNT(keys) && what[0] == '\0'; i++)
+		what = json_str(e, keys[i]);
+	if (by[0] == '\0') {
+		table_add(t, what);
+	} else {
+		GG_AUTO_MEM char *text = path_f("%s%sby %s", what,
+		    what[0] == '\0' ? "" : " ", by);
+
+		table_add(t, text);
+	}
+}
+
+static void
+add_row(struct table *t, const json_t *e)
+{
+	static const char *const texts[] = { "time", "type", "repository",
+		"ref", "principal" };
+	char seq[24];
+
+	(void)snprintf(seq, sizeof(seq), "%lld",
+	    (long long)json_integer_value(json_object_get(e, "seq")));
+	table_add(t, seq);
+	for (size_t k = 0; k < GG_COUNT(texts); k++)
+		table_add(t, json_str(e, texts[k]));
+	add_outcome(t, e);
+	table_add(t, json_str(e, "push"));
+}
+
 static void
 print_entries(const json_t *answer)
 {
-	static const char *const cols[] = { "time", "type", "repository", "ref",
-		"principal", "push", "verdict" };
+	static const char *const cols[] = { "entry", "time", "type",
+		"repository", "ref", "principal", "outcome", "push" };
 	GG_AUTO_RELEASE(table) t = { .n_cols = GG_COUNT(cols) };
 	const json_t *next = json_object_get(answer, "next");
 	json_t *e;
@@ -15,9 +52,8 @@ print_entries(const json_t *answer)
 
 	for (i = 0; i < GG_COUNT(cols); i++)
 		table_add(&t, cols[i]);
-	json_array_foreach(json_object_get(answer, "entries"), i,
-	    e) for (size_t k = 0; k < GG_COUNT(cols); k++)
-	    table_add(&t, json_str(e, cols[k]));
+	json_array_foreach(json_object_get(answer, "entries"), i, e)
+	    add_row(&t, e);
 	table_print(&t);
 	if (json_is_string(next)) {
 		fflush(stdout);

@@ -168,6 +168,8 @@ print_verdict(const struct proof *p)
 		buf_addf(&b, "%s%s", i == 0 ? " by rule " : ", ",
 		    json_str(r, "rule"));
 	}
+	if (json_is_true(json_object_get(e, "keep")))
+		buf_adds(&b, "; it stays at the gate, upstream is not told");
 	say_safe("verdict:   ", buf_str(&b));
 }
 
@@ -253,7 +255,7 @@ print_step(const struct proof *p, const json_t *answer)
 	if (json_is_object(push)) {
 		print_verdict(p);
 		print_reviews(p);
-		remote_claimed(push);
+		remote_claimed("claimed:   ", push);
 		remote_provenance(json_object_get(push, "provenance"));
 	}
 	print_log(p);

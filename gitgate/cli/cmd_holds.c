@@ -138,6 +138,7 @@ remote_details(const json_t *o)
 	json_array_foreach(json_object_get(o, "needs"), i, need)
 	    print_need(need);
 	remote_updates(json_object_get(o, "updates"));
+	remote_claimed("claimed:    ", o);
 	remote_provenance(json_object_get(o, "provenance"));
 	print_timeline(json_object_get(o, "timeline"));
 }

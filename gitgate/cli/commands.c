@@ -176,6 +176,14 @@ const struct command cli_commands[] = {
 	{ "pushes kept", "[--json]",
 	    "Show the legal holds, newest first; released ones, too." LOCAL,
 	    cmd_pushes_kept },
+	{ "pushes release", "KEEP --reason TEXT",
+	    "End a legal hold: retention goes on." LOCAL, cmd_pushes_release },
+	{ "pushes verify", "ID [--pack FILE] [--report FILE] [--key VKEY]",
+	    "Prove that each entry of a push is in the log, up to its signed "
+	    "checkpoint, and that\nwhat is recorded of it (pack, report, policy) "
+	    "is what they say; or, with --pack and\n--report, a copy that was "
+	    "kept elsewhere. Exits 1 when it is not." LOCAL,
+	    cmd_pushes_verify },
 	{ "kept list", "[REPOSITORY] [--json]",
 	    "What policy keeps at the gate (then: keep): the refs of one "
 	    "repository, or how many\nrefs and bytes each has." LOCAL,
@@ -188,14 +196,6 @@ const struct command cli_commands[] = {
 	    "Write what the kept refs still reach into one pack, and remove "
 	    "those of all pushes\nbefore." LOCAL,
 	    cmd_kept_prune },
-	{ "pushes release", "KEEP --reason TEXT",
-	    "End a legal hold: retention goes on." LOCAL, cmd_pushes_release },
-	{ "pushes verify", "ID [--pack FILE] [--report FILE] [--key VKEY]",
-	    "Prove that each entry of a push is in the log, up to its signed "
-	    "checkpoint, and that\nwhat is recorded of it (pack, report, policy) "
-	    "is what they say; or, with --pack and\n--report, a copy that was "
-	    "kept elsewhere. Exits 1 when it is not." LOCAL,
-	    cmd_pushes_verify },
 	{ "findings list", "[--repository R] [--limit N] [--cursor C] [--json]",
 	    "List the findings that reviewers have allowed, newest first." REMOTE,
 	    cmd_findings_list },

@@ -22,7 +22,14 @@ cli_config_file(const struct cli *cli)
 int
 cli_config(const struct cli *cli, struct config **out, struct gg_error *err)
 {
-	return config_load(cli_config_file(cli), out, err);
+	const char *file = cli_config_file(cli);
+
+	if (access(file, F_OK) != 0 && errno == ENOENT)
+		return gg_fail(err, GG_E_NOTFOUND,
+		    "%s: no such file: this runs on the gate's machine; name "
+		    "the gate's configuration with --config",
+		    file);
+	return config_load(file, out, err);
 }
 
 /* A database that root makes or whose WAL root owns shuts the gate out. */

@@ -34,9 +34,9 @@ GG_MUST_USE int remote_check_id(const char *id, struct gg_error *err);
 void remote_table(const json_t *answer, const char *what);
 void remote_details(const json_t *o);
 void remote_updates(const json_t *updates);
-/* remote_provenance.c: a push's options, and what is claimed of its commits;
- * nothing where nothing is. */
-void remote_claimed(const json_t *push);
+/* remote_provenance.c: a push's options, each behind the label, and what is
+ * claimed of its commits; nothing where nothing is. */
+void remote_claimed(const char *label, const json_t *push);
 void remote_provenance(const json_t *all);
 /* "hold ID STATE: message" */
 void remote_state(const json_t *hold);

@@ -39,18 +39,22 @@ add(struct buf *b, const char *name, const char *value)
 }
 
 void
-remote_claimed(const json_t *push)
+remote_claimed(const char *label, const json_t *push)
 {
 	json_t *claimed = json_object_get(push, "claimed"), *v;
+	const json_t *proven = json_object_get(push, "verified");
 	const char *key;
 
 	json_object_foreach(claimed, key, v)
 	{
 		GG_AUTO_RELEASE(buf) b = BUF_INIT(LINE_BYTES);
 
-		buf_addf(&b, "%s: %s", key,
-		    json_string_value(v) ? json_string_value(v) : "");
-		say_safe("claimed:   ", buf_str(&b));
+		buf_addf(&b, "%s: ", key);
+		add_word(&b, json_string_value(v) ? json_string_value(v) : "");
+		if (strcmp(key, "agent.session") == 0 &&
+		    json_str(proven, "session")[0] != '\0')
+			buf_adds(&b, " (verified: the credential names it)");
+		say_safe(label, buf_str(&b));
 	}
 }
 
@@ -59,11 +63,14 @@ print_prompt(const json_t *o)
 {
 	const char *s = json_str(o, "prompt");
 	GG_AUTO_RELEASE(buf) b = BUF_INIT(LINE_BYTES);
+	size_t n = strlen(s);
 
-	if (s[0] == '\0')
+	while (n > 0 && s[n - 1] == '\n')
+		n--;
+	if (n == 0)
 		return;
-	buf_addf(&b, "%.*s%s", PROMPT_SHOWN, s,
-	    strlen(s) > PROMPT_SHOWN ? " ..." : "");
+	buf_addf(&b, "%.*s%s", n > PROMPT_SHOWN ? PROMPT_SHOWN : (int)n, s,
+	    n > PROMPT_SHOWN ? " ..." : "");
 	say_safe("      prompt: ", buf_str(&b));
 }
 

@@ -391,6 +391,22 @@ run(struct plan *p, size_t limit, struct rows *r, struct gg_error *err)
 }
 
 /* next: the cursor to go on with, 0 at the end. */
+/* A word that no entry can have would find nothing, which is no answer. */
+static int
+check_verdict(const char *verdict, struct gg_error *err)
+{
+	static const char *const known[] = { "allow", "hold", "deny", "approve",
+		"reject" };
+
+	if (verdict == NULL)
+		return 0;
+	for (size_t i = 0; i < GG_COUNT(known); i++)
+		if (strcmp(verdict, known[i]) == 0)
+			return 0;
+	return gg_fail(err, GG_E_INPUT,
+	    "verdict is allow, hold or deny; of a review approve or reject");
+}
+
 int
 store_audit_query(struct store *s, const struct audit_query *q,
     store_audit_cb cb, void *ctx, uint64_t *next, struct gg_error *err)
@@ -401,6 +417,8 @@ store_audit_query(struct store *s, const struct audit_query *q,
 	size_t n;
 	int rc;
 
+	if ((rc = check_verdict(q->verdict, err)) != 0)
+		return rc;
 	read_terms(&p);
 	if ((rc = run(&p, limit + 1, &r, err)) != 0)
 		return rc;

@@ -24,7 +24,8 @@ static const struct filters filters = { "/-/audit", NULL, filter_fields,
 static void
 outcome(struct buf *b, const json_t *e)
 {
-	static const char *const keys[] = { "verdict", "result", "state" };
+	/* What came of it says more than the verdict it comes of. */
+	static const char *const keys[] = { "result", "verdict", "state" };
 	const char *by = json_get(e, "reviewer");
 
 	for (size_t i = 0; i < GG_COUNT(keys); i++) {
@@ -54,13 +55,29 @@ timeline_link(struct buf *b, const char *repository, const char *ref)
 	html_lit(b, "</a>");
 }
 
+void
+view_link(struct buf *b, const char *where, const char *what, const char *id)
+{
+	if (id[0] == '\0')
+		return;
+	html_lit(b, " <a href=\"/-/");
+	html_texts(b, where);
+	html_lit(b, "/");
+	html_urls(b, id);
+	html_lit(b, "\">");
+	html_texts(b, what);
+	html_lit(b, "</a>");
+}
+
 static void
 entry_row(struct buf *b, const json_t *e)
 {
 	GG_AUTO_MEM char *all = json_dumps(e, JSON_INDENT(2) | JSON_SORT_KEYS);
-	const char *push = json_get(e, "push");
+	uint64_t seq = (uint64_t)json_integer_value(json_object_get(e, "seq"));
 
-	html_lit(b, "<tr><td>");
+	html_lit(b, "<tr><td class=\"n\">");
+	html_u64(b, seq);
+	html_lit(b, "</td><td>");
 	html_when(b, json_get(e, "time"));
 	html_lit(b, "</td><td><strong>");
 	html_texts(b, json_get(e, "type"));
@@ -75,12 +92,11 @@ entry_row(struct buf *b, const json_t *e)
 	html_lit(b, "</td><td><details><summary>entry</summary><pre>");
 	html_texts(b, all);
 	html_lit(b, "</pre></details>");
-	if (push[0] != '\0') {
-		html_lit(b, "<a href=\"/-/pushes/");
-		html_urls(b, push);
-		html_lit(b, "\">push</a>");
-	}
-	html_lit(b, "</td></tr>");
+	view_link(b, "pushes", "push", json_get(e, "push"));
+	view_link(b, "holds", "hold", json_get(e, "hold"));
+	html_lit(b, " <a href=\"/-/api/v1/audit/");
+	html_u64(b, seq);
+	html_lit(b, "/receipt\">receipt</a></td></tr>");
 }
 
 void
@@ -107,7 +123,8 @@ audit_page(struct web_call *c)
 		    "you may fetch.</p>");
 	view_filters(c, &b, &filters);
 	html_lit(&b,
-	    "<div class=\"scroll card\"><table><thead><tr><th>Time</th>"
+	    "<div class=\"scroll card\"><table><thead><tr><th>Entry</th>"
+	    "<th>Time</th>"
 	    "<th>What</th><th>Principal</th><th>Outcome</th><th>More</th>"
 	    "</tr></thead><tbody>");
 	json_array_foreach(items, i, e) entry_row(&b, e);

@@ -107,6 +107,7 @@ further_facts(struct buf *b, const json_t *verified)
 
 	(void)json_object_del(o, "principal");
 	(void)json_object_del(o, "auth");
+	(void)json_object_del(o, "session"); /* said beside the claim */
 	proven = json_incref(json_object_get(o, "claims"));
 	(void)json_object_del(o, "claims");
 	all_facts(b, o);
@@ -230,14 +231,19 @@ oid_text(struct buf *b, const char *hex)
 }
 
 static void
-show_update(struct buf *b, const json_t *u)
+show_update(struct buf *b, const char *repository, const json_t *u)
 {
 	const json_t *r;
 	size_t k;
 
 	html_lit(b, "<div class=\"ref\"><h3><code>");
 	html_texts(b, json_get(u, "ref"));
-	html_lit(b, "</code> <span class=\"badge\">");
+	html_lit(b,
+	    "</code> <a class=\"small\" href=\"/-/audit/timeline?repository=");
+	html_urls(b, repository);
+	html_lit(b, "&amp;ref=");
+	html_urls(b, json_get(u, "ref"));
+	html_lit(b, "\">timeline</a> <span class=\"badge\">");
 	html_texts(b, json_get(u, "kind"));
 	html_lit(b, "</span>");
 	if (json_is_true(json_object_get(u, "keep")))
@@ -259,7 +265,8 @@ show_update(struct buf *b, const json_t *u)
 }
 
 void
-view_updates(struct buf *b, const char *heading, const json_t *updates)
+view_updates(struct buf *b, const char *heading, const char *repository,
+    const json_t *updates)
 {
 	size_t i, start = b->n;
 	const json_t *u;
@@ -273,7 +280,7 @@ view_updates(struct buf *b, const char *heading, const json_t *updates)
 			not_shown(b, json_array_size(updates) - i, "refs");
 			break;
 		}
-		show_update(b, u);
+		show_update(b, repository, u);
 	}
 	html_lit(b, "</section>");
 }

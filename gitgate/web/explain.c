@@ -54,7 +54,10 @@ find_step(const struct web_call *c, const char *repository, const char *ref,
 	}
 	if (rc == 0 && *out == NULL)
 		return gg_fail(err, GG_E_NOTFOUND,
-		    "the log has no step of this ref to that value");
+		    oid[0] == '\0' ?
+			"the log has no value of this ref: is it the full name "
+			"(refs/heads/main), and did it ever move?" :
+			"the log has no step of this ref to that value");
 	return rc;
 }
 

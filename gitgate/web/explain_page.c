@@ -49,6 +49,11 @@ head(struct buf *b, const json_t *o)
 		html_urls(b, json_get(step, "push"));
 		html_lit(b, "\">the recorded push</a>");
 	}
+	if (json_get(step, "hold")[0] != '\0') {
+		html_lit(b, " \xc2\xb7 <a href=\"/-/holds/");
+		html_urls(b, json_get(step, "hold"));
+		html_lit(b, "\">its hold and reviews</a>");
+	}
 	html_lit(b, "</p>");
 	if (json_is_true(json_object_get(step, "gap")))
 		html_lit(b,

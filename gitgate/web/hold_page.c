@@ -361,7 +361,7 @@ hold_body(struct web_call *c, struct buf *b, const struct stored_hold *h,
 	show_head(c, b, h, &ch);
 	if (whole) {
 		html_lit(b, "<div class=\"grid\"><div>");
-		view_updates(b, "Why it is held", h->updates);
+		view_updates(b, "Why it is held", h->repository, h->updates);
 		html_lit(b, "</div><div class=\"side\">");
 	}
 	show_needs(b, json_object_get(o, "needs"));

@@ -1,6 +1,7 @@
 /* Records of the store as the API's JSON (DESIGN section 14). */
 #include "base/clock.h"
 #include "base/text.h"
+#include "web/provenance.h"
 #include "web/web_priv.h"
 
 #include <strings.h>
@@ -155,6 +156,10 @@ add_provenance(json_t *o, const struct stored_push *p)
 		json_object_set_new(verified, "principal",
 		    json_text(p->principal));
 		add_identity(verified, p->identity);
+		if (identity_proves(p->identity,
+			json_get(claimed, "agent.session")))
+			json_object_set(verified, "session",
+			    json_object_get(claimed, "agent.session"));
 	}
 	json_object_set_new(o, "claimed", copy_or(claimed, json_object()));
 	json_object_set_new(o, "verified", verified);

@@ -47,10 +47,16 @@ query_time(const struct web_call *c, const char *name, int64_t *out,
     struct gg_error *err)
 {
 	const char *s = query_text(c, name);
+	int64_t ago;
 
-	if (s != NULL && clock_parse(view_str(s), out, NULL) != 0)
+	if (s == NULL || clock_parse(view_str(s), out, NULL) == 0)
+		return 0;
+	if (num_parse_duration(view_str(s), &ago, NULL) != 0)
 		return gg_fail(err, GG_E_PEER,
-		    "%s must be a date or an RFC 3339 time", name);
+		    "%s must be a date, an RFC 3339 time, or how long ago "
+		    "(7d)",
+		    name);
+	*out = clock_wall_ms() - ago;
 	return 0;
 }
 

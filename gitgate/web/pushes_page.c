@@ -338,11 +338,27 @@ time_line(const struct web_call *c, struct buf *b, const struct stored_push *p)
 	html_lit(b, "</section>");
 }
 
+/* Refs that stay at the gate come without others. */
+static bool
+is_for_the_gate(const json_t *updates)
+{
+	const json_t *u;
+	size_t i;
+
+	json_array_foreach(updates, i, u)
+	{
+		if (json_is_true(json_object_get(u, "keep")))
+			return true;
+	}
+	return false;
+}
+
 /* What became of it; upstream's own words are quoted. */
 static void
 outcome(const struct web_call *c, struct buf *b, const struct stored_push *p)
 {
 	const char *message = json_get(p->outcome, "message");
+	bool keeps = is_for_the_gate(p->updates);
 	int64_t size = pack_size(c, p->id);
 	const json_t *r;
 	size_t i;
@@ -368,7 +384,12 @@ outcome(const struct web_call *c, struct buf *b, const struct stored_push *p)
 		html_lit(b, "<li><code>");
 		html_texts(b, json_get(r, "ref"));
 		html_lit(b, "</code> ");
-		html_texts(b, ok ? "is upstream" : "was refused upstream");
+		if (keeps)
+			html_texts(b,
+			    ok ? "is kept at the gate" : "was not kept");
+		else
+			html_texts(b,
+			    ok ? "is upstream" : "was refused upstream");
 		said(b, json_get(r, "message"));
 		html_lit(b, "</li>");
 	}
@@ -383,12 +404,15 @@ push_head(struct buf *b, const struct stored_push *p, const char *hold)
 	html_lit(b, " ");
 	view_state(b, push_state_name(p->state));
 	html_lit(b, "</h1>");
+	html_lit(b, "<p class=\"meta\">");
 	if (hold[0] != '\0') {
-		html_lit(b, "<p class=\"meta\"><a href=\"/-/holds/");
+		html_lit(b, "<a href=\"/-/holds/");
 		html_urls(b, hold);
-		html_lit(b, "\">Its hold and reviews</a></p>");
+		html_lit(b, "\">Its hold and reviews</a> \xc2\xb7 ");
 	}
-	html_lit(b, "</div>");
+	html_lit(b, "<a href=\"/-/audit?push=");
+	html_urls(b, p->id);
+	html_lit(b, "\">Its entries of the audit log</a></p></div>");
 }
 
 void
@@ -410,7 +434,7 @@ push_page(struct web_call *c)
 	page_begin(c, &b, "Push", "Pushes");
 	push_head(&b, &p, hold);
 	html_lit(&b, "<div class=\"grid\"><div>");
-	view_updates(&b, "What", p.updates);
+	view_updates(&b, "What", p.repository, p.updates);
 	html_lit(&b, "</div><div class=\"side\">");
 	outcome(c, &b, &p);
 	time_line(c, &b, &p);

@@ -37,20 +37,6 @@ id_cell(struct buf *b, const char *id)
 }
 
 static void
-link_to(struct buf *b, const char *what, const char *id)
-{
-	if (id[0] == '\0')
-		return;
-	html_lit(b, " <a href=\"/-/");
-	html_texts(b, what);
-	html_lit(b, "s/");
-	html_urls(b, id);
-	html_lit(b, "\">");
-	html_texts(b, what);
-	html_lit(b, "</a>");
-}
-
-static void
 who(struct buf *b, const json_t *step)
 {
 	const json_t *reviewers = json_object_get(step, "reviewers"), *r;
@@ -70,8 +56,8 @@ who(struct buf *b, const json_t *step)
 		html_lit(b, ", kept at the gate");
 	if (strcmp(json_get(step, "how"), "dropped") == 0)
 		html_lit(b, ", dropped at the gate");
-	link_to(b, "push", json_get(step, "push"));
-	link_to(b, "hold", json_get(step, "hold"));
+	view_link(b, "pushes", "push", json_get(step, "push"));
+	view_link(b, "holds", "hold", json_get(step, "hold"));
 }
 
 /* What is claimed of its making, in a line. */

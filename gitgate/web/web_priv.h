@@ -319,7 +319,11 @@ void view_event(struct buf *b, const json_t *entry);
 /* -- change_view.c (diff_view.h has more), holds_page.c -- */
 /* The state's word, coloured. */
 void view_state(struct buf *b, const char *state);
-void view_updates(struct buf *b, const char *heading, const json_t *updates);
+/* A link to one of where ("pushes", "holds"); nothing without an id. */
+void
+view_link(struct buf *b, const char *where, const char *what, const char *id);
+void view_updates(struct buf *b, const char *heading, const char *repository,
+    const json_t *updates);
 /* record: the push's or hold's JSON, with "verified" and "claimed". */
 void
 view_facts(struct buf *b, const struct stored_push *p, const json_t *record);
