@@ -11,7 +11,6 @@ i.count["/jwks"] says how often its keys were asked for.
 import base64
 import collections
 import datetime
-import http.server
 import ipaddress
 import json
 import ssl
@@ -20,6 +19,7 @@ import time
 import uuid
 from pathlib import Path
 
+import webserver
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, utils
@@ -124,38 +124,19 @@ class Authority:
         return c
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
+class Handler(webserver.Quiet):
     protocol_version = "HTTP/1.1"
     timeout = 30
 
-    def log_message(self, *args):
-        pass
-
     def serve(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        answer = self.server.issuer.answer(self.command, self.path, self.headers, body)
+        answer = self.server.issuer.answer(self.command, self.path, self.headers, self.body())
         if answer is None:  # down: the connection just ends
             self.close_connection = True
             return
         status, headers, data = answer
-        self.send_response(status)
-        for k, v in {"Content-Type": "application/json", "Content-Length": str(len(data)), **headers}.items():
-            self.send_header(k, v)
-        self.end_headers()
-        try:
-            self.wfile.write(data)
-        except OSError:
-            self.close_connection = True
+        self.answer(status, data, {"Content-Type": "application/json", **headers})
 
     do_GET = do_POST = serve
-
-
-class Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
-
-    def handle_error(self, request, client_address):
-        pass  # whoever hangs up early
 
 
 class Issuer:
@@ -179,14 +160,9 @@ class Issuer:
         self._go = threading.Event()
         self._go.set()
         self._lock = threading.Lock()
-        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server = webserver.LocalServer(Handler, tls=tls.server_context() if tls else None)
         self._server.issuer = self
-        if tls:
-            self._server.socket = tls.server_context().wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
-        self.port = self._server.server_address[1]
-        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}{path}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-        self._thread.start()
+        self.port, self.url = self._server.port, self._server.url + path
 
     def __enter__(self):
         return self
@@ -196,8 +172,7 @@ class Issuer:
 
     def close(self):
         self.release()
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.close()
 
     # -- what it says --
 

@@ -2,7 +2,6 @@
 order."""
 
 import array
-import http.server
 import json
 import os
 import shutil
@@ -13,9 +12,11 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import processes
 import pytest
+import webserver
 
 from gate import until
 
@@ -33,53 +34,58 @@ def assert_complete(got, first=0, last=None):
     assert new == list(range(first, (last if last is not None else max(new)) + 1)), new
 
 
-class WebSink:
+class Post(NamedTuple):
+    path: str
+    headers: dict
+    body: bytes
+    status: object  # what was answered
+    time: float
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+
+class Receiver:
     """Takes what is posted. `answers`: what to say next, before 204s: a
     status, (status, headers), "cut" (take it, answer nothing), "wait" (until
     released)."""
 
     def __init__(self):
-        self.posts, self.answers, self.times = [], [], []
+        self.posts, self.answers = [], []
         self.release = threading.Event()
         outer = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Handler(webserver.Quiet):
             protocol_version = "HTTP/1.1"
 
             def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                body = self.body()
                 said = outer.answers.pop(0) if outer.answers else 204
                 status, headers = said if isinstance(said, tuple) else (said, {})
-                outer.times.append(time.monotonic())
-                outer.posts.append((status, dict(self.headers.items()), body))
+                outer.posts.append(Post(self.path, dict(self.headers.items()), body, status, time.monotonic()))
                 if said == "wait":
                     outer.release.wait(60)
                 if said in ("cut", "wait"):
                     self.close_connection = True
                     return
-                self.send_response(status)
-                for k, v in headers.items():
-                    self.send_header(k, v)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
+                self.answer(status, headers=headers)
 
-            def log_message(self, *a):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.port = self.server.server_address[1]
-        self.url = f"http://127.0.0.1:{self.port}/in"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.server = webserver.LocalServer(Handler)
+        self.port, self.url = self.server.port, self.server.url
 
     def close(self):
         self.release.set()
-        self.server.shutdown()
-        self.server.server_close()
+        self.server.close()
+
+    def wait(self, n, log=None):
+        """Until there are n posts: what they said."""
+        until(f"{n} posts", lambda: len(self.posts) >= n, log=log)
+        return [p.json for p in list(self.posts)]
 
     def entries(self, statuses=(204,)):
         """Of the posts that were answered so: all entries, as they came."""
-        return [json.loads(x) for status, _, body in list(self.posts) if status in statuses for x in body.splitlines()]
+        return [json.loads(x) for p in list(self.posts) if p.status in statuses for x in p.body.splitlines()]
 
 
 class Journal:

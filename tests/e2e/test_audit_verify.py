@@ -2,16 +2,15 @@
 
 import base64
 import functools
-import http.server
 import json
 import os
 import shutil
 import subprocess
-import threading
 
 import pytest
 
 import tlog_verify
+import webserver
 from gate import BIN
 from witness import Witness
 
@@ -184,24 +183,13 @@ def test_over_http(make_log, witnesses, tmp_path):
     kept = tmp_path / "kept"
     kept.write_text(make_log(3, key_of=log).note())
 
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *args):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=log.path))
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
-        url = f"http://127.0.0.1:{server.server_address[1]}/log"
+    with webserver.LocalServer(functools.partial(webserver.Files, directory=log.path)) as server:
+        url = f"{server.url}/log"
         two = policy(tmp_path, log, witnesses, ["group g 2 a b c", "quorum g"])
         p = verify("--policy", two, url)
         assert p.returncode == 0 and "verified 300" in p.stdout and p.stdout.count("cosigned: ") == 2, p.stderr
         p = verify("--policy", two, "--since", kept, url)
         assert p.returncode == 1 and "the log is forked" in p.stderr and kept.read_text() in p.stdout
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 @pytest.mark.parametrize(

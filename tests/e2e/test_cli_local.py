@@ -8,10 +8,10 @@ import socket
 import sqlite3
 import stat
 import subprocess
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+
+from webserver import LocalServer, Quiet
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 GITGATE = os.path.join(ROOT, os.environ.get("GITGATE_BUILD", "build"), "gitgate")
@@ -434,40 +434,25 @@ def test_pushes_checkout_of_a_broken_pack_leaves_nothing(box):
 
 # -- the HTTP client --
 
-class Gate(BaseHTTPRequestHandler):
+class Gate(Quiet):
     """Answers from server.answers: path -> list of (status, body)."""
 
-    def answer(self):
+    def serve(self):
         server = self.server
-        length = int(self.headers.get("Content-Length") or 0)
-        body = self.rfile.read(length).decode()
-        server.seen.append((self.command, self.path,
-                            self.headers.get("Authorization"), body))
+        server.seen.append((self.command, self.path, self.headers.get("Authorization"), self.body().decode()))
         queue = server.answers.get(self.path.split("?")[0], [(404, {})])
         status, reply = queue.pop(0) if len(queue) > 1 else queue[0]
         text = reply if isinstance(reply, str) else json.dumps(reply)
-        self.send_response(status)
-        if status == 302:
-            self.send_header("Location", text)
-        self.send_header("Content-Length", str(len(text.encode())))
-        self.end_headers()
-        self.wfile.write(text.encode())
+        self.answer(status, text.encode(), {"Location": text} if status == 302 else None)
 
-    do_GET = do_POST = answer
-
-    def log_message(self, *args):
-        pass
+    do_GET = do_POST = serve
 
 
 @pytest.fixture(name="gate")
 def _gate():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Gate)
-    server.answers, server.seen = {}, []
-    server.url = "http://127.0.0.1:%d" % server.server_address[1]
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with LocalServer(Gate) as server:
+        server.answers, server.seen = {}, []
+        yield server
 
 
 def hold(state, **more):

@@ -16,7 +16,7 @@ import pytest
 import yaml
 from crash import CRASH_BUILD, needs_crash_build
 from gate import BIN, PROTECT_MAIN, ROOT, hold_id, http, until
-from sinks import Journal, Journald, WebSink, assert_complete, join_parts, parse_syslog, seqs
+from sinks import Journal, Journald, Receiver, assert_complete, join_parts, parse_syslog, seqs
 from websession import Browserless
 
 KEY = base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
@@ -24,7 +24,7 @@ KEY = base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
 
 @pytest.fixture
 def sink():
-    s = WebSink()
+    s = Receiver()
     yield s
     s.close()
 
@@ -262,21 +262,21 @@ def test_a_webhook_that_fails_in_every_way_gets_everything(make_gate, tmp_path, 
     )
     settled(g, "siem")
     assert sink.entries() == g.audit(g.aud)
-    failed = [p for p in sink.posts if p[0] != 204]
-    assert [p[0] for p in failed] == [500, "cut", 429]
+    failed = [p for p in sink.posts if p.status != 204]
+    assert [p.status for p in failed] == [500, "cut", 429]
     later = sink.posts.index(failed[-1])
-    assert sink.times[later + 1] - sink.times[later] >= 4
-    first = next(p for p in sink.posts if p[0] == 204)
-    for status, headers, body in sink.posts:
+    assert sink.posts[later + 1].time - failed[-1].time >= 4
+    first = next(p for p in sink.posts if p.status == 204)
+    for _, headers, body, status, _ in sink.posts:
         assert signed(headers, body) and headers["Content-Type"] == "application/x-ndjson"
         assert headers["Authorization"] == "Splunk 1234" and headers["X-Source"] == "gate"
         if status != 204:
-            assert (headers["webhook-id"], body) == (first[1]["webhook-id"], first[2])
-    ids = [h["webhook-id"] for s, h, _ in sink.posts if s == 204]
+            assert (headers["webhook-id"], body) == (first.headers["webhook-id"], first.body)
+    ids = [p.headers["webhook-id"] for p in sink.posts if p.status == 204]
     assert len(set(ids)) == len(ids)
-    for _, headers, body in sink.posts:
-        inside = seqs(json.loads(x) for x in body.splitlines())
-        assert headers["webhook-id"].startswith(f"audit-{inside[0]}-{inside[-1]}-")
+    for p in sink.posts:
+        inside = seqs(json.loads(x) for x in p.body.splitlines())
+        assert p.headers["webhook-id"].startswith(f"audit-{inside[0]}-{inside[-1]}-")
     assert "Splunk 1234" not in g.log() and KEY not in g.log()
 
 
@@ -327,7 +327,7 @@ def test_a_batch_that_is_too_large_is_halved(make_gate, sink):
     until("it has begun", lambda: sink.entries(), log=g.log)
     settled(g, "siem", 13)
     assert_complete(seqs(sink.entries()))
-    sizes = [len(body.splitlines()) for _, _, body in sink.posts]
+    sizes = [len(p.body.splitlines()) for p in sink.posts]
     assert sizes[0] > sizes[1] > sizes[2] and max(sizes) <= 16
     assert max(sizes[2:]) <= sizes[1] // 2
 
@@ -337,13 +337,13 @@ def test_limits_of_a_batch(make_gate, sink):
     g = begin(make_gate, {"name": "siem", "webhook": sink.url}, limits={"delivery-batch-entries": "2"})
     acts(g, 5)
     settled(g, "siem", 6)
-    assert max(len(body.splitlines()) for _, _, body in sink.posts) == 2
+    assert max(len(p.body.splitlines()) for p in sink.posts) == 2
     g.config["limits"] = {"delivery-batch-bytes": "100"}
     assert g.reload()
     del sink.posts[:]
     g.cli("audit", "delivery", "set-cursor", "siem", "0")
     until("all comes again", lambda: {0, 5} <= set(seqs(sink.entries())), log=g.log)
-    assert {len(body.splitlines()) for _, _, body in sink.posts[1:]} == {1}
+    assert {len(p.body.splitlines()) for p in sink.posts[1:]} == {1}
 
 
 def test_who_does_not_answer_holds_up_nobody(make_gate, out, sink):
@@ -673,7 +673,7 @@ def test_a_store_that_takes_no_cursor_does_not_flood_the_receiver(make_gate, tmp
     armed.touch()
     acts(g, 1)
     until("it came three times", lambda: len(sink.posts) >= posts + 3, log=g.log)
-    assert sink.times[posts + 2] - sink.times[posts] > 2
+    assert sink.posts[posts + 2].time - sink.posts[posts].time > 2
     armed.unlink()
     settled(g, "siem", n + 1)
     assert_complete(seqs(sink.entries()))

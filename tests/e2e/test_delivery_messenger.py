@@ -6,7 +6,7 @@ import socket
 import messenger_frames as mf
 import pytest
 from messenger_frames import DELIVERY, TO_FILE, TO_SYSLOG, TO_WEBHOOK, UNIX, Failed, Messenger, batch
-from sinks import WebSink
+from sinks import Receiver
 
 ONE = batch((7, '{"seq":7}\n'))
 ID = "audit-7-7-0123456789abcdef"
@@ -31,7 +31,7 @@ def test_only_what_is_configured(tmp_path):
 
 @pytest.mark.parametrize("body", [b"", batch(), ONE[:-1], ONE + b"\0", batch((7, "")), ONE[:40], b"\xff" * 100])
 def test_what_is_no_batch_is_refused(tmp_path, body):
-    sink = WebSink()
+    sink = Receiver()
     file = tmp_path / "out" / "audit"
     file.parent.mkdir()
     targets = [{"name": "disk", "kind": TO_FILE, "path": str(file)}, {"name": "siem", "kind": TO_WEBHOOK, "url": sink.url}]
@@ -40,7 +40,7 @@ def test_what_is_no_batch_is_refused(tmp_path, body):
             refused(m, mf.PEER, DELIVERY, name, body=body, id=ID)
         refused(m, mf.PEER, DELIVERY, "siem", body=ONE, id="audit-1\r\nX: y")
         assert m.run(DELIVERY, "siem", body=ONE, id=ID).status == 204
-    assert not file.exists() and [p[2] for p in sink.posts] == [b'{"seq":7}\n']
+    assert not file.exists() and [p.body for p in sink.posts] == [b'{"seq":7}\n']
     sink.close()
 
 
@@ -48,7 +48,7 @@ def test_what_is_no_batch_is_refused(tmp_path, body):
     "text", ["no colon", "Host: other", "Content-Length: 1", "webhook-id: x", "A b: c", ": x", "A: b\nTransfer-Encoding: x", "A: \x01", "A: b\n" * 20]
 )
 def test_headers_of_ours_are_not_for_the_file(tmp_path, text):
-    sink = WebSink()
+    sink = Receiver()
     file = tmp_path / "header"
     file.write_text(text + "\n")
     file.chmod(0o600)

@@ -3,7 +3,6 @@
 import base64
 import concurrent.futures
 import functools
-import http.server
 import json
 import os
 import shutil
@@ -17,6 +16,7 @@ import pytest
 
 import pki
 import tlog_verify
+import webserver
 from crash import CRASH_BUILD
 from gate import SANITIZED, until, vkey
 from gate import http as ask
@@ -316,17 +316,11 @@ def test_tls(witness, tmp_path):
 def served(maker, tmp_path):
     """A log's files over HTTP; which is another directory's by a word."""
 
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *args):
-            pass
-
     root = tmp_path / "www"
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=root))
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
+    server = webserver.LocalServer(functools.partial(webserver.Files, directory=root))
 
     class Served:
-        url = f"http://127.0.0.1:{server.server_address[1]}/log"
+        url = f"{server.url}/log"
 
         def make(self, n, name="a"):
             path = tmp_path / name
@@ -344,9 +338,7 @@ def served(maker, tmp_path):
             os.replace(link, root / "log")
 
     yield Served()
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    server.close()
 
 
 def entries(w):

@@ -1,13 +1,11 @@
 """External decisions: what a hook program is asked and may answer, what it
 can reach, and that whatever goes wrong with it denies."""
 
-import http.server
 import json
 import os
 import socket
 import stat
 import subprocess
-import threading
 import time
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import pytest
 
 import frames
 import processes
+import webserver
 from gate import ACCESS, BIN, ROOT, SANITIZED, hold_id, ref, until
 
 SCHEMA = json.loads((ROOT / "policy.d" / "hook-input.schema.json").read_text())
@@ -319,38 +318,25 @@ def test_ticket(make_gate, tmp_path):
     assert "no ticket" in p.stderr and bad[:7] in p.stderr
 
 
-class Opa(http.server.BaseHTTPRequestHandler):
+class Opa(webserver.Quiet):
     """OPA's data API: POST /v1/data/gitgate/decision {"input": ...}."""
 
     def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.inputs.append((self.path, json.loads(body)))
-        status, answer = self.server.answer
-        data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *args):
-        pass
+        self.server.inputs.append((self.path, json.loads(self.body())))
+        status, answer = self.server.says
+        self.answer(status, answer if isinstance(answer, bytes) else json.dumps(answer).encode())
 
 
 @pytest.fixture
 def opa():
-    s = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Opa)
-    s.inputs, s.answer = [], (200, {})
-    t = threading.Thread(target=s.serve_forever)
-    t.start()
-    yield s
-    s.shutdown()
-    t.join()
-    s.server_close()
+    with webserver.LocalServer(Opa) as s:
+        s.inputs, s.says = [], (200, {})
+        yield s
 
 
 def test_opa(make_gate, tmp_path, opa):
     dir = tmp_path / "hooks"
-    install(dir, "opa", url=f"http://127.0.0.1:{opa.server_port}/v1/data/gitgate/decision\n")
+    install(dir, "opa", url=f"http://127.0.0.1:{opa.port}/v1/data/gitgate/decision\n")
     g = make_gate(rules=[rule("opa")], config={"hooks-dir": str(dir)})
     work = g.clone(g.token("bot", "agents"))
     cases = [
@@ -365,7 +351,7 @@ def test_opa(make_gate, tmp_path, opa):
         ((200, b""), False, "hook opa"),
     ]
     for i, (answer, ok, says) in enumerate(cases):
-        opa.answer = answer
+        opa.says = answer
         work.commit({f"f{i}": "x"}, f"change {i}")
         p = work.push(f"HEAD:refs/heads/b{i}", ok=ok)
         assert says in p.stderr, (answer, p.stderr)
@@ -374,8 +360,7 @@ def test_opa(make_gate, tmp_path, opa):
     jsonschema.Draft202012Validator(SCHEMA).validate(body["input"])
     assert body["input"]["repository"] == "demo/app" and body["input"]["rule"] == "ask-opa"
     assert body["input"]["principal"] == {"name": "bot", "groups": ["agents"], "method": "token"}
-    opa.shutdown()
-    opa.server_close()
+    opa.close()
     work.commit({"last": "x"})
     assert "hook opa" in work.push("HEAD:refs/heads/last", ok=False).stderr
 

@@ -5,7 +5,6 @@ import email
 import email.policy
 import hashlib
 import hmac
-import http.server
 import json
 import socketserver
 import subprocess
@@ -17,7 +16,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
-from gate import ROOT, hold_id, ref, until
+from gate import hold_id, ref, until
+from sinks import Receiver
 
 HOLD_MAIN = {
     "name": "protect-main",
@@ -33,41 +33,6 @@ HOLD_DB = {
     "approvals": {"required": 1, "from": ["dba"]},
 }
 KEY = base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
-
-
-class Receiver:
-    """Takes what is posted; answers as `answers` says, then 204."""
-
-    def __init__(self):
-        self.got, self.answers = [], []
-        outer = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                status, headers = outer.answers.pop(0) if outer.answers else (204, {})
-                outer.got.append((self.path, dict(self.headers.items()), body, status))
-                self.send_response(status)
-                for k, v in headers.items():
-                    self.send_header(k, v)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *a):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.port = self.server.server_address[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def close(self):
-        self.server.shutdown()
-        self.server.server_close()
-
-    def wait(self, n, log=None):
-        until(f"{n} notices", lambda: len(self.got) >= n, log=log)
-        return [json.loads(body) for _, _, body, _ in self.got]
 
 
 class MailServer(socketserver.ThreadingTCPServer):
@@ -107,7 +72,7 @@ class MailServer(socketserver.ThreadingTCPServer):
                     say("250 ok")
 
         super().__init__(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
 
 @pytest.fixture
@@ -172,10 +137,10 @@ def test_a_hold_from_its_beginning_to_its_end(make_gate, tmp_path, receiver):
     assert update["ref"] == "refs/heads/main" and update["rules"][0]["rule"] == "protect-main"
     assert first["needs"] == [{"rule": "protect-main", "required": 1, "from": ["maintainers"]}]
     assert notices[1]["data"]["reviewer"] == "ann" and notices[1]["data"]["complete"] is True
-    for path, headers, body, _ in receiver.got:
-        assert path == "/in" and headers["Content-Type"] == "application/json"
-        verify(headers, body)
-    assert len({h["webhook-id"] for _, h, _, _ in receiver.got}) == 3
+    for p in receiver.posts:
+        assert p.path == "/in" and p.headers["Content-Type"] == "application/json"
+        verify(p.headers, p.body)
+    assert len({p.headers["webhook-id"] for p in receiver.posts}) == 3
 
 
 def test_signed_by_each_key_of_the_file(make_gate, tmp_path, receiver):
@@ -189,7 +154,7 @@ def test_signed_by_each_key_of_the_file(make_gate, tmp_path, receiver):
     g = told(make_gate, tmp_path, [{"name": "hook", "webhook": receiver.url, "secret-file": str(secret), "events": ["held"]}])
     push_held(g)
     receiver.wait(1, g.log)
-    ((_, headers, body, _),) = receiver.got
+    ((_, headers, body, _, _),) = receiver.posts
     verify(headers, body)
     h = {k.lower(): v for k, v in headers.items()}
     (sig,) = [s[4:] for s in h["webhook-signature"].split() if s.startswith("v1a,")]
@@ -214,7 +179,7 @@ def test_a_secret_that_is_none_is_said_and_not_shown(make_gate, tmp_path, receiv
     g = told(make_gate, tmp_path, [{"name": "hook", "webhook": receiver.url, "secret-file": str(secret)}])
     g.cli("notices", "test", "hook")
     until("it is said", lambda: said in g.log(), log=g.log)
-    assert receiver.got == [] and text not in g.log()
+    assert receiver.posts == [] and text not in g.log()
 
 
 def test_a_private_place_wants_leave(make_gate, tmp_path, receiver):
@@ -261,7 +226,7 @@ def test_who_is_told_of_what(make_gate, tmp_path, receiver):
     _, b = push_held(g, {"migrations/1": "x\n"}, "feature")
 
     def heard():
-        return sorted((path, json.loads(body)["data"]["event"], json.loads(body)["data"]["hold"]) for path, _, body, _ in receiver.got)
+        return sorted((p.path, p.json["data"]["event"], p.json["data"]["hold"]) for p in receiver.posts)
 
     want = sorted(
         [
@@ -273,25 +238,26 @@ def test_who_is_told_of_what(make_gate, tmp_path, receiver):
             ("/rule", "held", b),
         ]
     )
-    until("all are told", lambda: len(receiver.got) >= len(want), log=g.log)
+    until("all are told", lambda: len(receiver.posts) >= len(want), log=g.log)
     assert heard() == want
 
 
 def test_tried_again_with_the_same_id(make_gate, tmp_path, receiver):
-    receiver.answers = [(503, {})]
+    receiver.answers = [503]
     g = told(make_gate, tmp_path, [{"name": "hook", "webhook": receiver.url, "events": ["held"]}])
     push_held(g)
     receiver.wait(2, g.log)
-    (_, h1, b1, s1), (_, h2, b2, s2) = receiver.got
-    assert (s1, s2) == (503, 204) and b1 == b2 and h1["webhook-id"] == h2["webhook-id"]
-    verify(h2, b2)
+    first, second = receiver.posts
+    assert (first.status, second.status) == (503, 204) and first.body == second.body
+    assert first.headers["webhook-id"] == second.headers["webhook-id"]
+    verify(second.headers, second.body)
     listed = lambda: json.loads(g.cli("notices", "list", "--json").stdout)["notices"]
     until("it is delivered", lambda: listed()[0]["state"] == "delivered", log=g.log)
     assert listed()[0]["attempts"] == 2
 
 
 def test_gone_is_final_and_can_be_replayed(make_gate, tmp_path, receiver):
-    receiver.answers = [(410, {})]
+    receiver.answers = [410]
     g = told(make_gate, tmp_path, [{"name": "hook", "webhook": receiver.url, "events": ["held"]}])
     push_held(g)
     listed = lambda *a: json.loads(g.cli("notices", "list", "--json", *a).stdout)["notices"]
@@ -301,7 +267,7 @@ def test_gone_is_final_and_can_be_replayed(make_gate, tmp_path, receiver):
     assert "notice_failed" in g.log()
     g.cli("notices", "replay", row["id"])
     receiver.wait(2, g.log)
-    assert receiver.got[1][1]["webhook-id"] == row["id"]
+    assert receiver.posts[1].headers["webhook-id"] == row["id"]
     until("it is delivered", lambda: listed()[0]["state"] == "delivered", log=g.log)
     auditor = g.token("aud", "auditors")
     until("the replay is in the log", lambda: g.audit(auditor, type="admin.notice.replay"), log=g.log)
@@ -316,8 +282,7 @@ def test_a_killed_gate_forgets_no_notice(make_gate, tmp_path, receiver):
     _, held = push_held(g)
     assert g.api("POST", f"/holds/{held}/reject", g.ann, {}).status == 200
     g.kill()
-    server = Receiver.__new__(Receiver)
-    Receiver.__init__(server)
+    server = Receiver()
     try:
         g.config["notices"][0]["webhook"] = server.url
         g.start()
@@ -358,7 +323,7 @@ def test_slack_gets_text_and_a_button(make_gate, tmp_path, receiver):
     g = told(make_gate, tmp_path, [{"name": "chat", "slack-url-file": str(url), "events": ["held"]}])
     work, held = push_held(g, ref="main")
     (m,) = receiver.wait(1, g.log)
-    assert receiver.got[0][0] == "/services/T0/B0/secret"
+    assert receiver.posts[0].path == "/services/T0/B0/secret"
     assert m["text"].startswith("held: demo/app refs/heads/main by ci/agent")
     section, actions = m["blocks"]
     assert section["text"]["type"] == "plain_text" and "protect-main" in section["text"]["text"]
@@ -392,16 +357,16 @@ def test_no_path_no_content_no_claim(make_gate, tmp_path, receiver):
     work.commit({"migrations/Top-Secret-Name": "blob-content-here\n"}, message="subject-of-commit")
     work.push("HEAD:refs/heads/main", "-o", "agent.prompt=claimed-prompt", ok=False)
     receiver.wait(1, g.log)
-    for _, _, body, _ in receiver.got:
+    for p in receiver.posts:
         for word in (b"Top-Secret-Name", b"blob-content-here", b"subject-of-commit", b"claimed-prompt"):
-            assert word not in body
+            assert word not in p.body
 
 
 def test_a_test_notice(make_gate, tmp_path, receiver):
     g = told(make_gate, tmp_path, [{"name": "hook", "webhook": receiver.url}])
     id = g.cli("notices", "test", "hook").stdout.strip()
     (notice,) = receiver.wait(1, g.log)
-    assert notice["type"] == "test" and receiver.got[0][1]["webhook-id"] == id
+    assert notice["type"] == "test" and receiver.posts[0].headers["webhook-id"] == id
     p = g.cli("notices", "test", "nobody", check=False)
     assert p.returncode == 1 and "no notice named nobody" in p.stderr
 
@@ -449,7 +414,7 @@ def test_upstream_that_moved_without_the_gate_is_told_once(make_gate, tmp_path, 
     receiver.wait(2, g.log)
     push_held(g)  # told to all but /only, so nothing more was on its way
     receiver.wait(3, g.log)
-    got = {path: json.loads(body) for path, _, body, _ in receiver.got[:2]}
+    got = {p.path: p.json for p in receiver.posts[:2]}
     assert sorted(got) == ["/all", "/only"]
     n = got["/only"]
     assert n["type"] == "ref.out-of-band"

@@ -6,7 +6,6 @@ tlog-cosignature alone: standard library only, one log per origin.
 
 import base64
 import hashlib
-import http.server
 import os
 import signal
 import subprocess
@@ -15,6 +14,7 @@ import time
 from pathlib import Path
 
 import tlog_verify as t
+import webserver
 from gate import BIN, http as ask, until
 
 
@@ -48,30 +48,19 @@ class Witness:
         self.vkey = f"{name}+{self.id.hex()}+{base64.b64encode(raw).decode()}"
         me = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Handler(webserver.Quiet):
             def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                body = self.body()
                 with me.lock:
                     status, answer, kind = me.answer(self.path, body)
                     me.requests.append((body.split(b"\n")[0].decode(), status))
-                self.send_response(status)
-                self.send_header("Content-Type", kind)
-                self.send_header("Content-Length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
+                self.answer(status, answer, {"Content-Type": kind})
 
-            def log_message(self, *args):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
-        self.thread.start()
+        self.server = webserver.LocalServer(Handler, port)
+        self.url = self.server.url
 
     def close(self):
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
+        self.server.close()
 
     def answer(self, path, body):
         plain = "text/plain"
