@@ -182,11 +182,24 @@ json_t *cli_actor(void);
 GG_MUST_USE int cli_note_act(struct store *s, const char *type, json_t *act,
     struct gg_error *err);
 
+/* What such a command has in hand; all borrowed. */
+struct local {
+	const struct cli *cli;
+	struct config *config;
+	struct store *store;
+	const struct words *words;
+};
 /* A whole command: lists what fill() puts into an array of that name, for a
  * person with print(), or as JSON. Its exit code. */
 int cli_list(struct cli *cli, int argc, char **argv, const char *name,
-    int (*fill)(struct store *s, json_t *rows, struct gg_error *err),
+    int (*fill)(const struct local *l, json_t *rows, struct gg_error *err),
     void (*print)(const json_t *rows));
+/* A whole command of n words and no options: act() does it and says so. What
+ * check() (NULL: nothing) finds of the words is a fault of the command line.
+ * Its exit code. */
+int cli_act(struct cli *cli, int argc, char **argv, size_t n,
+    int (*check)(const struct words *w, struct gg_error *err),
+    int (*act)(const struct local *l, struct gg_error *err));
 /* Are these names of a principal and of groups? GG_E_INPUT. */
 GG_MUST_USE int cli_check_names(const char *name, const struct strv *groups,
     struct gg_error *err);

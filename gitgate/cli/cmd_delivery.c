@@ -25,21 +25,20 @@ take(void *ctx, const struct stored_delivery *d)
 	return 0;
 }
 
-/* New reference. */
+/* The delivery that the first word names; *out: a new reference. */
 static int
-look(struct store *s, struct looking *l, struct gg_error *err)
+look(const struct local *l, json_t **out, struct gg_error *err)
 {
-	int rc;
+	struct looking k = { .config = l->config,
+		.name = l->words->v[0],
+		.found = json_array() };
+	int rc = store_delivery_each(l->store, take, &k, err);
 
-	l->found = json_array();
-	rc = store_delivery_each(s, take, l, err);
-	if (rc == 0 && l->name != NULL && json_array_size(l->found) == 0)
+	*out = json_incref(json_array_get(k.found, 0));
+	json_decref(k.found);
+	if (rc == 0 && *out == NULL)
 		rc = gg_fail(err, GG_E_NOTFOUND,
-		    "nothing is known of a delivery named %s", l->name);
-	if (rc != 0) {
-		json_decref(l->found);
-		l->found = NULL;
-	}
+		    "nothing is known of a delivery named %s", k.name);
 	return rc;
 }
 
@@ -101,78 +100,81 @@ print_one(const json_t *d)
 	table_print(&t);
 }
 
+static int
+fill(const struct local *l, json_t *rows, struct gg_error *err)
+{
+	struct looking k = { .config = l->config, .found = rows };
+
+	return store_delivery_each(l->store, take, &k, err);
+}
+
 int
 cmd_delivery_list(struct cli *cli, int argc, char **argv)
 {
-	GG_AUTO(config) c = NULL;
-	GG_AUTO(store) s = NULL;
-	struct gg_error err = { 0 };
-	struct looking l = { 0 };
-	struct words w;
-	json_t *all;
+	return cli_list(cli, argc, argv, "deliveries", fill, print_all);
+}
 
-	if (cli_options(cli, argc, argv, NULL, 0, 0, 0, &w, &err) != 0)
-		return cli_usage(&err);
-	if (cli_store(cli, &c, &s, &err) != 0)
-		return cli_fail(&err);
-	l.config = c;
-	if (look(s, &l, &err) != 0)
-		return cli_fail(&err);
-	if (cli->json) {
-		all = json_pack("{s:o}", "deliveries", l.found);
-		say_json(all);
-		json_decref(all);
-	} else {
-		print_all(l.found);
-		json_decref(l.found);
-	}
-	return cli_flush();
+static int
+show(const struct local *l, struct gg_error *err)
+{
+	json_t *d;
+	int rc = look(l, &d, err);
+
+	if (rc != 0)
+		return rc;
+	if (l->cli->json)
+		say_json(d);
+	else
+		print_one(d);
+	json_decref(d);
+	return 0;
 }
 
 int
 cmd_delivery_show(struct cli *cli, int argc, char **argv)
 {
-	GG_AUTO(config) c = NULL;
-	GG_AUTO(store) s = NULL;
-	struct gg_error err = { 0 };
-	struct looking l = { 0 };
-	struct words w;
+	return cli_act(cli, argc, argv, 1, NULL, show);
+}
 
-	if (cli_options(cli, argc, argv, NULL, 0, 1, 1, &w, &err) != 0)
-		return cli_usage(&err);
-	if (cli_store(cli, &c, &s, &err) != 0)
-		return cli_fail(&err);
-	l.config = c;
-	l.name = w.v[0];
-	if (look(s, &l, &err) != 0)
-		return cli_fail(&err);
-	if (cli->json)
-		say_json(json_array_get(l.found, 0));
-	else
-		print_one(json_array_get(l.found, 0));
-	json_decref(l.found);
-	return cli_flush();
+/* -- moving the cursor -- */
+
+static int
+entry_of(const struct words *w, uint64_t *seq, struct gg_error *err)
+{
+	if (num_parse(view_str(w->v[1]), INT64_MAX, seq, NULL) == 0)
+		return 0;
+	return gg_fail(err, GG_E_INPUT, "%s is not the number of an entry",
+	    w->v[1]);
+}
+
+static int
+check_entry(const struct words *w, struct gg_error *err)
+{
+	uint64_t seq;
+
+	return entry_of(w, &seq, err);
+}
+
+static uint64_t
+count_of(const json_t *d, const char *key)
+{
+	return (uint64_t)json_integer_value(json_object_get(d, key));
 }
 
 /* Where the cursor is; seq may be anywhere in the log, or at its end. */
 static int
-check_seq(struct store *s, const struct config *c, const char *name,
-    uint64_t seq, uint64_t *was, struct gg_error *err)
+check_seq(const struct local *l, uint64_t seq, uint64_t *was,
+    struct gg_error *err)
 {
-	struct looking l = { .config = c, .name = name };
 	uint64_t size;
-	int rc = look(s, &l, err);
+	json_t *d;
+	int rc = look(l, &d, err);
 
 	if (rc != 0)
 		return rc;
-	*was = (uint64_t)
-	    json_integer_value(json_object_get(json_array_get(l.found, 0),
-		"cursor"));
-	size = *was +
-	    (uint64_t)json_integer_value(json_object_get(json_array_get(l.found,
-							     0),
-		"behind"));
-	json_decref(l.found);
+	*was = count_of(d, "cursor");
+	size = *was + count_of(d, "behind");
+	json_decref(d);
 	if (seq > size)
 		return gg_fail(err, GG_E_INPUT,
 		    "the log has %llu entries: the cursor is 0 to %llu",
@@ -182,96 +184,74 @@ check_seq(struct store *s, const struct config *c, const char *name,
 
 /* The act is in the log whatever happens next. */
 static int
-move(struct store *s, const struct config *c, const char *name, uint64_t seq,
-    struct gg_error *err)
+move(const struct local *l, struct gg_error *err)
 {
-	uint64_t was = 0;
+	const char *name = l->words->v[0];
+	uint64_t was = 0, seq;
 	int rc;
 
-	if ((rc = check_seq(s, c, name, seq, &was, err)) != 0 ||
-	    (rc = cli_note_act(s, "admin.delivery.cursor",
+	if ((rc = entry_of(l->words, &seq, err)) != 0 ||
+	    (rc = check_seq(l, seq, &was, err)) != 0 ||
+	    (rc = cli_note_act(l->store, "admin.delivery.cursor",
 		 json_pack("{s:s, s:I, s:I}", "delivery", name, "from",
 		     (json_int_t)was, "to", (json_int_t)seq),
-		 err)) != 0)
+		 err)) != 0 ||
+	    (rc = store_delivery_set(l->store, name, seq, err)) != 0)
 		return rc;
-	return store_delivery_set(s, name, seq, err);
+	say("%s goes on with entry %llu\n", name, (unsigned long long)seq);
+	return 0;
 }
 
 int
 cmd_delivery_set_cursor(struct cli *cli, int argc, char **argv)
 {
-	GG_AUTO(config) c = NULL;
-	GG_AUTO(store) s = NULL;
-	struct gg_error err = { 0 };
-	uint64_t seq = 0;
-	struct words w;
+	return cli_act(cli, argc, argv, 2, check_entry, move);
+}
 
-	if (cli_options(cli, argc, argv, NULL, 0, 2, 2, &w, &err) != 0)
-		return cli_usage(&err);
-	if (num_parse(view_str(w.v[1]), INT64_MAX, &seq, NULL) != 0) {
-		gg_fail(&err, GG_E_INPUT, "%s is not the number of an entry",
-		    w.v[1]);
-		return cli_usage(&err);
-	}
-	if (cli_store(cli, &c, &s, &err) != 0 ||
-	    move(s, c, w.v[0], seq, &err) != 0)
-		return cli_fail(&err);
-	say("%s goes on with entry %llu\n", w.v[0], (unsigned long long)seq);
-	return cli_flush();
+static int
+retry(const struct local *l, struct gg_error *err)
+{
+	int rc = store_delivery_retry(l->store, l->words->v[0], err);
+
+	if (rc == 0)
+		say("due now\n");
+	return rc;
 }
 
 int
 cmd_delivery_retry(struct cli *cli, int argc, char **argv)
 {
-	GG_AUTO(config) c = NULL;
-	GG_AUTO(store) s = NULL;
-	struct gg_error err = { 0 };
-	struct words w;
-
-	if (cli_options(cli, argc, argv, NULL, 0, 1, 1, &w, &err) != 0)
-		return cli_usage(&err);
-	if (cli_store(cli, &c, &s, &err) != 0 ||
-	    store_delivery_retry(s, w.v[0], &err) != 0)
-		return cli_fail(&err);
-	say("due now\n");
-	return cli_flush();
+	return cli_act(cli, argc, argv, 1, NULL, retry);
 }
 
 /* Of a target that is configured it would begin from the start again. */
 static int
-forget(struct store *s, const struct config *c, const char *name,
-    struct gg_error *err)
+forget(const struct local *l, struct gg_error *err)
 {
-	struct looking l = { .config = c, .name = name };
+	const char *name = l->words->v[0];
+	json_t *d;
 	int rc;
 
-	if (config_find_delivery(c, name) != NULL)
+	if (config_find_delivery(l->config, name) != NULL)
 		return gg_fail(err, GG_E_REFUSED,
 		    "%s is configured: take it out of the configuration first, or use set-cursor",
 		    name);
-	if ((rc = look(s, &l, err)) != 0)
+	if ((rc = look(l, &d, err)) != 0)
 		return rc;
-	rc = cli_note_act(s, "admin.delivery.forget",
+	rc = cli_note_act(l->store, "admin.delivery.forget",
 	    json_pack("{s:s, s:O}", "delivery", name, "from",
-		json_object_get(json_array_get(l.found, 0), "cursor")),
+		json_object_get(d, "cursor")),
 	    err);
-	json_decref(l.found);
-	return rc != 0 ? rc : store_delivery_forget(s, name, err);
+	json_decref(d);
+	if (rc == 0)
+		rc = store_delivery_forget(l->store, name, err);
+	if (rc == 0)
+		say("forgotten\n");
+	return rc;
 }
 
 int
 cmd_delivery_forget(struct cli *cli, int argc, char **argv)
 {
-	GG_AUTO(config) c = NULL;
-	GG_AUTO(store) s = NULL;
-	struct gg_error err = { 0 };
-	struct words w;
-
-	if (cli_options(cli, argc, argv, NULL, 0, 1, 1, &w, &err) != 0)
-		return cli_usage(&err);
-	if (cli_store(cli, &c, &s, &err) != 0 ||
-	    forget(s, c, w.v[0], &err) != 0)
-		return cli_fail(&err);
-	say("forgotten\n");
-	return cli_flush();
+	return cli_act(cli, argc, argv, 1, NULL, forget);
 }

@@ -206,26 +206,22 @@ print_keeps(const json_t *keeps)
 	table_print(&t);
 }
 
-int
-cmd_pushes_kept(struct cli *cli, int argc, char **argv)
+static int
+list(const struct local *l, struct gg_error *err)
 {
-	GG_AUTO(config) c = NULL;
-	GG_AUTO(store) s = NULL;
-	struct gg_error err = { 0 };
-	struct words w;
-	json_t *keeps;
-	int rc;
+	json_t *keeps = json_array();
+	int rc = store_keep_list(l->store, NULL, keep_to_json, keeps, err);
 
-	if (cli_options(cli, argc, argv, NULL, 0, 0, 0, &w, &err) != 0)
-		return cli_usage(&err);
-	if (cli_store(cli, &c, &s, &err) != 0)
-		return cli_fail(&err);
-	keeps = json_array();
-	rc = store_keep_list(s, NULL, keep_to_json, keeps, &err);
-	if (rc == 0 && cli->json)
+	if (rc == 0 && l->cli->json)
 		say_json(keeps);
 	else if (rc == 0)
 		print_keeps(keeps);
 	json_decref(keeps);
-	return rc != 0 ? cli_fail(&err) : cli_flush();
+	return rc;
+}
+
+int
+cmd_pushes_kept(struct cli *cli, int argc, char **argv)
+{
+	return cli_act(cli, argc, argv, 0, NULL, list);
 }

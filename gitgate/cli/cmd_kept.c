@@ -118,30 +118,30 @@ cmd_kept_list(struct cli *cli, int argc, char **argv)
 	return rc == 0 ? cli_flush() : cli_fail(&err);
 }
 
+static int
+drop(const struct local *l, struct gg_error *err)
+{
+	const char *repository = l->words->v[0], *ref = l->words->v[1];
+	struct oid was, none = { { 0 } };
+	char old[OID_HEX + 1], zero[OID_HEX + 1];
+	int rc = store_kept_value(l->store, repository, ref, &was, err);
+
+	if (rc != 0)
+		return rc;
+	oid_format(&was, old);
+	oid_format(&none, zero);
+	rc = cli_note_act(l->store, "admin.kept.drop",
+	    json_pack("{s:s, s:s, s:s, s:s, s:s}", "repository", repository,
+		"ref", ref, "old", old, "new", zero, "kind", "delete"),
+	    err);
+	return rc == 0 ? store_kept_drop(l->store, repository, ref, &was, err) :
+			 rc;
+}
+
 int
 cmd_kept_drop(struct cli *cli, int argc, char **argv)
 {
-	GG_AUTO(config) c = NULL;
-	GG_AUTO(store) s = NULL;
-	struct gg_error err = { 0 };
-	struct oid was, none = { { 0 } };
-	char old[OID_HEX + 1], zero[OID_HEX + 1];
-	struct words w;
-
-	if (cli_options(cli, argc, argv, NULL, 0, 2, 2, &w, &err) != 0)
-		return cli_usage(&err);
-	if (cli_store(cli, &c, &s, &err) != 0 ||
-	    store_kept_value(s, w.v[0], w.v[1], &was, &err) != 0)
-		return cli_fail(&err);
-	oid_format(&was, old);
-	oid_format(&none, zero);
-	if (cli_note_act(s, "admin.kept.drop",
-		json_pack("{s:s, s:s, s:s, s:s, s:s}", "repository", w.v[0],
-		    "ref", w.v[1], "old", old, "new", zero, "kind", "delete"),
-		&err) != 0 ||
-	    store_kept_drop(s, w.v[0], w.v[1], &was, &err) != 0)
-		return cli_fail(&err);
-	return CLI_YES;
+	return cli_act(cli, argc, argv, 2, NULL, drop);
 }
 
 /* -- for gitgate doctor -- */

@@ -96,27 +96,32 @@ cmd_notices_list(struct cli *cli, int argc, char **argv)
 	return cli_flush();
 }
 
+static int
+is_id(const struct words *w, struct gg_error *err)
+{
+	if (ulid_is_valid(view_str(w->v[0])))
+		return 0;
+	return gg_fail(err, GG_E_INPUT, "%s is not an id", w->v[0]);
+}
+
+static int
+replay(const struct local *l, struct gg_error *err)
+{
+	const char *id = l->words->v[0];
+	int rc;
+
+	if ((rc = cli_note_act(l->store, "admin.notice.replay",
+		 json_pack("{s:s}", "notice", id), err)) != 0 ||
+	    (rc = store_notice_replay(l->store, id, clock_wall_ms(), err)) != 0)
+		return rc;
+	say("due again\n");
+	return 0;
+}
+
 int
 cmd_notices_replay(struct cli *cli, int argc, char **argv)
 {
-	GG_AUTO(config) c = NULL;
-	GG_AUTO(store) s = NULL;
-	struct gg_error err = { 0 };
-	struct words w;
-
-	if (cli_options(cli, argc, argv, NULL, 0, 1, 1, &w, &err) != 0)
-		return cli_usage(&err);
-	if (!ulid_is_valid(view_str(w.v[0]))) {
-		gg_fail(&err, GG_E_INPUT, "%s is not an id", w.v[0]);
-		return cli_usage(&err);
-	}
-	if (cli_store(cli, &c, &s, &err) != 0 ||
-	    cli_note_act(s, "admin.notice.replay",
-		json_pack("{s:s}", "notice", w.v[0]), &err) != 0 ||
-	    store_notice_replay(s, w.v[0], clock_wall_ms(), &err) != 0)
-		return cli_fail(&err);
-	say("due again\n");
-	return cli_flush();
+	return cli_act(cli, argc, argv, 1, is_id, replay);
 }
 
 /* What a receiver gets to try it out: the form of the target's kind. */
@@ -168,23 +173,20 @@ add_test(struct store *s, const struct config *c, const struct notice_target *t,
 	return 0;
 }
 
+static int
+test(const struct local *l, struct gg_error *err)
+{
+	const char *name = l->words->v[0];
+	const struct notice_target *t = config_find_notice(l->config, name);
+
+	if (t == NULL)
+		return gg_fail(err, GG_E_NOTFOUND,
+		    "the configuration has no notice named %s", name);
+	return add_test(l->store, l->config, t, err);
+}
+
 int
 cmd_notices_test(struct cli *cli, int argc, char **argv)
 {
-	GG_AUTO(config) c = NULL;
-	GG_AUTO(store) s = NULL;
-	const struct notice_target *t;
-	struct gg_error err = { 0 };
-	struct words w;
-
-	if (cli_options(cli, argc, argv, NULL, 0, 1, 1, &w, &err) != 0)
-		return cli_usage(&err);
-	if (cli_store(cli, &c, &s, &err) != 0)
-		return cli_fail(&err);
-	if ((t = config_find_notice(c, w.v[0])) == NULL) {
-		gg_fail(&err, GG_E_NOTFOUND,
-		    "the configuration has no notice named %s", w.v[0]);
-		return cli_fail(&err);
-	}
-	return add_test(s, c, t, &err) != 0 ? cli_fail(&err) : cli_flush();
+	return cli_act(cli, argc, argv, 1, NULL, test);
 }

@@ -159,9 +159,9 @@ print_links(const json_t *links)
 }
 
 static int
-fill(struct store *s, json_t *links, struct gg_error *err)
+fill(const struct local *l, json_t *links, struct gg_error *err)
 {
-	return store_person_list(s, to_json, links, err);
+	return store_person_list(l->store, to_json, links, err);
 }
 
 int
@@ -170,26 +170,31 @@ cmd_user_links(struct cli *cli, int argc, char **argv)
 	return cli_list(cli, argc, argv, "links", fill, print_links);
 }
 
+static int
+is_name(const struct words *w, struct gg_error *err)
+{
+	if (principal_name_is_valid(view_str(w->v[0])))
+		return 0;
+	return gg_fail(err, GG_E_INPUT, "%s is no name", w->v[0]);
+}
+
+static int
+sign_out(const struct local *l, struct gg_error *err)
+{
+	const char *name = l->words->v[0];
+	uint64_t n = 0;
+	int rc;
+
+	if ((rc = cli_note_act(l->store, "admin.user.sign-out",
+		 json_pack("{s:s}", "subject", name), err)) != 0 ||
+	    (rc = store_session_end(l->store, name, NULL, &n, err)) != 0)
+		return rc;
+	say("ended %llu\n", (unsigned long long)n);
+	return 0;
+}
+
 int
 cmd_user_sign_out(struct cli *cli, int argc, char **argv)
 {
-	GG_AUTO(config) c = NULL;
-	GG_AUTO(store) s = NULL;
-	struct gg_error err = { 0 };
-	struct words w;
-	uint64_t n = 0;
-
-	if (cli_options(cli, argc, argv, NULL, 0, 1, 1, &w, &err) != 0)
-		return cli_usage(&err);
-	if (!principal_name_is_valid(view_str(w.v[0]))) {
-		gg_fail(&err, GG_E_INPUT, "%s is no name", w.v[0]);
-		return cli_usage(&err);
-	}
-	if (cli_store(cli, &c, &s, &err) != 0 ||
-	    cli_note_act(s, "admin.user.sign-out",
-		json_pack("{s:s}", "subject", w.v[0]), &err) != 0 ||
-	    store_session_end(s, w.v[0], NULL, &n, &err) != 0)
-		return cli_fail(&err);
-	say("ended %llu\n", (unsigned long long)n);
-	return cli_flush();
+	return cli_act(cli, argc, argv, 1, is_name, sign_out);
 }

@@ -148,9 +148,9 @@ print_tokens(const json_t *tokens)
 }
 
 static int
-fill(struct store *s, json_t *tokens, struct gg_error *err)
+fill(const struct local *l, json_t *tokens, struct gg_error *err)
 {
-	return store_token_list(s, to_json, tokens, err);
+	return store_token_list(l->store, to_json, tokens, err);
 }
 
 int
@@ -159,27 +159,33 @@ cmd_token_list(struct cli *cli, int argc, char **argv)
 	return cli_list(cli, argc, argv, "tokens", fill, print_tokens);
 }
 
+static int
+is_id_or_name(const struct words *w, struct gg_error *err)
+{
+	if (principal_name_is_valid(view_str(w->v[0])))
+		return 0;
+	return gg_fail(err, GG_E_INPUT, "%s is neither an id nor a name",
+	    w->v[0]);
+}
+
+static int
+revoke_token(const struct local *l, struct gg_error *err)
+{
+	const char *which = l->words->v[0];
+	uint64_t n = 0;
+	int rc;
+
+	if ((rc = cli_note_act(l->store, "admin.token.revoke",
+		 json_pack("{s:s}", "subject", which), err)) != 0 ||
+	    (rc = store_token_revoke(l->store, which, clock_wall_ms(), &n,
+		 err)) != 0)
+		return rc;
+	say("revoked %llu\n", (unsigned long long)n);
+	return 0;
+}
+
 int
 cmd_token_revoke(struct cli *cli, int argc, char **argv)
 {
-	GG_AUTO(config) c = NULL;
-	GG_AUTO(store) s = NULL;
-	struct gg_error err = { 0 };
-	struct words w;
-	uint64_t n = 0;
-
-	if (cli_options(cli, argc, argv, NULL, 0, 1, 1, &w, &err) != 0)
-		return cli_usage(&err);
-	if (!principal_name_is_valid(view_str(w.v[0]))) {
-		gg_fail(&err, GG_E_INPUT, "%s is neither an id nor a name",
-		    w.v[0]);
-		return cli_usage(&err);
-	}
-	if (cli_store(cli, &c, &s, &err) != 0 ||
-	    cli_note_act(s, "admin.token.revoke",
-		json_pack("{s:s}", "subject", w.v[0]), &err) != 0 ||
-	    store_token_revoke(s, w.v[0], clock_wall_ms(), &n, &err) != 0)
-		return cli_fail(&err);
-	say("revoked %llu\n", (unsigned long long)n);
-	return cli_flush();
+	return cli_act(cli, argc, argv, 1, is_id_or_name, revoke_token);
 }

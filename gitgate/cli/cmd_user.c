@@ -140,23 +140,24 @@ cmd_user_passwd(struct cli *cli, int argc, char **argv)
 	return cli_flush();
 }
 
+static int
+remove_user(const struct local *l, struct gg_error *err)
+{
+	const char *name = l->words->v[0];
+	int rc;
+
+	if ((rc = cli_note_act(l->store, "admin.user.remove",
+		 json_pack("{s:s}", "subject", name), err)) != 0 ||
+	    (rc = store_user_remove(l->store, name, err)) != 0)
+		return rc;
+	say_safe("removed ", name);
+	return 0;
+}
+
 int
 cmd_user_remove(struct cli *cli, int argc, char **argv)
 {
-	GG_AUTO(config) c = NULL;
-	GG_AUTO(store) s = NULL;
-	struct gg_error err = { 0 };
-	struct words w;
-
-	if (cli_options(cli, argc, argv, NULL, 0, 1, 1, &w, &err) != 0)
-		return cli_usage(&err);
-	if (cli_store(cli, &c, &s, &err) != 0 ||
-	    cli_note_act(s, "admin.user.remove",
-		json_pack("{s:s}", "subject", w.v[0]), &err) != 0 ||
-	    store_user_remove(s, w.v[0], &err) != 0)
-		return cli_fail(&err);
-	say_safe("removed ", w.v[0]);
-	return cli_flush();
+	return cli_act(cli, argc, argv, 1, NULL, remove_user);
 }
 
 static int
@@ -195,9 +196,9 @@ print_users(const json_t *users)
 }
 
 static int
-fill(struct store *s, json_t *users, struct gg_error *err)
+fill(const struct local *l, json_t *users, struct gg_error *err)
 {
-	return store_user_list(s, to_json, users, err);
+	return store_user_list(l->store, to_json, users, err);
 }
 
 int

@@ -92,7 +92,7 @@ cli_note_act(struct store *s, const char *type, json_t *act,
 
 int
 cli_list(struct cli *cli, int argc, char **argv, const char *name,
-    int (*fill)(struct store *s, json_t *rows, struct gg_error *err),
+    int (*fill)(const struct local *l, json_t *rows, struct gg_error *err),
     void (*print)(const json_t *rows))
 {
 	GG_AUTO(config) c = NULL;
@@ -105,14 +105,39 @@ cli_list(struct cli *cli, int argc, char **argv, const char *name,
 	if (cli_options(cli, argc, argv, NULL, 0, 0, 0, &w, &err) != 0)
 		return cli_usage(&err);
 	all = json_pack("{s:[]}", name);
-	if ((rc = cli_store(cli, &c, &s, &err)) == 0)
-		rc = fill(s, json_object_get(all, name), &err);
+	if ((rc = cli_store(cli, &c, &s, &err)) == 0) {
+		const struct local l = { cli, c, s, &w };
+
+		rc = fill(&l, json_object_get(all, name), &err);
+	}
 	if (rc == 0 && cli->json)
 		say_json(all);
 	else if (rc == 0)
 		print(json_object_get(all, name));
 	json_decref(all);
 	return rc == 0 ? cli_flush() : cli_fail(&err);
+}
+
+int
+cli_act(struct cli *cli, int argc, char **argv, size_t n,
+    int (*check)(const struct words *w, struct gg_error *err),
+    int (*act)(const struct local *l, struct gg_error *err))
+{
+	GG_AUTO(config) c = NULL;
+	GG_AUTO(store) s = NULL;
+	struct gg_error err = { 0 };
+	struct local l = { .cli = cli };
+	struct words w;
+
+	if (cli_options(cli, argc, argv, NULL, 0, n, n, &w, &err) != 0 ||
+	    (check != NULL && check(&w, &err) != 0))
+		return cli_usage(&err);
+	if (cli_store(cli, &c, &s, &err) != 0)
+		return cli_fail(&err);
+	l.config = c;
+	l.store = s;
+	l.words = &w;
+	return act(&l, &err) != 0 ? cli_fail(&err) : cli_flush();
 }
 
 int
