@@ -260,24 +260,15 @@ config_take_deliveries(const struct loading *l, const struct yaml_node *at,
     struct gg_error *err)
 {
 	struct config *c = l->conf;
+	void *room;
+	int rc = config_list_room(l, at, "audit-delivery", TARGETS_MAX,
+	    sizeof(*c->deliveries), &room, err);
 
-	if (at == NULL)
-		return 0;
-	if (at->kind != NODE_LIST || at->n > TARGETS_MAX)
-		return yaml_fail(l->tree, at, err,
-		    "audit-delivery must be a list of at most %d", TARGETS_MAX);
-	if (at->n == 0)
-		return 0;
-	if ((c->deliveries = calloc(at->n, sizeof(*c->deliveries))) == NULL)
-		return gg_fail(err, GG_E_NOMEM, "audit-delivery");
-	for (size_t i = 0; i < at->n; i++) {
-		int rc = take_target(l, &at->item[i],
+	c->deliveries = room;
+	for (size_t i = 0; rc == 0 && room != NULL && i < at->n; i++)
+		rc = take_target(l, &at->item[i],
 		    &c->deliveries[c->n_deliveries++], err);
-
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
+	return rc;
 }
 
 /* -- what the messenger's walls would let it into -- */

@@ -62,6 +62,22 @@ config_take_globs(const struct loading *l, const struct yaml_node *map,
 	return 0;
 }
 
+int
+config_list_room(const struct loading *l, const struct yaml_node *at,
+    const char *what, size_t most, size_t size, void **room,
+    struct gg_error *err)
+{
+	*room = NULL;
+	if (at == NULL)
+		return 0;
+	if (at->kind != NODE_LIST || at->n > most)
+		return yaml_fail(l->tree, at, err,
+		    "%s must be a list of at most %zu", what, most);
+	if (at->n > 0 && (*room = calloc(at->n, size)) == NULL)
+		return gg_fail(err, GG_E_NOMEM, "%s", what);
+	return 0;
+}
+
 static bool
 is_numeric_address(const char *s)
 {

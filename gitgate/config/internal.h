@@ -30,6 +30,11 @@ GG_MUST_USE int upstream_classify(const char *text, bool allow_plain_http,
 GG_MUST_USE int
 config_take_globs(const struct loading *l, const struct yaml_node *map,
     const char *name, struct strv *out, struct gg_error *err);
+/* Room for each thing of the list `at`, `size` bytes, all zero; *room NULL: no
+ * list, or an empty one. What is no list of at most `most`: GG_E_INPUT. */
+GG_MUST_USE int config_list_room(const struct loading *l,
+    const struct yaml_node *at, const char *what, size_t most, size_t size,
+    void **room, struct gg_error *err);
 void repository_release(struct repository *r);
 
 /* Sections of their own files: issuers.c, providers.c, tls.c, notices.c. Each

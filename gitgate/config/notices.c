@@ -193,22 +193,13 @@ config_take_notices(const struct loading *l, const struct yaml_node *at,
     struct gg_error *err)
 {
 	struct config *c = l->conf;
+	void *room;
+	int rc = config_list_room(l, at, "notices", TARGETS_MAX,
+	    sizeof(*c->notices), &room, err);
 
-	if (at == NULL)
-		return 0;
-	if (at->kind != NODE_LIST || at->n > TARGETS_MAX)
-		return yaml_fail(l->tree, at, err,
-		    "notices must be a list of at most %d", TARGETS_MAX);
-	if (at->n == 0)
-		return 0;
-	if ((c->notices = calloc(at->n, sizeof(*c->notices))) == NULL)
-		return gg_fail(err, GG_E_NOMEM, "notices");
-	for (size_t i = 0; i < at->n; i++) {
-		int rc = take_target(l, &at->item[i],
-		    &c->notices[c->n_notices++], err);
-
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
+	c->notices = room;
+	for (size_t i = 0; rc == 0 && room != NULL && i < at->n; i++)
+		rc = take_target(l, &at->item[i], &c->notices[c->n_notices++],
+		    err);
+	return rc;
 }
