@@ -13,7 +13,7 @@
 #include "base/strv.h"
 #include "config/config.h"
 #include "ipc/frame.h"
-#include "role/walls.h"
+#include "role/supervised.h"
 #include "upstream/upstream.h"
 
 #include <pthread.h>
@@ -22,12 +22,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define COURIER_THREADS    32
-#define COURIER_QUEUE_MAX  4096
-#define COURIER_STACK      ((size_t)1 << 20)
-#define COURIER_TICK_MS    5000
-#define COURIER_WALLS_MS   1000 /* the walls are looked at once in so long */
-#define COURIER_EXIT_WALLS 75   /* start me again: the walls no longer fit */
+#define COURIER_THREADS   32
+#define COURIER_QUEUE_MAX 4096
+#define COURIER_STACK     ((size_t)1 << 20)
+#define COURIER_TICK_MS   5000
 
 /* A gate's socket, as long as a job may answer there. */
 struct gate_link {
@@ -86,10 +84,7 @@ walls_of_config(const struct config *c, const char *run_dir, struct walls *out);
 
 struct courier {
 	const char *run_dir;
-	bool required;
-	struct config *config; /* NULL until the first one came */
-	struct walls walls;
-	int64_t walls_checked;  /* clock_mono_ms() */
+	struct supervised sup;
 	struct gate_link *gate; /* NULL: none */
 	struct offer *offers;
 	pthread_mutex_t lock;
@@ -97,9 +92,6 @@ struct courier {
 	struct job **jobs_end;
 	unsigned n_jobs, n_running;
 	int wake; /* eventfd: a job is done */
-	bool draining;
-	int exit_code;
-	int64_t drain_deadline; /* clock_mono_ms(), negative: none */
 };
 
 void courier_init(struct courier *c, const char *run_dir, bool required);

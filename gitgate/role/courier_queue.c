@@ -14,10 +14,9 @@ void
 courier_init(struct courier *c, const char *run_dir, bool required)
 {
 	*c = (struct courier){ .run_dir = run_dir,
-		.required = required,
 		.lock = PTHREAD_MUTEX_INITIALIZER,
 		.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
-		.drain_deadline = -1 };
+		.sup = { .required = required, .drain_deadline = -1 } };
 	c->jobs_end = &c->jobs;
 	if (c->wake < 0)
 		gg_die("no eventfd");
@@ -74,7 +73,7 @@ courier_add(struct courier *c, struct job *j)
 	j->courier = c;
 	j->gate = gate_link_use(c->gate);
 	j->deadline = clock_mono_ms() +
-	    (int64_t)c->config->limits.upstream_total_ms;
+	    (int64_t)c->sup.config->limits.upstream_total_ms;
 	if (c->n_jobs >= COURIER_QUEUE_MAX) {
 		(void)gg_fail(&err, GG_E_UNAVAILABLE,
 		    "too many requests wait for upstream");
@@ -126,8 +125,8 @@ static int
 start(struct courier *c, struct job *j, struct gg_error *err)
 {
 	const struct offer *o;
-	int rc = upstream_new(c->config, view_str(j->repository), c->run_dir,
-	    &j->upstream, err);
+	int rc = upstream_new(c->sup.config, view_str(j->repository),
+	    c->run_dir, &j->upstream, err);
 
 	if (rc != 0)
 		return rc;
@@ -200,7 +199,7 @@ courier_schedule(struct courier *c)
 
 	(void)pthread_mutex_lock(&c->lock);
 	collect_done(c);
-	for (struct job **at = &c->jobs; *at != NULL && !c->draining;) {
+	for (struct job **at = &c->jobs; *at != NULL && !c->sup.draining;) {
 		struct job *j = *at;
 		int rc = j->state != JOB_QUEUED ? 0 : may_start(c, j, &err);
 
@@ -219,9 +218,10 @@ courier_schedule(struct courier *c)
 int
 courier_timeout(const struct courier *c)
 {
-	int64_t left = c->drain_deadline - clock_mono_ms();
+	int64_t left = c->sup.drain_deadline - clock_mono_ms();
 
-	if (!c->draining || c->drain_deadline < 0 || left > COURIER_TICK_MS)
+	if (!c->sup.draining || c->sup.drain_deadline < 0 ||
+	    left > COURIER_TICK_MS)
 		return COURIER_TICK_MS;
 	return left < 0 ? 0 : (int)left;
 }
@@ -247,11 +247,11 @@ drop_queued(struct courier *c, bool tell)
 void
 courier_drain(struct courier *c, int code, int64_t deadline)
 {
-	if (!c->draining || code != COURIER_EXIT_WALLS)
-		c->exit_code = code;
-	if (!c->draining || deadline >= 0)
-		c->drain_deadline = deadline;
-	c->draining = true;
+	if (!c->sup.draining || code != SUPERVISED_EXIT_WALLS)
+		c->sup.exit_code = code;
+	if (!c->sup.draining || deadline >= 0)
+		c->sup.drain_deadline = deadline;
+	c->sup.draining = true;
 	(void)pthread_mutex_lock(&c->lock);
 	drop_queued(c, true);
 	(void)pthread_mutex_unlock(&c->lock);
@@ -263,16 +263,17 @@ courier_is_drained(struct courier *c)
 {
 	bool busy = false;
 
-	if (!c->draining)
+	if (!c->sup.draining)
 		return false;
-	if (c->drain_deadline >= 0 && clock_mono_ms() >= c->drain_deadline)
+	if (c->sup.drain_deadline >= 0 &&
+	    clock_mono_ms() >= c->sup.drain_deadline)
 		return true;
 	(void)pthread_mutex_lock(&c->lock);
 	for (const struct job *j = c->jobs; j != NULL; j = j->next)
 		busy = busy ||
 		    (j->state == JOB_RUNNING &&
 			(j->type == MSG_RELAY ||
-			    c->exit_code == COURIER_EXIT_WALLS));
+			    c->sup.exit_code == SUPERVISED_EXIT_WALLS));
 	(void)pthread_mutex_unlock(&c->lock);
 	return !busy;
 }

@@ -12,27 +12,19 @@
 #include "ipc/frame.h"
 #include "outgoing/outgoing.h"
 #include "role/gate_messenger.h"
-#include "role/walls.h"
+#include "role/supervised.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#define MESSENGER_EXIT_WALLS 75 /* start me again: the walls no longer fit */
-
 struct messenger {
-	bool required;
-	struct config *config; /* NULL until the first one came */
-	struct walls walls;
-	int64_t walls_checked; /* clock_mono_ms() */
+	struct supervised sup;
 	struct outgoing *outgoing;
 	int gate;           /* socket; -1: none */
 	uint64_t gate_no;   /* counts gates: an answer goes to who asked */
 	unsigned n_notices; /* under way */
 	int wake;           /* readable: a delivery's thread has ended */
 	struct delivery_run *deliveries;
-	bool draining;
-	int exit_code;
-	int64_t drain_deadline; /* clock_mono_ms() */
 };
 
 /* One request of the gate's, taken apart; owns its texts. */

@@ -114,11 +114,11 @@ delivery_begin(struct messenger *m, uint32_t id, struct errand_order *o,
 	r->id = id;
 	r->wake = m->wake;
 	delivery_target_copy(&r->target,
-	    config_find_delivery(m->config, o->name));
+	    config_find_delivery(m->sup.config, o->name));
 	r->body = o->body;
 	buf_init(&o->body, 0);
 	r->deadline_ms = clock_mono_ms() +
-	    (int64_t)m->config->limits.delivery_ms;
+	    (int64_t)m->sup.config->limits.delivery_ms;
 	if (pthread_create(&thread, NULL, run_thread, r) != 0) {
 		run_free(r);
 		return gg_fail(err, GG_E_UNAVAILABLE, "no thread for it");

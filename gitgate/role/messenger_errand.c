@@ -342,13 +342,13 @@ static int
 read_pinned(struct messenger *m, uint32_t id, const struct errand_order *o,
     struct gg_error *err)
 {
-	const struct issuer *i = config_find_issuer(m->config, o->name);
+	const struct issuer *i = config_find_issuer(m->sup.config, o->name);
 	struct outgoing_answer a = { .status = 200 };
 	int rc;
 
 	if (i == NULL || i->jwks_file == NULL)
 		return gg_fail(err, GG_E_NOTFOUND, "no such issuer");
-	buf_init(&a.body, (size_t)m->config->limits.messenger_bytes);
+	buf_init(&a.body, (size_t)m->sup.config->limits.messenger_bytes);
 	rc = file_read(i->jwks_file, &a.body, err);
 	if (rc == 0)
 		errand_answer(m, id, &a);
@@ -362,11 +362,11 @@ begin(struct messenger *m, uint32_t id, const struct errand_order *o,
 {
 	GG_AUTO_RELEASE(errand_request) x = { 0 };
 	struct errand_run *run;
-	int rc = errand_prepare(m->config, o, &x, err);
+	int rc = errand_prepare(m->sup.config, o, &x, err);
 
 	if (rc != 0)
 		return rc;
-	if (outgoing_running(m->outgoing) >= m->config->limits.errands)
+	if (outgoing_running(m->outgoing) >= m->sup.config->limits.errands)
 		return gg_fail(err, GG_E_LIMIT,
 		    "limit errands: too many requests are under way");
 	if ((run = calloc(1, sizeof(*run))) == NULL ||
@@ -392,7 +392,7 @@ errand_run(struct messenger *m, uint32_t id, struct errand_order *o)
 	struct gg_error err = { 0 };
 	int rc;
 
-	if (delivery_has_thread(m->config, o))
+	if (delivery_has_thread(m->sup.config, o))
 		rc = delivery_begin(m, id, o, &err);
 	else if (o->kind == ERRAND_ISSUER && o->url[0] == '\0')
 		rc = read_pinned(m, id, o, &err);

@@ -2,7 +2,7 @@
  * gitgate-messenger required|best-effort
  *
  * Descriptors at the start: 3 the supervisor's socket, 2 the log.
- * Exit: 0 asked to end or the supervisor has gone; 75 (MESSENGER_EXIT_WALLS)
+ * Exit: 0 asked to end or the supervisor has gone; 75 (SUPERVISED_EXIT_WALLS)
  * start me again with the same config, the walls no longer fit it: a new
  * config needs other files, or a secret's file was replaced; 1 broken.
  */
@@ -11,7 +11,6 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "ipc/codec.h"
 #include "role/messenger_delivery.h"
 
 #include <poll.h>
@@ -22,9 +21,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define CONFIG_MAX_BYTES ((size_t)64 << 20)
-#define TICK_MS          5000
-#define WALLS_MS         1000 /* the walls are looked at once in so long */
+#define TICK_MS 5000
 
 void
 messenger_walls(const struct config *c, struct walls *out)
@@ -64,9 +61,9 @@ messenger_walls(const struct config *c, struct walls *out)
 static void
 drain(struct messenger *m, int code, int64_t deadline)
 {
-	m->draining = true;
-	m->exit_code = code;
-	m->drain_deadline = deadline;
+	m->sup.draining = true;
+	m->sup.exit_code = code;
+	m->sup.drain_deadline = deadline;
 }
 
 /* Who is asked to end has no gate any more: only notices are waited for; what
@@ -76,17 +73,41 @@ is_drained(const struct messenger *m)
 {
 	unsigned waits;
 
-	if (!m->draining)
+	if (!m->sup.draining)
 		return false;
-	waits = m->exit_code == MESSENGER_EXIT_WALLS ?
+	waits = m->sup.exit_code == SUPERVISED_EXIT_WALLS ?
 	    outgoing_running(m->outgoing) + deliveries_running(m) :
 	    m->n_notices;
-	return waits == 0 || clock_mono_ms() >= m->drain_deadline;
+	return waits == 0 || clock_mono_ms() >= m->sup.drain_deadline;
+}
+
+/* -- what the supervisor says -- */
+
+static void
+walls(void *ctx, const struct config *c, struct walls *out)
+{
+	(void)ctx;
+	messenger_walls(c, out);
 }
 
 static void
-set_gate(struct messenger *m, int sock)
+configured(void *ctx, bool first)
 {
+	const struct messenger *m = ctx;
+	const struct config *c = m->sup.config;
+
+	log_event(first ? EV_started : EV_reloaded,
+	    kv_u64("issuers", c->identity.n_issuers),
+	    kv_u64("providers", c->identity.n_providers),
+	    kv_u64("notices", c->n_notices),
+	    kv_u64("deliveries", c->n_deliveries));
+}
+
+static void
+set_gate(void *ctx, int sock)
+{
+	struct messenger *m = ctx;
+
 	if (m->gate >= 0) {
 		(void)shutdown(m->gate, SHUT_RDWR);
 		fd_close(m->gate);
@@ -95,126 +116,35 @@ set_gate(struct messenger *m, int sock)
 	m->gate_no++;
 }
 
-/* -- the supervisor's frames -- */
-
-static int
-read_config(struct frame *f, struct config **out, struct gg_error *err)
+static void
+leave(void *ctx)
 {
-	GG_AUTO_RELEASE(buf) bytes = BUF_INIT(CONFIG_MAX_BYTES);
-	GG_AUTO_FD fd = frame_take_fd(f, 0);
-	struct dec d = dec_of(f->body);
-	int rc;
+	struct messenger *m = ctx;
+	const struct limits *l = &m->sup.config->limits;
 
-	(void)dec_u32(&d);
-	if ((rc = dec_end(&d, err)) != 0)
-		return rc;
-	if (fd < 0)
-		return gg_fail(err, GG_E_PEER, "a config without a descriptor");
-	if ((rc = fd_pread_all(fd, &bytes, err)) != 0)
-		return rc;
-	return config_messenger_decode(buf_view(&bytes), out, err);
-}
-
-static int
-first_walls(struct messenger *m, struct walls *w, struct gg_error *err)
-{
-	int rc = walls_enter(w, m->required, err);
-
-	if (rc != 0)
-		return gg_wrap(err, rc, "sandbox");
-	m->walls = *w;
-	*w = (struct walls){ 0 };
-	return 0;
+	drain(m, SUPERVISED_EXIT_WALLS,
+	    clock_mono_ms() + (int64_t)l->messenger_ms + 1000);
 }
 
 static void
-leave_for_new_walls(struct messenger *m)
+end(void *ctx, int64_t deadline)
 {
-	drain(m, MESSENGER_EXIT_WALLS,
-	    clock_mono_ms() + (int64_t)m->config->limits.messenger_ms + 1000);
+	drain(ctx, 0, deadline);
 }
 
-static int
-take_config(struct messenger *m, struct frame *f, struct gg_error *err)
-{
-	GG_AUTO_RELEASE(walls) w = { 0 };
-	GG_AUTO(config) config = NULL;
-	bool first = m->config == NULL;
-	int rc = read_config(f, &config, err);
+static const struct supervised_way way = {
+	.role = ROLE_MESSENGER,
+	.config = MSG_MESSENGER_CONFIG,
+	.gate = MSG_MESSENGER_GATE,
+	.decode = config_messenger_decode,
+	.walls = walls,
+	.configured = configured,
+	.set_gate = set_gate,
+	.leave = leave,
+	.end = end,
+};
 
-	if (rc != 0)
-		return rc;
-	messenger_walls(config, &w);
-	if (first && (rc = first_walls(m, &w, err)) != 0)
-		return rc;
-	if (!first && !walls_cover(&m->walls, &w)) {
-		leave_for_new_walls(m);
-		return 0;
-	}
-	config_free(m->config);
-	m->config = gg_take(config);
-	log_event(first ? EV_started : EV_reloaded,
-	    kv_u64("issuers", m->config->identity.n_issuers),
-	    kv_u64("providers", m->config->identity.n_providers),
-	    kv_u64("notices", m->config->n_notices),
-	    kv_u64("deliveries", m->config->n_deliveries));
-	return 0;
-}
-
-static int
-take_shutdown(struct messenger *m, const struct frame *f, struct gg_error *err)
-{
-	struct dec d = dec_of(f->body);
-	uint32_t grace_ms = dec_u32(&d);
-	int rc = dec_end(&d, err);
-
-	if (rc != 0)
-		return rc;
-	log_event(EV_stopping, kv_u64("grace_ms", grace_ms));
-	drain(m, 0, clock_mono_ms() + grace_ms);
-	return 0;
-}
-
-/* One message of the supervisor. 1; 0: it has gone. */
-static int
-from_supervisor(struct messenger *m, struct frame *f, struct gg_error *err)
-{
-	int rc = frame_recv(FRAME_PARENT_FD, ROLE_SUPERVISOR, ROLE_MESSENGER, f,
-	    err);
-
-	if (rc <= 0)
-		return rc;
-	switch ((int)f->type) {
-	case MSG_MESSENGER_CONFIG:
-		rc = take_config(m, f, err);
-		break;
-	case MSG_MESSENGER_GATE:
-		if (f->n_fds != 1)
-			return gg_fail(err, GG_E_PEER, "a gate without socket");
-		set_gate(m, frame_take_fd(f, 0));
-		rc = 0;
-		break;
-	default:
-		rc = take_shutdown(m, f, err);
-		break;
-	}
-	return rc != 0 ? rc : 1;
-}
-
-/* Do the files still lie where the walls have their holes? */
-static void
-check_walls(struct messenger *m)
-{
-	GG_AUTO_RELEASE(walls) now = { 0 };
-
-	if (m->config == NULL || m->draining ||
-	    clock_mono_ms() < m->walls_checked + WALLS_MS)
-		return;
-	m->walls_checked = clock_mono_ms();
-	messenger_walls(m->config, &now);
-	if (!walls_cover(&m->walls, &now))
-		leave_for_new_walls(m);
-}
+/* -- the loop -- */
 
 /* A gate that breaks the protocol is left; the supervisor sees its end. */
 static void
@@ -234,8 +164,6 @@ from_gate(struct messenger *m, struct frame *f)
 	set_gate(m, -1);
 }
 
-/* -- the loop -- */
-
 /* Is something to be read there, without waiting? */
 static bool
 is_readable(int fd)
@@ -254,17 +182,18 @@ serve_once(struct messenger *m, struct frame *f, struct gg_error *err)
 	unsigned n = 2;
 	int rc;
 
-	if (!m->draining && m->gate >= 0 && m->config != NULL)
+	if (!m->sup.draining && m->gate >= 0 && m->sup.config != NULL)
 		p[n++] = (struct pollfd){ .fd = m->gate, .events = POLLIN };
-	rc = outgoing_wait(m->outgoing, p, n, m->draining ? 100 : TICK_MS, err);
+	rc = outgoing_wait(m->outgoing, p, n, m->sup.draining ? 100 : TICK_MS,
+	    err);
 	if (rc != 0)
 		return rc;
 	/* The config of a gate that has it already comes before its errands. */
 	while (is_readable(FRAME_PARENT_FD))
-		if ((rc = from_supervisor(m, f, err)) <= 0)
+		if ((rc = supervised_read(&m->sup, f, err)) <= 0)
 			return rc;
-	check_walls(m);
-	if (n == 3 && !m->draining && m->gate == p[2].fd &&
+	supervised_check_walls(&m->sup);
+	if (n == 3 && !m->sup.draining && m->gate == p[2].fd &&
 	    is_readable(m->gate))
 		from_gate(m, f);
 	outgoing_turn(m->outgoing);
@@ -276,7 +205,7 @@ int
 main(int argc, char **argv)
 {
 	GG_AUTO_RELEASE(frame) f = FRAME_INIT;
-	struct messenger m = { .gate = -1 };
+	struct messenger m = { .gate = -1, .sup = { .way = &way, .ctx = &m } };
 	struct gg_error err = { 0 };
 	int rc = 1;
 
@@ -291,7 +220,7 @@ main(int argc, char **argv)
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGXFSZ, SIG_IGN); /* a write fails instead */
 	(void)signal(SIGINT, SIG_IGN);  /* a terminal's; the supervisor says */
-	m.required = strcmp(argv[1], "required") == 0;
+	m.sup.required = strcmp(argv[1], "required") == 0;
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 ||
 	    outgoing_new(&m.outgoing, &err) != 0 ||
 	    (m.wake = deliveries_wake_fd(&err)) < 0)
@@ -302,5 +231,5 @@ main(int argc, char **argv)
 		log_event(EV_role_died, kv_str("role", "messenger"),
 		    kv_err(&err));
 	/* Resolver threads are not waited for. */
-	_exit(rc < 0 ? 1 : m.exit_code);
+	_exit(rc < 0 ? 1 : m.sup.exit_code);
 }
