@@ -7,7 +7,6 @@ and the audit log say afterwards is what upstream has.
 """
 
 import concurrent.futures
-import os
 from pathlib import Path
 
 import processes
@@ -111,10 +110,6 @@ class Place:
     def check_log(self):
         p = self.gate.cli("audit", "verify", "--strict", "--key", vkey(self.gate), str(self.gate.state / "log"), check=False)
         assert p.returncode == 0, p.stdout + p.stderr
-
-    def quarantine_is_empty(self):
-        q = self.gate.state / "quarantine"
-        until("the quarantine is empty", lambda: not os.listdir(q), log=self.gate.log)
 
 
 def check_results(place, push, oid):

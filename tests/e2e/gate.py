@@ -48,7 +48,7 @@ class GateError(AssertionError):
     pass
 
 
-def until(what, condition, seconds=30, log=None):
+def until(what, condition, seconds=60, log=None):
     """Poll until condition() is true; its value."""
     end = time.monotonic() + seconds * (4 if SANITIZED else 1)
     while True:
@@ -268,7 +268,7 @@ class Gate:
             self.wait_ready()
         return self
 
-    def wait_ready(self, seconds=30):
+    def wait_ready(self, seconds=60):
         def ready():
             if self.process.poll() is not None:
                 raise GateError(f"gitgate ended with {self.process.returncode}\n{self.log()}")
@@ -293,7 +293,7 @@ class Gate:
     def scheme(self):
         return "https" if "certificate" in self.config.get("tls", {}) else "http"
 
-    def stop(self, check=True, seconds=40):
+    def stop(self, check=True, seconds=90):
         self.process.send_signal(signal.SIGTERM)
         try:
             code = self.process.wait(seconds)
@@ -315,6 +315,12 @@ class Gate:
         program = f"gitgate-{role}"
         mine = (p.pid for p in processes.children(self.process.pid))
         return [pid for pid in mine if os.path.basename(next(iter(processes.argv(pid)), "")) == program]
+
+    def quarantine_is_empty(self):
+        """Soon: what was forwarded or has ended after a hold is removed when
+        its end is known. (What is refused goes before the client hears it.)"""
+        q = self.state / "quarantine"
+        until("the quarantine is empty", lambda: not q.exists() or not os.listdir(q), log=self.log)
 
     def reload(self):
         """SIGHUP, and wait until it was taken or refused; True if taken."""
@@ -389,7 +395,7 @@ class Gate:
     def review(self, id, token, verdict="approve", comment=""):
         return self.api("POST", f"/holds/{id}/{verdict}", token, {"comment": comment})
 
-    def wait_hold(self, id, token, *states, seconds=30):
+    def wait_hold(self, id, token, *states, seconds=60):
         def done():
             h = self.hold(id, token)
             return h if h["state"] in states else None

@@ -109,7 +109,7 @@ class Messenger:
         self.parent.close()
         self.gate.close()
         try:
-            return self.process.wait(20)
+            return self.process.wait(60)
         finally:
             self.process.kill()
 

@@ -3,13 +3,12 @@
 import json
 import shutil
 import subprocess
-import time
 
 import jsonschema
 import pytest
 
 import tlog_verify
-from gate import ACCESS, BIN, PROTECT_MAIN, Gate, hold_id, http, make_upstream, vkey
+from gate import ACCESS, BIN, PROTECT_MAIN, Gate, hold_id, http, make_upstream, until, vkey
 from websession import Browserless
 
 ULID = {"type": "string", "pattern": "^[0-7][0-9A-HJKMNP-TV-Z]{25}$"}
@@ -394,13 +393,12 @@ def test_who_may_read_the_log(p):
 
 def settled_size(p):
     """Entries that the signed checkpoint covers, once it covers all."""
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
+
+    def signed():
         n = len(p.g.audit(p.audrey))
-        signed = int(http("GET", p.g.url + "/-/log/checkpoint").text.split("\n")[1])
-        if n == signed:
-            return n
-    raise AssertionError("the checkpoint stays behind")
+        return n if n == int(http("GET", p.g.url + "/-/log/checkpoint").text.split("\n")[1]) else None
+
+    return until("the checkpoint covers all", signed, log=p.g.log)
 
 
 def test_the_log_verifies(p, tmp_path):

@@ -213,7 +213,7 @@ def test_a_database_that_is_older_than_the_log(watched, tmp_path):
 
     for _ in range(2):
         g.start(wait=False)
-        assert g.process.wait(30) == 1
+        assert g.process.wait(60) == 1
         assert "older than the audit log" in g.log() and "accept-database" in g.log()
     assert g.cli("audit", "accept-database", check=False).returncode == 2
     said = g.cli("audit", "accept-database", "--reason", "the disk is lost").stdout

@@ -66,7 +66,7 @@ class Courier:
         self.parent.close()
         self.gate.close()
         try:
-            return self.process.wait(20)
+            return self.process.wait(60)
         finally:
             self.process.kill()
             shutil.rmtree(self.run_dir, ignore_errors=True)

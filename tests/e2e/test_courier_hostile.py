@@ -344,7 +344,7 @@ def test_end_waits_for_relays(how, local_site, start, tmp_path):  # noqa: F811
         c.process.wait(0.5)
     keeper.release()
     assert c.answer(ident)[0] == "RELAY_DONE"
-    assert c.process.wait(20) == 0
+    assert c.process.wait(60) == 0
 
 
 def test_shutdown_grace_ends(local_site, start, tmp_path):  # noqa: F811
@@ -353,7 +353,7 @@ def test_shutdown_grace_ends(local_site, start, tmp_path):  # noqa: F811
     c.send_relay("acme/app", updates, data)
     keeper.wait()
     cf.send(c.parent, "COURIER_SHUTDOWN", body=cf.u32(300))
-    assert c.process.wait(20) == 0
+    assert c.process.wait(60) == 0
     keeper.release()
 
 
@@ -396,7 +396,7 @@ def test_reload(local_site, start, tmp_path):  # noqa: F811
             assert e.code == NOTFOUND
     other = up.make_bare(tmp_path / "elsewhere" / "other.git")
     c.configure([local_site.entry, {"path": "acme/other", "upstream": other, "kind": cf.LOCAL}])
-    assert c.process.wait(20) == 75
+    assert c.process.wait(60) == 75
 
 
 def test_replaced_secret(start, tmp_path):  # noqa: F811
@@ -405,7 +405,7 @@ def test_replaced_secret(start, tmp_path):  # noqa: F811
         c = start([s.entry])
         assert c.list("acme/app")["refs"]
         os.replace(secret_file(tmp_path, up.PASSWORD, "new"), s.entry["password_file"])
-        assert c.process.wait(20) == 75
+        assert c.process.wait(60) == 75
 
 
 def accepted(s):

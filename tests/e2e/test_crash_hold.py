@@ -40,7 +40,7 @@ def test_hold_opened(make_gate, tmp_path):
     place.gate.wait_hold(hold["id"], place.ann, "forwarded")
     assert place.landed(oid) == 1
     check_results(place, hold["push"], oid)
-    place.quarantine_is_empty()
+    place.gate.quarantine_is_empty()
     place.check_log()
 
 
@@ -131,7 +131,7 @@ def test_approved_hold(make_gate, tmp_path, point, how):
     assert ref(place.bare, "refs/heads/main") == oid and place.landed(oid) == 1
     assert place.settled(hold["push"])["state"] == "forwarded"
     check_results(place, hold["push"], oid)
-    place.quarantine_is_empty()
+    place.gate.quarantine_is_empty()
     place.work.run("checkout", "-q", "-b", "topic")
     place.work.commit({"b": "b\n"})
     place.work.push("topic", ok=True)
@@ -167,5 +167,5 @@ def test_courier_killed_while_upstream_works_on_a_hold(make_gate, tmp_path):
     hold = place.gate.wait_hold(id, place.ann, "forwarded", "failed", "stale")
     assert hold["state"] == "forwarded", hold["outcome"]
     assert ref(place.bare, "refs/heads/main") == oid and place.landed(oid) == 1
-    place.quarantine_is_empty()
+    place.gate.quarantine_is_empty()
     place.check_log()

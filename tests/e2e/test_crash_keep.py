@@ -49,7 +49,7 @@ def test_direct(make_gate, tmp_path, point, kept, state, how):
     assert served(place) == (oid if kept else "")
     results = [e["result"] for e in place.gate.audit(place.ann, push=push["id"]) if e["type"] == "keep.result"]
     assert results == ([] if state == "aborted" else ["ok" if kept else "failed"])
-    place.quarantine_is_empty()
+    place.gate.quarantine_is_empty()
     packs = place.gate.state / "kept" / "demo" / "app.git"
     until("only what is kept has a pack", lambda: len(os.listdir(packs) if packs.exists() else []) == int(kept))
     work.push(NOTES, ok=True)
@@ -73,12 +73,12 @@ def test_held(make_gate, tmp_path, point):
     place.arm()
     place.gate.review(id, place.ann)
     place.back()
-    hold = place.gate.wait_hold(id, place.ann, "kept", "failed", "stale", seconds=60)
+    hold = place.gate.wait_hold(id, place.ann, "kept", "failed", "stale")
     assert hold["state"] == "kept"
     assert served(place) == oid
     results = [e["result"] for e in place.gate.audit(place.ann, push=hold["push"]) if e["type"] == "keep.result"]
     assert results == ["ok"]
-    place.quarantine_is_empty()
+    place.gate.quarantine_is_empty()
     place.check_log()
 
 
@@ -99,5 +99,5 @@ def test_the_store_does_not_answer(make_gate, tmp_path, point, told):
     assert served(place) == work.head(NOTES)
     results = [e["result"] for e in place.gate.audit(place.ann, push=push["id"]) if e["type"] == "keep.result"]
     assert results == ["ok"]
-    place.quarantine_is_empty()
+    place.gate.quarantine_is_empty()
     place.check_log()

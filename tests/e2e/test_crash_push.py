@@ -59,7 +59,7 @@ def test_direct_push(make_gate, tmp_path, point, lands, state, how):
         assert p.returncode == 0, p.stderr
     if p.returncode != 0 and not point.startswith(("gate", "log")) and how == "kill":
         assert "gate unavailable: " in p.stderr
-    place.quarantine_is_empty()
+    place.gate.quarantine_is_empty()
     work.push("topic", ok=True)
     assert ref(place.bare, "refs/heads/topic") == oid and place.landed(oid) == 1
     place.check_log()
@@ -136,5 +136,5 @@ def test_killed_while_upstream_works(make_gate, tmp_path, victim):
     end = place.settled(place.pushes()[0]["id"])
     assert (end["state"], place.landed(oid)) == ("forwarded", 1)
     check_results(place, end["id"], oid)
-    place.quarantine_is_empty()
+    place.gate.quarantine_is_empty()
     place.check_log()

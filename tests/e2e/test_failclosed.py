@@ -283,7 +283,7 @@ def test_a_broken_policy_at_reload_keeps_the_old_one(place, text, what):
     g.stop()
     with pytest.raises(GateError):
         g.start()
-    assert g.process.wait(20) != 0
+    assert g.process.wait(60) != 0
 
 
 def test_no_policy_at_all_lets_nobody_in(make_gate):
@@ -313,7 +313,7 @@ def test_a_kernel_without_landlock(make_gate, tmp_path):
     env = {"GITGATE_FAILPOINT": f"sandbox.landlock=fail:{armed}"}
     g = make_gate(env=env, bin=FAIL_BUILD, start=False)
     g.start(wait=False)
-    assert g.process.wait(30) != 0
+    assert g.process.wait(60) != 0
     assert "Landlock" in g.log(), g.log()
     assert not g.listen_file.exists() or g.listen_file.read_text() == ""
     p = g.cli("doctor", check=False, env=env)

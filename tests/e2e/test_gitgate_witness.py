@@ -171,7 +171,7 @@ def test_killed_while_signing(witness, tmp_path, point):
     armed.touch()
     with pytest.raises(OSError):
         w.add(a.request(5))
-    assert w.process.wait(30) == -9
+    assert w.process.wait(60) == -9
     armed.unlink(missing_ok=True)
     w.start()
     assert not list(w.state.glob("*.tmp"))

@@ -95,7 +95,7 @@ def test_large_pushes_in_little_memory(place):
         held = work.push("smaller:refs/heads/main", ok=False)
         id = hold_id(held)
         assert gate.review(id, ann).status == 200
-        gate.wait_hold(id, ann, "forwarded", seconds=60)
+        gate.wait_hold(id, ann, "forwarded")
         assert ref(bare, "refs/heads/main") == smaller
     assert watch.samples > 20
     roles = ("gitgate-gate", "gitgate-inspector", "gitgate-courier", "git index-pack")

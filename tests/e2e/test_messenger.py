@@ -241,7 +241,7 @@ def test_other_files_need_other_walls(tmp_path, issuer):
         m.configure(issuers=[{"name": "ci", "issuer": issuer.url, "ca_file": ca}])
         issuer.release()
         assert m.answer(waits).status == 200
-        assert m.process.wait(20) == 75
+        assert m.process.wait(60) == 75
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="it is not dumpable: only root may look at it")
@@ -272,7 +272,7 @@ def test_it_ends_with_its_supervisor(messenger, issuer):
     messenger.ask(ISSUER, "ci", issuer.url + JWKS)
     until("it was asked", lambda: issuer.asked == 1)
     messenger.parent.close()
-    assert messenger.process.wait(20) == 0
+    assert messenger.process.wait(60) == 0
     issuer.release()
 
 
@@ -281,5 +281,5 @@ def test_it_ends_when_told_to(messenger, issuer):
     messenger.ask(ISSUER, "ci", issuer.url + JWKS)
     until("it was asked", lambda: issuer.asked == 1)
     cf.send(messenger.parent, "MESSENGER_SHUTDOWN", body=cf.u32(60000))
-    assert messenger.process.wait(20) == 0
+    assert messenger.process.wait(60) == 0
     issuer.release()

@@ -56,7 +56,7 @@ class World:
         r = self.push([(make.ZERO, new.oid, name)], make.pack(text, top, new))
         assert r.ok, (r, self.gate.log())
         assert ref(self.bare, name) == new.oid
-        until("the quarantine is the mirror's", lambda: self.left() == [], log=self.gate.log)
+        self.gate.quarantine_is_empty()
 
     def same_processes(self):
         return (self.gate.pids("gate"), self.gate.pids("courier")) == self.pids
@@ -102,7 +102,7 @@ def test_accepted(case, world):
     assert r.ok, r
     for _, new, name in commands:
         assert ref(world.bare, name) == new
-    until("the quarantine is the mirror's", lambda: world.left() == [], log=world.gate.log)
+    world.gate.quarantine_is_empty()
 
 
 def honest_body(name):
@@ -121,7 +121,7 @@ def gone_silently(world):
 
     until("no push is being received", none_in_hand, log=world.gate.log)
     # the store is told first, then the inspector ends, then the files go
-    until("aborted pushes are cleaned up", lambda: world.left() == [], log=world.gate.log)
+    world.gate.quarantine_is_empty()
 
 
 def test_cut_at_random_points(world):

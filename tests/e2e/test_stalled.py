@@ -32,7 +32,7 @@ def test_refused_pushes_take_no_worker(make_gate, tmp_path):
     with contextlib.ExitStack() as stack:
         for _ in range(80):
             stack.enter_context(stalled(g, bot))
-        assert http("GET", g.url + "/-/login", timeout=20).status == 200
+        assert http("GET", g.url + "/-/login", timeout=45).status == 200
         assert g.clone(bot).head()
 
 

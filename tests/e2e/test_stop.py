@@ -47,7 +47,7 @@ def test_waiting_clients_hear_that_it_stays_held(place):
         until("all are held", all_wait, log=g.log)
         begin = time.monotonic()
         assert g.stop() == 0
-        assert time.monotonic() - begin < 15
+        assert time.monotonic() - begin < 30
         done = [p.result() for p in pushing]
     for p in done:
         assert p.returncode == 1
@@ -90,7 +90,7 @@ def test_push_in_hand_outlasts_the_grace(place):
         until("upstream is at it", (g.upstream / "there").exists, log=g.log)
         begin = time.monotonic()
         assert g.stop() == 0
-        assert time.monotonic() - begin < 20
+        assert time.monotonic() - begin < 30
         p = pushing.result()
     assert p.returncode == 1 and "not known yet" in p.stderr, p.stderr
     assert "role_died" not in g.log()
@@ -123,7 +123,7 @@ def test_upload_in_hand_is_refused_or_finished(place):
         until("it is received", lambda: g.api("GET", "/pushes", g.ann).json["pushes"], log=g.log)
         begin = time.monotonic()
         assert g.stop() == 0
-        assert time.monotonic() - begin < 20
+        assert time.monotonic() - begin < 30
     start_again(g, g.bot)
 
     def ended():
@@ -131,7 +131,7 @@ def test_upload_in_hand_is_refused_or_finished(place):
         return all(p["state"] in ("aborted", "invalid") for p in pushes)
 
     until("it is closed", ended, log=g.log)
-    until("nothing is left", lambda: not list((g.state / "quarantine").iterdir()), log=g.log)
+    g.quarantine_is_empty()
     g.work.commit({"a": "a\n"})
     g.work.push("HEAD:refs/heads/topic", ok=True)
 
@@ -140,6 +140,6 @@ def test_second_signal_changes_nothing(place):
     g = place
     g.process.send_signal(signal.SIGTERM)
     g.process.send_signal(signal.SIGTERM)
-    assert g.process.wait(30) == 0
+    assert g.process.wait(60) == 0
     with pytest.raises(GateError):
         g.wait_ready(1)

@@ -9,6 +9,7 @@ directory it is given, and takes the server down at its end. What has a
 import contextlib
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -86,12 +87,17 @@ def commit(bare, files, parent=None, message="commit", ref=None):
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """For what cannot be told to take any port. From below the ports that the
+    kernel gives out by itself, so that no connection takes it before the
+    server has it, or while the server is down."""
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        with socket.socket() as s, contextlib.suppress(OSError):
+            s.bind(("127.0.0.1", random.randrange(20000, first) if first > 24000 else 0))
+            return s.getsockname()[1]
 
 
-def wait_port(port, process, seconds=15):
+def wait_port(port, process, seconds=60):
     """Until something accepts there: the event to wait for is the accept."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -120,6 +126,8 @@ def running(argv, port, log, **kwargs):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 p.wait(wait)
                 break
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(p.pid, signal.SIGKILL)  # what it left behind
 
 
 class Server:
@@ -159,6 +167,11 @@ ErrorLog {dir}/error.log
 Listen 127.0.0.1:{port}
 Mutex file:{dir} default
 LoadModule mpm_event_module {modules}/mod_mpm_event.so
+StartServers 1
+ServerLimit 1
+MinSpareThreads 1
+MaxSpareThreads 25
+MaxRequestWorkers 25
 LoadModule authz_core_module {modules}/mod_authz_core.so
 LoadModule authz_user_module {modules}/mod_authz_user.so
 LoadModule authn_core_module {modules}/mod_authn_core.so

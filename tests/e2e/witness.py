@@ -152,7 +152,7 @@ class Process:
         if self.process is None or self.process.poll() is not None:
             return
         self.process.send_signal(signal.SIGKILL if kill else signal.SIGTERM)
-        code = self.process.wait(30)
+        code = self.process.wait(60)
         assert kill or code == 0, self.text()
         assert "Sanitizer" not in self.text() and "runtime error" not in self.text(), self.text()
 
