@@ -21,8 +21,14 @@
  *	gate_forward.c     sending upstream, and finding out what happened
  *	gate_kept.c        refs that the gate keeps: which, and their objects
  *	gate_keep.c        pushes of such refs
- *	gate_hold.c        holds: open, review, forward, end; who waits
+ *	gate_settle.c      log, do, log, tell: an allowed push to its end
+ *	gate_hold.c        holds: how they begin
+ *	gate_hold_review.c  how they are decided
+ *	gate_hold_forward.c  what an approved one does
+ *	gate_hold_end.c    how they end otherwise
+ *	gate_hold_entry.c  what the log says of them
  *	gate_hold_recover.c  reviews that a crash left half done
+ *	gate_wait.c        clients that wait for one
  *	gate_grants.c      grants: asked for, approved, ended
  *	gate_grant_hold.c  grants that come with the review of a hold
  *	gate_grant_use.c   grants at the moment of decision

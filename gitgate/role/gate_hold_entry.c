@@ -106,3 +106,16 @@ audit_add_reviewers(json_t *entry, const struct stored_hold *h)
 			    audit_text(h->reviews[i].reviewer));
 	(void)json_object_set_new(entry, "reviewers", names);
 }
+
+json_t *
+audit_of_closing(const struct stored_hold *h, enum hold_state state,
+    const char *reason)
+{
+	json_t *e = audit_of_hold("hold.closed", h);
+
+	audit_add_reviewers(e, h);
+	(void)json_object_set_new(e, "state",
+	    json_string(hold_state_name(state)));
+	(void)json_object_set_new(e, "reason", audit_words(reason));
+	return e;
+}

@@ -249,23 +249,40 @@ void gate_mirror_state(void *ctx, const struct config *c, const char *name,
 
 /* -- gate_hold.c -- */
 void push_hold(struct push *p);
+
+/* -- gate_hold_review.c -- */
 GG_MUST_USE int gate_review(void *ctx, const char *hold_id,
     const struct principal *reviewer, const char *client_addr, bool approve,
     const char *comment, struct gg_error *err);
 GG_MUST_USE int gate_may_review(void *ctx, const char *hold_id,
     const struct principal *reviewer, struct gg_error *err);
+
+/* -- gate_hold_end.c -- */
 GG_MUST_USE int
 gate_withdraw(void *ctx, const char *hold_id, const struct principal *who,
     const char *client_addr, const char *comment, struct gg_error *err);
 /* The end of a hold without a forward: log, quarantine, waiting clients. */
 void hold_ended(struct gate *g, const struct stored_hold *h,
     enum hold_state state, const char *reason);
+/* Every second: expiry, approved ones. */
+void holds_tick(struct gate *g);
+/* Pending holds on these refs whose old oid is no longer upstream's. */
+void holds_mark_stale(struct gate *g, const char *repository,
+    const struct ref_updates *updates);
+
+/* -- gate_hold_entry.c -- */
 /* Entry of a type with the fields of a hold; new reference. */
 json_t *audit_of_hold(const char *type, const struct stored_hold *h);
+/* hold.closed: a hold's end is in the log before it is in the store; new
+ * reference. */
+json_t *audit_of_closing(const struct stored_hold *h, enum hold_state state,
+    const char *reason);
 /* What it waits for ("needs"), and who has approved it ("reviewers"). */
 void audit_add_needs(json_t *entry, const struct stored_hold *h);
 void audit_add_reviewers(json_t *entry, const struct stored_hold *h);
-/* gate_hold_recover.c: this review was logged and did not come to be. */
+
+/* -- gate_hold_recover.c -- */
+/* This review was logged and did not come to be. */
 void audit_void_review(struct gate *g, const struct stored_hold *h,
     const char *reviewer);
 /* The same of a hold's end. */
@@ -273,14 +290,13 @@ void audit_void_closing(struct gate *g, const struct stored_hold *h);
 /* At start: take back, in the log, the reviews and ends of pending holds that
  * were logged and never stored. */
 void holds_void_unstored(struct gate *g);
-/* gate_hold_forward.c: forward an approved hold on a worker. */
+
+/* -- gate_hold_forward.c -- */
+/* Forward an approved hold on a worker. */
 void hold_forward_later(struct gate *g, const char *hold_id);
-/* Every second: expiry, approved ones, stale ones, waiting clients. */
-void holds_tick(struct gate *g);
-/* Pending holds on these refs whose old oid is no longer upstream's. */
-void holds_mark_stale(struct gate *g, const char *repository,
-    const struct ref_updates *updates);
-/* Clients that wait for a hold (gate_wait.c). */
+
+/* -- gate_wait.c -- */
+/* Clients that wait for a hold. */
 GG_MUST_USE int waiters_new(struct waiters **out, struct gg_error *err);
 /* Take over the client until the hold ends or mono_deadline_ms; false when
  * there are too many (the client stays the caller's). */
@@ -333,8 +349,6 @@ json_t *audit_of_ref(const char *type, const struct stored_push *p,
 /* The same from an update as the store has it, of a hold or a push. */
 json_t *audit_of_update(const char *type, const struct stored_push *p,
     const json_t *update);
-/* Entry of a type with the fields of a hold (gate_hold.c). */
-json_t *audit_of_hold(const char *type, const struct stored_hold *h);
 /* Append and drop the references. On failure nothing may happen. */
 GG_MUST_USE int
 audit_write(struct gate *g, json_t **entries, size_t n, struct gg_error *err);
