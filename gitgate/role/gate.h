@@ -12,6 +12,8 @@
  *	gate_token_use.c   ID tokens: each for one repository
  *	gate_mirror.c      keeping mirrors up to date
  *	gate_out_of_band.c  upstream moved, and not by us
+ *	gate_known.c       what it had before
+ *	gate_own_moves.c   what our pushes made of that
  *	gate_inbox.c       what lists of holds and repositories show
  *	gate_fetch.c       clone and fetch
  *	gate_receive.c     reading a push

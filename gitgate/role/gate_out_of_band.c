@@ -8,394 +8,19 @@
 #include "role/gate_push.h"
 
 #include "base/clock.h"
-#include "base/fd.h"
 #include "base/log.h"
-#include "crypto/digest.h"
-#include "mirror/refs.h"
+#include "role/out_of_band.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* So many of one refresh are told one by one; the rest is counted. */
 #define ONE_BY_ONE_MAX 1000
-#define REFS_MAX_BYTES ((size_t)512 << 20)
-#define HEAD_MAX_BYTES 70000
 /* How long before what is known was read a push of ours may have ended and
  * not be in it: clocks step, upstream's replicas lag, and a mirror follows some
  * time later. */
 #define SLACK_MS      ((int64_t)60 * 1000)
 #define SLACK_DISK_MS ((int64_t)15 * 60 * 1000)
-/* So much later than another one a push of ours must have ended to have come
- * after it for certain: the end of one is noted some time behind it. */
-#define AFTER_MS ((int64_t)1000)
-/* A chain of pushes of ours that lies between two refreshes. */
-#define CHAIN_MAX 1000
-
-/* -- what was known -- */
-
-struct known {
-	struct ref_list refs; /* those that are watched */
-	int64_t since_ms;     /* when they were read */
-	char *head;           /* HEAD's target; NULL: it told nothing */
-	bool from_disk;
-};
-
-static void
-known_release(struct known *k)
-{
-	ref_list_release(&k->refs);
-	free(k->head);
-}
-GG_DEFINE_AUTO_RELEASE(known);
-
-static void
-hash_text(struct digest_ctx *d, const char *s)
-{
-	digest_ctx_update(d, s, strlen(s) + 1);
-}
-
-/* Of where upstream is, and (all) of which refs are carried. */
-static void
-place_digest(const struct repo_ref *repo, bool all,
-    char hex[DIGEST_SHA256_HEX_SIZE])
-{
-	GG_AUTO(digest_ctx) d = digest_ctx_new();
-	unsigned char sum[DIGEST_SHA256_BYTES];
-
-	hash_text(d, repo->upstream);
-	for (size_t i = 0; all && i < repo->conf->refs.n; i++)
-		hash_text(d, repo->conf->refs.v[i]);
-	digest_ctx_final(d, sum);
-	for (size_t i = 0; i < sizeof(sum); i++)
-		(void)snprintf(hex + 2 * i, 3, "%02x", sum[i]);
-}
-
-static char *
-place_key(const struct repo_ref *repo)
-{
-	return path_f("upstream-seen:%s", repo->name);
-}
-
-/* Where no `refs` says what is carried: what forges move by themselves. */
-static bool
-is_forges_own(const char *ref)
-{
-	static const char *const below[] = { "refs/pull/",
-		"refs/pull-requests/", "refs/merge-requests/", "refs/changes/",
-		"refs/pipelines/", "refs/environments/", "refs/keep-around/" };
-
-	for (size_t i = 0; i < GG_COUNT(below); i++)
-		if (strncmp(ref, below[i], strlen(below[i])) == 0)
-			return true;
-	return false;
-}
-
-static bool
-is_watched(const struct repo_ref *repo, const char *ref)
-{
-	return repo->conf->refs.n == 0 ?
-	    !is_forges_own(ref) :
-	    glob_list_match(&repo->conf->refs, view_str(ref));
-}
-
-/* Nor what was the gate's own: upstream never had it. */
-static void
-drop_unwatched(struct ref_list *l, const struct ref_list *own,
-    const struct repo_ref *repo)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < l->n; i++) {
-		if (is_watched(repo, l->v[i].name) &&
-		    ref_list_find(own, l->v[i].name) == NULL)
-			l->v[kept++] = l->v[i];
-		else
-			free(l->v[i].name);
-	}
-	l->n = kept;
-}
-
-/* What a symbolic ref names moves under its own name. */
-static int
-watched_of(const struct advert *a, const struct repo_ref *repo,
-    struct ref_list *out, struct gg_error *err)
-{
-	const struct oid none = { 0 };
-	int rc = 0;
-
-	for (size_t i = 0; i < a->n_refs && rc == 0; i++)
-		if (a->refs[i].symref == NULL &&
-		    is_watched(repo, a->refs[i].name))
-			rc = ref_list_add(out, view_str(a->refs[i].name),
-			    &a->refs[i].oid, &none, err);
-	return rc;
-}
-
-/* As the mirror has it from upstream. */
-static char *
-head_on_disk(const char *mirror)
-{
-	GG_AUTO_MEM char *path = path_f("%s/HEAD", mirror);
-	GG_AUTO_RELEASE(buf) text = BUF_INIT(HEAD_MAX_BYTES);
-	struct view v, line;
-
-	if (file_read(path, &text, NULL) != 0)
-		return NULL;
-	v = buf_view(&text);
-	if (!view_cut(&v, '\n', &line) || !view_has_prefix(line, "ref: ") ||
-	    view_eq_str(line, MIRROR_HEAD_UNKNOWN))
-		return NULL;
-	view_skip(&line, strlen("ref: "));
-	return view_dup(line);
-}
-
-/* Which of the mirror's refs the gate keeps; in doubt none. */
-static void
-read_own(const char *mirror, struct ref_list *out)
-{
-	GG_AUTO_MEM char *path = path_f("%s/gitgate-kept", mirror);
-	GG_AUTO_RELEASE(buf) text = BUF_INIT(REFS_MAX_BYTES);
-
-	if (file_read(path, &text, NULL) == 0)
-		(void)!packed_refs_parse(buf_view(&text), out, NULL);
-}
-
-/* GG_E_NOTFOUND: this upstream, and these refs of it, were not seen yet. */
-static int
-known_on_disk(struct gate *g, const struct snapshot *snap,
-    const struct repo_ref *repo, struct known *out, struct gg_error *err)
-{
-	GG_AUTO_MEM char *mirror = gate_mirror_path(snap->config, repo->name);
-	GG_AUTO_MEM char *path = path_f("%s/packed-refs", mirror);
-	GG_AUTO_MEM char *key = place_key(repo);
-	GG_AUTO_MEM char *value = NULL;
-	GG_AUTO_RELEASE(buf) text = BUF_INIT(REFS_MAX_BYTES);
-	GG_AUTO_RELEASE(ref_list) own = { 0 };
-	char digest[DIGEST_SHA256_HEX_SIZE];
-	struct stat st;
-	int rc;
-
-	place_digest(repo, true, digest);
-	if ((rc = store_meta_get(g->store, key, &value, err)) != 0)
-		return rc;
-	if (strcmp(value, digest) != 0 || stat(path, &st) != 0 ||
-	    file_read(path, &text, NULL) != 0 ||
-	    packed_refs_parse(buf_view(&text), &out->refs, NULL) != 0 ||
-	    out->refs.n == 0)
-		return gg_fail(err, GG_E_NOTFOUND, "a mirror to begin with");
-	read_own(mirror, &own);
-	drop_unwatched(&out->refs, &own, repo);
-	out->from_disk = true;
-	out->head = head_on_disk(mirror);
-	out->since_ms = (int64_t)st.st_mtim.tv_sec * 1000;
-	return 0;
-}
-
-static int
-find_known(struct gate *g, const struct snapshot *snap,
-    const struct repo_ref *repo, const struct repo_state *st, struct known *out,
-    struct gg_error *err)
-{
-	char digest[DIGEST_SHA256_HEX_SIZE];
-
-	if (st->known == NULL)
-		return known_on_disk(g, snap, repo, out, err);
-	place_digest(repo, false, digest);
-	if (strcmp(digest, st->known_place) != 0)
-		return gg_fail(err, GG_E_NOTFOUND, "another upstream");
-	out->since_ms = st->known_ms;
-	if (st->known->advert->head_target != NULL)
-		out->head = path_f("%s", st->known->advert->head_target);
-	return watched_of(st->known->advert, repo, &out->refs, err);
-}
-
-/* -- movements of ours -- */
-
-struct move {
-	struct ref_update u;
-	int64_t done_ms; /* 0: under way */
-	bool used;
-};
-
-struct own {
-	struct move *v; /* by name, and in the order of their ends */
-	size_t n, alloc;
-};
-
-static void
-own_release(struct own *o)
-{
-	for (size_t i = 0; i < o->n; i++)
-		free(o->v[i].u.refname);
-	free(o->v);
-}
-GG_DEFINE_AUTO_RELEASE(own);
-
-static int
-add_move(void *ctx, const char *ref, const char *old, const char *new,
-    int64_t done_ms)
-{
-	struct own *o = ctx;
-	struct move m = { .done_ms = done_ms };
-
-	if (!oid_parse(view_str(old), &m.u.old_oid) ||
-	    !oid_parse(view_str(new), &m.u.new_oid))
-		return 0;
-	if (o->n == o->alloc) {
-		o->alloc = o->alloc ? o->alloc * 2 : 16;
-		o->v = reallocarray(o->v, o->alloc, sizeof(*o->v));
-		if (o->v == NULL)
-			gg_die("no memory for moves");
-	}
-	m.u.refname = path_f("%s", ref);
-	o->v[o->n++] = m;
-	return 0;
-}
-
-/* What is under way ends last. */
-static int64_t
-end_of(const struct move *m)
-{
-	return m->done_ms != 0 ? m->done_ms : INT64_MAX;
-}
-
-static int
-cmp_moves(const void *a, const void *b)
-{
-	const struct move *x = a, *y = b;
-	int cmp = strcmp(x->u.refname, y->u.refname);
-
-	if (cmp != 0)
-		return cmp;
-	return end_of(x) < end_of(y) ? -1 : end_of(x) > end_of(y);
-}
-
-static int
-own_read(struct gate *g, const struct repo_ref *repo, int64_t since_ms,
-    struct own *o, struct gg_error *err)
-{
-	int rc = store_push_moves(g->store, repo->name, since_ms, add_move, o,
-	    err);
-
-	if (rc == 0 && o->n > 0)
-		qsort(o->v, o->n, sizeof(*o->v), cmp_moves);
-	return rc;
-}
-
-/* A ref's moves: *n of them, from the returned place on. */
-static struct move *
-own_of(const struct own *o, const char *ref, size_t *n)
-{
-	size_t lo = 0, hi = o->n;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (strcmp(o->v[mid].u.refname, ref) < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	for (*n = 0; lo + *n < o->n; ++*n)
-		if (strcmp(o->v[lo + *n].u.refname, ref) != 0)
-			break;
-	return o->v + lo;
-}
-
-/* The last move of ours that led to *to: its old value. *end: the latest end
- * of those that were taken. */
-static bool
-step_back(struct move *v, size_t n, struct oid *to, int64_t *end)
-{
-	while (n-- > 0) {
-		if (v[n].used || !oid_eq(&v[n].u.new_oid, to))
-			continue;
-		v[n].used = true;
-		if (end_of(&v[n]) > *end)
-			*end = end_of(&v[n]);
-		*to = v[n].u.old_oid;
-		return true;
-	}
-	return false;
-}
-
-/* The first one that upstream took since: its new value. */
-static bool
-step_on(struct move *v, size_t n, int64_t since_ms, struct oid *from)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (v[i].used || v[i].done_ms < since_ms || v[i].done_ms == 0 ||
-		    !oid_eq(&v[i].u.old_oid, from))
-			continue;
-		v[i].used = true;
-		*from = v[i].u.new_oid;
-		return true;
-	}
-	return false;
-}
-
-/* Has a push of ours moved the ref away from there again, behind all that
- * led there? Then something has put it back. */
-static bool
-was_left(const struct move *v, size_t n, const struct oid *now, int64_t end,
-    int64_t asked_ms)
-{
-	for (size_t i = 0; i < n; i++)
-		if (!v[i].used && v[i].done_ms != 0 &&
-		    v[i].done_ms < asked_ms && end < INT64_MAX - AFTER_MS &&
-		    v[i].done_ms > end + AFTER_MS &&
-		    oid_eq(&v[i].u.old_oid, now))
-			return true;
-	return false;
-}
-
-/* What ended before the log said that somebody else had given the ref the
- * value that is known led there no more. */
-static void
-set_apart(struct move *v, size_t n, int64_t told_ms)
-{
-	for (size_t i = 0; i < n; i++)
-		v[i].used = v[i].done_ms != 0 && v[i].done_ms < told_ms;
-}
-
-/* When what is compared was read. */
-struct span {
-	int64_t since_ms, asked_ms;
-	int64_t told_ms; /* what is known was told of then; 0: it was not */
-};
-
-/*
- * Back from what upstream has over pushes of ours: true when that leads to
- * what was known, and no later one led away. Else u becomes the step that is
- * nobody's of ours: from what the last of ours made of what was known.
- */
-static bool
-is_explained(const struct own *o, const struct span *span, struct ref_update *u)
-{
-	size_t n;
-	struct move *v = own_of(o, u->refname, &n);
-	const struct oid now = u->new_oid;
-	int64_t end = 0;
-	int i;
-
-	set_apart(v, n, span->told_ms);
-
-	for (i = 0; i < CHAIN_MAX; i++) {
-		if (!step_back(v, n, &u->new_oid, &end))
-			break;
-		if (!oid_eq(&u->old_oid, &u->new_oid))
-			continue;
-		if (!was_left(v, n, &now, end, span->asked_ms))
-			return true;
-		set_apart(v, n, span->told_ms);
-		u->new_oid = now;
-		break;
-	}
-	while (i++ < CHAIN_MAX && step_on(v, n, span->since_ms, &u->old_oid))
-		continue;
-	return false;
-}
 
 /* -- comparing -- */
 
@@ -497,7 +122,7 @@ last_of(struct gate *g, const char *repository, const char *ref)
 /* Is there something to tell of what is left of a difference? */
 static bool
 is_news(struct gate *g, const struct repo_ref *repo, const struct known *k,
-    const struct own *own, int64_t asked_ms, bool may_ask,
+    const struct own_moves *own, int64_t asked_ms, bool may_ask,
     struct ref_update *left)
 {
 	struct last last = may_ask ? last_of(g, repo->name, left->refname) :
@@ -506,7 +131,7 @@ is_news(struct gate *g, const struct repo_ref *repo, const struct known *k,
 
 	if (!last.ours && oid_eq(&last.is, &left->old_oid))
 		span.told_ms = last.time_ms;
-	if (is_explained(own, &span, left))
+	if (own_moves_explain(own, &span, left))
 		return false;
 	/* After a crash between log and mirror the log has it already. */
 	return !k->from_disk || last.ours ||
@@ -519,9 +144,9 @@ keep_unexplained(struct gate *g, const struct repo_ref *repo,
     const struct known *k, const struct ref_updates *all, int64_t asked_ms,
     struct gone_by *f, struct gg_error *err)
 {
-	GG_AUTO_RELEASE(own) own = { 0 };
+	GG_AUTO_RELEASE(own_moves) own = { 0 };
 	int64_t slack = k->from_disk ? SLACK_DISK_MS : SLACK_MS;
-	int rc = own_read(g, repo, k->since_ms - slack, &own, err);
+	int rc = own_moves_read(g, repo, k->since_ms - slack, &own, err);
 
 	for (size_t i = 0; i < all->n && rc == 0; i++) {
 		struct ref_update left = all->v[i];
@@ -657,7 +282,7 @@ compare(struct gate *g, const struct repo_ref *repo, const struct known *k,
 	GG_AUTO_RELEASE(gone_by) f = { 0 };
 	int rc;
 
-	if ((rc = watched_of(a, repo, &now, err)) != 0 ||
+	if ((rc = known_watched(a, repo, &now, err)) != 0 ||
 	    (rc = differences(&k->refs, &now, &all, err)) != 0)
 		return rc;
 	compare_heads(k, a, &f);
@@ -673,7 +298,7 @@ out_of_band_check(struct gate *g, const struct snapshot *snap,
     struct shared_advert *fresh, int64_t asked_ms, struct gg_error *err)
 {
 	GG_AUTO_RELEASE(known) k = { 0 };
-	int rc = find_known(g, snap, repo, st, &k, err);
+	int rc = known_find(g, snap, repo, st, &k, err);
 
 	if (rc == 0)
 		rc = compare(g, repo, &k, fresh->advert, asked_ms, err);
@@ -684,21 +309,6 @@ out_of_band_check(struct gate *g, const struct snapshot *snap,
 	shared_advert_unref(st->known);
 	st->known = shared_advert_ref(fresh);
 	st->known_ms = asked_ms;
-	place_digest(repo, false, st->known_place);
+	upstream_place(repo, false, st->known_place);
 	return 0;
-}
-
-int
-out_of_band_mirrored(struct gate *g, const struct repo_ref *repo,
-    struct gg_error *err)
-{
-	GG_AUTO_MEM char *key = place_key(repo);
-	GG_AUTO_MEM char *value = NULL;
-	char digest[DIGEST_SHA256_HEX_SIZE];
-
-	place_digest(repo, true, digest);
-	if (store_meta_get(g->store, key, &value, NULL) == 0 &&
-	    strcmp(value, digest) == 0)
-		return 0;
-	return store_meta_set(g->store, key, digest, err);
 }
