@@ -4,6 +4,7 @@ order."""
 import array
 import json
 import os
+import re
 import shutil
 import socket
 import struct
@@ -173,8 +174,10 @@ class Rsyslog:
     """Debian's rsyslogd, not as root, on a port of its own; everything it
     takes is a line of `file`, as it came."""
 
-    def __init__(self, dir, way, pki=None):
-        self.dir, self.way = Path(dir), way
+    def __init__(self, dir, way, pki=None, input=None):
+        """input: the line of its configuration that takes messages from the
+        socket `socket`, for the way "unix"."""
+        self.dir, self.way, self.input = Path(dir), way, input
         self.dir.mkdir(parents=True, exist_ok=True)
         self.file, self.port_file = self.dir / "got", self.dir / "port"
         self.log = self.dir / "rsyslog.log"
@@ -183,7 +186,10 @@ class Rsyslog:
         self.process = None
 
     def config(self):
-        if self.way == "udp":
+        if self.way == "unix":
+            # the machine's own /dev/log is not ours
+            load, take = 'module(load="imuxsock" SysSock.Use="off")', self.input[:-1] + ' ruleset="all")'
+        elif self.way == "udp":
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
                 s.bind(("127.0.0.1", self.port))
                 self.port = s.getsockname()[1]
@@ -201,7 +207,11 @@ class Rsyslog:
 global(workDirectory="{self.dir}" maxMessageSize="64k" {files})
 {load}
 template(name="raw" type="string" string="%rawmsg%\\n")
-ruleset(name="all" queue.type="Direct") {{ action(type="omfile" file="{self.file}" template="raw") }}
+template(name="read" type="string" string="%pri% %timereported:::date-rfc3339% %app-name% %msgid% %structured-data% %msg%\\n")
+ruleset(name="all" queue.type="Direct") {{
+    action(type="omfile" file="{self.file}" template="raw")
+    action(type="omfile" file="{self.dir}/read" template="read")
+}}
 {take}
 """
 
@@ -225,6 +235,9 @@ ruleset(name="all" queue.type="Direct") {{ action(type="omfile" file="{self.file
         assert self.process.poll() is None, self.log.read_text()
         if self.way == "udp":
             return self.has_udp_port()
+        if self.way == "unix":
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+                return s.connect_ex(str(self.socket)) == 0
         if not self.port_file.exists() or not self.port_file.read_text().strip():
             return False
         self.port = int(self.port_file.read_text())
@@ -243,6 +256,14 @@ ruleset(name="all" queue.type="Direct") {{ action(type="omfile" file="{self.file
             if words[1].endswith(f":{self.port:04X}") and f"socket:[{words[9]}]" in mine:
                 return True
         return False
+
+    @property
+    def socket(self):
+        return re.search('socket="([^"]+)"', self.input, re.I).group(1)
+
+    def read(self):
+        """What it understood of each message: a line each."""
+        return (self.dir / "read").read_text().splitlines()
 
     def kill(self):
         self.process.kill()

@@ -2,10 +2,13 @@
 the receiver killed and started again in between."""
 
 import json
+import re
+import shutil
+import tempfile
 
 import pki
 import pytest
-from gate import until
+from gate import ROOT, until
 from sinks import RSYSLOGD, Rsyslog, assert_complete, parse_syslog, seqs
 from test_delivery import acts, begin, delivery, log_size, settled
 
@@ -155,3 +158,34 @@ def test_what_is_cut_over_tcp_comes_again(make_gate):
         data = data[int(n) :]
     assert entries == g.audit(g.aud) and log_size(g) == len(entries)
     server.close()
+
+
+def test_rsyslog_on_a_local_socket_as_the_page_says(make_gate, tmp_path):
+    """Its line is taken from the page; what rsyslog understands of a message
+    is what was sent, not only its bytes. After a restart nothing is missing."""
+    page = (ROOT / "docs" / "audit-export.md").read_text()
+    (line,) = re.findall(r"^ *(input\(type=\"imuxsock\".*\))$", page, re.M)
+    (said,) = re.findall(r'Socket="([^"]+)"', line)
+    assert f"syslog: unix:{said}" in page
+    short = tempfile.mkdtemp(prefix="syslog-")  # a socket's path must be short
+    receiver = Rsyslog(tmp_path / "rsyslog", "unix", input=line.replace(said, f"{short}/log")).start()
+    try:
+        g = begin(make_gate, {"name": "syslog", "syslog": f"unix:{short}/log"})
+        n = settled(g, "syslog")
+        everything_is_there(g, receiver)
+        receiver.kill()
+        acts(g, 2)
+        until("it fails", lambda: delivery(g, "syslog")["state"] == "retrying", log=g.log)
+        receiver.start()
+        g.cli("audit", "delivery", "retry", "syslog")
+        settled(g, "syslog", n + 2)
+        got = everything_is_there(g, receiver)
+        for entry, m, read in zip(got, receiver.messages(), receiver.read(), strict=True):
+            pri, fields, params, text = parse_syslog(m)
+            data = "[gitgate@32473 " + " ".join(f'{k}="{v}"' for k, v in params.items()) + "]"
+            when = entry["time"].replace("Z", "+00:00")
+            rest = f'gitgate {entry["type"]} {data} {text.decode()}'
+            assert read in (f"{pri} {when} {rest}", f"{pri} {entry['time']} {rest}")
+    finally:
+        receiver.close()
+        shutil.rmtree(short)
