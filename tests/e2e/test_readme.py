@@ -28,6 +28,9 @@ BLOCKS = [(info.split(), body) for info, body in FENCE.findall(README)]
 OPERATIONS = [(info.split(), body) for info, body in FENCE.findall((ROOT / "docs/operations.md").read_text())]
 
 
+COMMANDS = [body for info, body in OPERATIONS if info == ["sh", "run"]]
+
+
 def test_every_block_is_known():
     for info, body in BLOCKS + OPERATIONS:
         assert info in ([], ["sh", "make"], ["sh", "run"], ["sh", "run", "fails"], ["nginx"], ["apache"], ["haproxy"], ["yaml"]), body
@@ -156,7 +159,7 @@ done
 exec "$cmd" ${mode-} "$@"
 """
 
-SYSTEMCTL = """#!/bin/sh
+SYSTEMCTL = r"""#!/bin/sh
 # The unit's own commands, without systemd.
 unit={dest}/usr/local/lib/systemd/system/gitgate.service
 case "$*" in
@@ -174,6 +177,17 @@ daemon-reload) test -f $unit ;;
 		sleep 0.1
 	done
 	cat {dest}/log >&2; exit 1 ;;
+"enable --now gitgate-witness")
+	unit={dest}/usr/local/lib/systemd/system/gitgate-witness.service
+	WITNESS=$(sed -n 's,^Environment="WITNESS=\(.*\)"$,\1,p' $unit | sed 's,127.0.0.1:8090,{witness},')
+	cmd=$(sed -n 's,^ExecStart=,,p' $unit | sed 's,/usr/local/,{dest}/usr/local/,g; s,/etc/,{dest}/etc/,g; s,/var/,{dest}/var/,g')
+	eval "exec setsid $cmd" >{dest}/witness.log 2>&1 </dev/null &
+	echo $! >{dest}/witness.pid
+	for i in $(seq 600); do
+		curl -sf -o /dev/null http://{witness}/healthz && exit 0
+		sleep 0.1
+	done
+	cat {dest}/witness.log >&2; exit 1 ;;
 "reload gitgate") kill -HUP $(cat {dest}/pid) ;;
 "stop gitgate") kill $(cat {dest}/pid); while kill -0 $(cat {dest}/pid) 2>/dev/null; do sleep 0.05; done ;;
 "start gitgate") exec systemctl enable --now gitgate ;;
@@ -207,9 +221,12 @@ class Place:
             s.bind(("127.0.0.1", 0))
             self.port = s.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            self.witness = f"127.0.0.1:{s.getsockname()[1]}"
         self.cwd = self.home
         self.sshd, self.apache = sshd, apache
-        fill = {"dest": self.dest, "url": self.url, "authorized": sshd.dir / "authorized",
+        fill = {"dest": self.dest, "url": self.url, "witness": self.witness, "authorized": sshd.dir / "authorized",
                 "real": shutil.which("ssh-keygen")}
         self.program("sudo", SUDO)
         self.program("systemctl", SYSTEMCTL, fill)
@@ -268,10 +285,11 @@ class Place:
         return p.stdout + p.stderr
 
     def stop(self):
-        pid = self.dest / "pid"
-        if pid.exists():
+        for pid in (self.dest / "pid", self.dest / "witness.pid"):
+            if not pid.exists():
+                continue
             subprocess.run(["sh", "-c", f"kill $(cat {pid}) 2>/dev/null"], check=False)
-            until("the gate has ended", lambda: not Path(f"/proc/{pid.read_text().strip()}").exists())
+            until("it has ended", lambda pid=pid: not Path(f"/proc/{pid.read_text().strip()}").exists())
 
 
 def seed(server, name):
@@ -348,7 +366,7 @@ def test_backup_and_restore(place):
         git commit -q -m one
         git push origin HEAD:main
     """, fails=True)
-    backup, restore = [body for info, body in OPERATIONS if info == ["sh", "run"]]
+    backup, restore = COMMANDS[:2]
     place.run(backup)
     # what comes after the backup is lost with the machine
     place.run("git push -q origin HEAD:refs/heads/later")
@@ -369,6 +387,30 @@ def test_backup_and_restore(place):
     """)
     assert value(app, "main") != first
     assert value(app, "later") == value(app, "main")
+
+
+def test_run_a_witness(place):
+    """docs/operations.md: its key, its unit, what the gate then has from it,
+    and how it is watched."""
+    seed(place.sshd, "acme/app")
+    install(place)
+    begin, watch = COMMANDS[2:]
+    assert "keygen" in begin and " check " in watch
+    place.run("cp /var/lib/gitgate/log/vkey gate.vkey\n")
+    printed = place.run(begin)
+    (vkey,) = re.findall(r"^witness\.example\.com/gate\+\S+$", printed, re.M)
+    place.run(f"""\
+        sudo tee -a /etc/gitgate/gitgate.yaml <<END
+        witnesses: {{list: [{{key: "{vkey}", url: "http://{place.witness}"}}]}}
+        END
+        sudo systemctl reload gitgate
+    """.replace("        ", ""))
+    until("it has signed", lambda: "\n\u2014 witness.example.com/gate " in http("GET", place.url + "/-/log/checkpoint").text)
+    assert place.run(watch).startswith("127.0.0.1")
+    out = place.run(f"gitgate audit verify --key gate.vkey --witness '{vkey}' /var/lib/gitgate/log\n")
+    assert "verified" in out and "cosigned: " in out
+    # where it was never enabled, or has lost its directory
+    place.run("rm -r /var/lib/gitgate-witness/state\n" + watch, fails=True)
 
 
 def test_through_the_proxy(place, tmp_path):
