@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "packs"))
 
 import gate as gate_module  # noqa: E402
+import postgres  # noqa: E402
 
 
 @pytest.fixture
@@ -30,6 +31,20 @@ def make_gate(tmp_path):
 def g(make_gate):
     """A gate over one local upstream where main is protected."""
     return make_gate(rules=[gate_module.PROTECT_MAIN])
+
+
+@pytest.fixture(scope="session")
+def database_server():
+    """PostgreSQL for all that neither stop it nor look into its files."""
+    with postgres.cluster() as c:
+        yield c
+
+
+@pytest.fixture
+def database(database_server):
+    """The URL of an empty database."""
+    with database_server.database() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

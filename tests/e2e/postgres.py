@@ -2,10 +2,13 @@
 
 import contextlib
 import glob
+import itertools
 import os
 import shutil
 import subprocess
 import tempfile
+
+import pytest
 
 from upstreams import free_port
 
@@ -22,7 +25,7 @@ def programs():
 class Cluster:
     def __init__(self, dir):
         self.bin, self.dir, self.data = programs(), dir, os.path.join(dir, "data")
-        self.port = free_port()
+        self.port, self.names = free_port(), itertools.count()
         self.url = f"postgresql://gitgate@127.0.0.1:{self.port}/postgres"
 
     def _run(self, program, *args):
@@ -46,9 +49,23 @@ class Cluster:
     def stop(self, mode="fast"):
         self._run("pg_ctl", "-m", mode, "-w", "stop")
 
+    def _client(self, program, *args):
+        at = ["-h", "127.0.0.1", "-p", str(self.port), "-U", "gitgate"]
+        subprocess.run([f"{self.bin}/{program}", *at, *args], check=True, timeout=120)
+
+    @contextlib.contextmanager
+    def database(self):
+        """The URL of a new one in it."""
+        name = f"test{next(self.names)}"
+        self._client("createdb", name)
+        yield self.url.removesuffix("postgres") + name
+        self._client("dropdb", "--force", name)
+
 
 @contextlib.contextmanager
 def cluster():
+    if programs() is None:
+        pytest.skip("no PostgreSQL server here")
     # a short path, for its socket, that its own user can reach
     dir = tempfile.mkdtemp(prefix="gitgate-pg.", dir="/tmp")
     if os.geteuid() == 0:

@@ -11,9 +11,8 @@ import subprocess
 import jsonschema
 import pytest
 
-import postgres
 from export_schemas import SCHEMAS
-from gate import PROTECT_MAIN, ROOT, hold_id, ref, until
+from gate import PROTECT_MAIN, ROOT, hold_id, until
 
 RULES = [
     PROTECT_MAIN,
@@ -89,14 +88,11 @@ def test_search_by_every_field(busy):
         assert far == near and far["entries"]
 
 
-def test_search_and_timeline_on_postgresql(make_gate):
-    if postgres.programs() is None:
-        pytest.skip("no PostgreSQL server here")
-    with postgres.cluster() as database:
-        g = work_on(make_gate(rules=RULES, config={"store": database.url}))
-        test_search_by_every_field(g)
-        test_the_timeline_of_a_ref(g)
-        g.stop()
+def test_search_and_timeline_on_postgresql(database, make_gate):
+    g = work_on(make_gate(rules=RULES, config={"store": database}))
+    test_search_by_every_field(g)
+    test_the_timeline_of_a_ref(g)
+    g.stop()
 
 
 def paged(g, **q):

@@ -4,9 +4,6 @@ hold was about; over the API, the page and the command line, on both stores."""
 import json
 import urllib.parse
 
-import pytest
-
-import postgres
 from gate import PROTECT_MAIN, hold_id
 from websession import Browserless
 
@@ -106,14 +103,11 @@ def test_by_path_and_by_hold(make_gate):
     check_holds(g)
 
 
-def test_on_postgresql(make_gate):
-    if postgres.programs() is None:
-        pytest.skip("no PostgreSQL server here")
-    with postgres.cluster() as database:
-        g = work_on(make_gate(rules=RULES, config={"store": database.url}))
-        check_paths(g)
-        check_holds(g)
-        g.stop()
+def test_on_postgresql(database, make_gate):
+    g = work_on(make_gate(rules=RULES, config={"store": database}))
+    check_paths(g)
+    check_holds(g)
+    g.stop()
 
 
 def test_only_so_many_paths(make_gate):

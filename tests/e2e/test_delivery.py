@@ -11,7 +11,6 @@ import resource
 import signal
 import stat
 
-import postgres
 import pytest
 import yaml
 from crash import CRASH_BUILD, needs_crash_build
@@ -601,23 +600,21 @@ def test_twice_the_same_is_an_error(make_gate, out):
         assert p.returncode == 1 and ("a twice" in p.stderr or "a writes it already" in p.stderr), p.stderr
 
 
-@pytest.mark.skipif(postgres.programs() is None, reason="no PostgreSQL programs")
-def test_cursors_in_postgresql(make_gate, sink):
+def test_cursors_in_postgresql(database, make_gate, sink):
     sink.answers = [503, 400]
-    with postgres.cluster() as c:
-        g = begin(make_gate, {"name": "siem", "webhook": sink.url}, store=c.url)
-        until("it is refused", lambda: delivery(g, "siem")["state"] == "refused", log=g.log)
-        assert delivery(g, "siem")["attempts"] == 2 and delivery(g, "siem")["cursor"] == 0
-        g.cli("audit", "delivery", "retry", "siem")
-        n = settled(g, "siem")
-        g.cli("audit", "delivery", "set-cursor", "siem", 1)
-        until("it comes again", lambda: seqs(sink.entries()).count(1) == 2, log=g.log)
-        settled(g, "siem", n + 1)
-        assert set(seqs(sink.entries())) >= set(range(n + 1)) and seqs(sink.entries()).count(0) == 1
-        g.config["audit-delivery"] = []
-        assert g.reload()
-        g.cli("audit", "delivery", "forget", "siem")
-        g.stop()
+    g = begin(make_gate, {"name": "siem", "webhook": sink.url}, store=database)
+    until("it is refused", lambda: delivery(g, "siem")["state"] == "refused", log=g.log)
+    assert delivery(g, "siem")["attempts"] == 2 and delivery(g, "siem")["cursor"] == 0
+    g.cli("audit", "delivery", "retry", "siem")
+    n = settled(g, "siem")
+    g.cli("audit", "delivery", "set-cursor", "siem", 1)
+    until("it comes again", lambda: seqs(sink.entries()).count(1) == 2, log=g.log)
+    settled(g, "siem", n + 1)
+    assert set(seqs(sink.entries())) >= set(range(n + 1)) and seqs(sink.entries()).count(0) == 1
+    g.config["audit-delivery"] = []
+    assert g.reload()
+    g.cli("audit", "delivery", "forget", "siem")
+    g.stop()
 
 
 # -- between a target's answer and the cursor --

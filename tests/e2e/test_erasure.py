@@ -6,7 +6,6 @@ import shutil
 
 import pytest
 
-import postgres
 import tlog_verify
 from crash import CRASH_BUILD, needs_crash_build
 from gate import PROTECT_MAIN, contents_below, hold_id, until, vkey
@@ -285,16 +284,14 @@ def test_killed_at_each_step(make_gate, tmp_path, point):
     assert verify(g).returncode == 0
 
 
-@pytest.mark.skipif(postgres.programs() is None, reason="no PostgreSQL programs")
-def test_on_postgresql(make_gate):
-    with postgres.cluster() as c:
-        g = make_gate(rules=[PROTECT_MAIN], config={**CONFIG, "store": c.url})
-        _, ann, hold, push = push_all(g)
-        assert erase(g, "--push", push)["values"] > 10
-        assert all("erased" in e for e in g.audit(ann, push=push) if e["type"] == "ref.update")
-        assert g.hold(hold, ann)["needs"][0]["reviews"][0]["comment"] == "[erased]"
-        assert not found_below(g.state, [w for w in SECRETS if w != "marker-reason"])
-        g.stop()
+def test_on_postgresql(database, make_gate):
+    g = make_gate(rules=[PROTECT_MAIN], config={**CONFIG, "store": database})
+    _, ann, hold, push = push_all(g)
+    assert erase(g, "--push", push)["values"] > 10
+    assert all("erased" in e for e in g.audit(ann, push=push) if e["type"] == "ref.update")
+    assert g.hold(hold, ann)["needs"][0]["reviews"][0]["comment"] == "[erased]"
+    assert not found_below(g.state, [w for w in SECRETS if w != "marker-reason"])
+    g.stop()
 
 
 def test_retention(make_gate):

@@ -6,7 +6,6 @@ import urllib.parse
 
 import pytest
 
-import postgres
 from gate import PROTECT_MAIN, Gate, hold_id, http, make_upstream, until
 from test_hold_page import PASSWORD, all_words, check_references, tree
 from websession import Browserless
@@ -316,27 +315,24 @@ def test_ten_thousand_holds_are_no_matter(make_gate):
     assert repositories(g, g.ann)["demo/app"]["open_holds"] == 1001
 
 
-def test_lists_on_postgresql(make_gate):
+def test_lists_on_postgresql(database, make_gate):
     """The same statements, and the same answers."""
-    if postgres.programs() is None:
-        pytest.skip("no PostgreSQL server here")
-    with postgres.cluster() as database:
-        g = make_gate(rules=[PROTECT_MAIN], config={"store": database.url})
-        g.ann, bot = g.token("ann", "maintainers", "auditors"), g.token("bot", "agents")
-        w = g.clone(bot)
-        w.commit({"100%.txt": "1"})
-        id = hold_id(w.push("main", ok=False))
+    g = make_gate(rules=[PROTECT_MAIN], config={"store": database})
+    g.ann, bot = g.token("ann", "maintainers", "auditors"), g.token("bot", "agents")
+    w = g.clone(bot)
+    w.commit({"100%.txt": "1"})
+    id = hold_id(w.push("main", ok=False))
 
-        def found(q):
-            a = g.api("GET", f"/holds?{q}", g.ann)
-            assert a.status == 200, a.text
-            return [h["id"] for h in a.json["holds"]]
+    def found(q):
+        a = g.api("GET", f"/holds?{q}", g.ann)
+        assert a.status == 200, a.text
+        return [h["id"] for h in a.json["holds"]]
 
-        for q in ("view=mine", "view=open", "rule=protect-main", "text=MAIN", "text=Needs%20a", "ref=main"):
-            assert found(q) == [id], q
-        for q in ("view=done", "rule=protect", "text=m_in", "text=m%25n", "text=%5C"):
-            assert found(q) == [], q
-        assert repositories(g, g.ann)["demo/app"]["open_holds"] == 1
-        assert g.api("GET", "/pushes?text=main&rule=protect-main", g.ann).json["pushes"]
-        assert g.review(id, g.ann, "reject").status == 200
-        assert found("view=done") == [id] and found("view=mine") == []
+    for q in ("view=mine", "view=open", "rule=protect-main", "text=MAIN", "text=Needs%20a", "ref=main"):
+        assert found(q) == [id], q
+    for q in ("view=done", "rule=protect", "text=m_in", "text=m%25n", "text=%5C"):
+        assert found(q) == [], q
+    assert repositories(g, g.ann)["demo/app"]["open_holds"] == 1
+    assert g.api("GET", "/pushes?text=main&rule=protect-main", g.ann).json["pushes"]
+    assert g.review(id, g.ann, "reject").status == 200
+    assert found("view=done") == [id] and found("view=mine") == []

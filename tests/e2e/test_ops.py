@@ -445,15 +445,14 @@ def test_small_disk_with_no_room_at_all(small):
 
 
 @pytest.fixture
-def database():
-    if postgres.programs() is None:
-        pytest.skip("no PostgreSQL server here")
+def server():
+    """One that is stopped and started."""
     with postgres.cluster() as c:
         yield c
 
 
-def test_postgresql(database, make_gate):
-    g = make_gate(rules=[PROTECT_MAIN], config={"store": database.url})
+def test_postgresql(server, make_gate):
+    g = make_gate(rules=[PROTECT_MAIN], config={"store": server.url})
     assert not (g.state / "gitgate.db").exists()
     bot, ann = g.token("bot", "agents"), g.token("ann", "maintainers")
     work = g.clone(bot)
@@ -466,7 +465,7 @@ def test_postgresql(database, make_gate):
     id = hold_id(work.push("main", ok=False))
     tip = work.commit({"c": "c\n"}, "later")
 
-    database.stop()
+    server.stop()
     a = until("not ready", lambda: (r := http("GET", g.url + "/readyz")).status == 503 and r)
     assert "database" in a.text
     p = work.run("push", "origin", "HEAD:refs/heads/c", check=False)
@@ -475,7 +474,7 @@ def test_postgresql(database, make_gate):
     assert g.review(id, ann).status == 503
     assert http("GET", g.url + "/healthz").status == 200
 
-    database.start()
+    server.start()
     until("ready again", lambda: http("GET", g.url + "/readyz").status == 200, log=g.log)
     work.push("HEAD:refs/heads/c", ok=True)
     assert ref(g.upstream, "refs/heads/c") == tip
@@ -487,11 +486,11 @@ def test_postgresql(database, make_gate):
     verified(g)
 
 
-def test_database_away_at_start(database, make_gate):
-    database.stop()
-    g = make_gate(config={"store": database.url}, start=False)
+def test_database_away_at_start(server, make_gate):
+    server.stop()
+    g = make_gate(config={"store": server.url}, start=False)
     g.start(wait=False)
     assert g.process.wait(60) == 1
     assert "store" in g.log()
-    database.start()
+    server.start()
     g.start()

@@ -9,7 +9,6 @@ import subprocess
 import pytest
 import yaml
 
-import postgres
 from crash import Place, needs_crash_build
 from gate import ACCESS, PROTECT_MAIN, Git, hold_id, http, ref, until
 
@@ -476,19 +475,17 @@ def test_a_crash_between_log_files_and_rows(make_gate, tmp_path, point):
     place.check_log()
 
 
-@pytest.mark.skipif(postgres.programs() is None, reason="no PostgreSQL programs")
-def test_retention_and_replay_over_postgresql(make_gate):
-    with postgres.cluster() as c:
-        g = make_gate(rules=RULES, config={"store": c.url})
-        bot, ann = g.token("bot", "agents"), g.token("ann", "maintainers")
-        _, ids = one_of_each(g, bot, ann)
-        for id in ids.values():
-            assert replay(g, id)["same"]
-        g.cli("pushes", "keep", ids["approved"], "--reason", "case 17")
-        g.config["retention"] = {"default": NOW}
-        g.write_config()
-        g.reload()
-        until("they are removed", lambda: is_gone(g, ids["forwarded"]) and is_gone(g, ids["denied"]), log=g.log)
-        assert not is_gone(g, ids["approved"]) and not is_gone(g, ids["held"])
-        assert sorted(p["push"] for p in cut_pushes(g)) == sorted([ids["forwarded"], ids["denied"]])
-        g.stop()
+def test_retention_and_replay_over_postgresql(database, make_gate):
+    g = make_gate(rules=RULES, config={"store": database})
+    bot, ann = g.token("bot", "agents"), g.token("ann", "maintainers")
+    _, ids = one_of_each(g, bot, ann)
+    for id in ids.values():
+        assert replay(g, id)["same"]
+    g.cli("pushes", "keep", ids["approved"], "--reason", "case 17")
+    g.config["retention"] = {"default": NOW}
+    g.write_config()
+    g.reload()
+    until("they are removed", lambda: is_gone(g, ids["forwarded"]) and is_gone(g, ids["denied"]), log=g.log)
+    assert not is_gone(g, ids["approved"]) and not is_gone(g, ids["held"])
+    assert sorted(p["push"] for p in cut_pushes(g)) == sorted([ids["forwarded"], ids["denied"]])
+    g.stop()
