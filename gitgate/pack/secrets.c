@@ -4,58 +4,21 @@
  * then the messages, then whatever of the pack no list named (lists end at
  * limits; what is scanned does not).
  */
-#include "pack/secrets.h"
+#include "pack/secrets_priv.h"
 
 #include "base/fd.h"
-#include "base/sha256.h"
-#include "base/text.h"
 #include "pack/blob_stream.h"
-#include "pack/inspect_state.h"
 #include "pack/obj_check.h"
-#include "scan/scanner.h"
 
 #include <fcntl.h>
-#include <stdarg.h>
 
-enum {
-	BLOCK = 1 << 20,
-	BINARY_LOOK = 8192,
-	/* Of a secret of several lines, shorter ones give nothing away. */
-	MASK_LINE_MIN = 8,
-	MASK_LINES_MAX = 20000,
-	TAG_CHAIN_MAX = 32,
-};
+#define TAG_CHAIN_MAX 32
 
-/* How an object of the pack was met: passed over for its path; with nothing in
- * it, under whatever path; as upstream's own; with something, so that it has to be looked at
- * again for each path and commit that has it, since rules judge those. */
+/* How an object of the pack was met: as upstream's own; passed over for its
+ * path; with nothing in it, under whatever path; with something, so that it
+ * has to be looked at again for each path and commit that has it, since rules
+ * judge those. */
 enum { NOT_MET, MET_KNOWN, MET_ALLOWED, MET_CLEAN, MET_AGAIN };
-
-/* Where the bytes under the scanner come from. */
-struct place {
-	enum finding_place kind;
-	struct view path;
-	uint32_t commit;       /* UINT32_MAX: none, then update counts */
-	uint32_t update;       /* UINT32_MAX: any of them */
-	char hex[OID_HEX + 1]; /* of the commit; "" */
-};
-
-struct scan {
-	struct inspection *in;
-	unsigned char *met; /* per object of the pack */
-	uint64_t sent_end;  /* behind it stand bases from the mirror */
-	int pack_fd;
-	uint64_t *lists; /* per listed commit: a digest of the lists that
-	                    have it */
-	const struct place *at;
-	/* the block being filled */
-	char *block;
-	size_t n;
-	bool first, binary, looked;
-	uint64_t lines; /* newlines before the block */
-	bool last;
-	bool again; /* see MET_AGAIN */
-};
 
 static void
 scan_release(struct scan *s)
@@ -66,313 +29,6 @@ scan_release(struct scan *s)
 	fd_close(s->pack_fd);
 }
 GG_DEFINE_AUTO_RELEASE(scan);
-
-static char *
-keep(char *s)
-{
-	if (s == NULL)
-		gg_die("no memory for a finding");
-	return s;
-}
-
-static void
-set(char **at, char *with)
-{
-	free(*at);
-	*at = keep(with);
-}
-
-__attribute__((format(printf, 2, 3))) static void
-incomplete(struct inspection *in, const char *fmt, ...)
-{
-	char text[200];
-	va_list ap;
-
-	if (in->report->scan_incomplete != NULL &&
-	    *in->report->scan_incomplete != '\0')
-		return;
-	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	set(&in->report->scan_incomplete, strdup(text));
-}
-
-/* ---- what was found ---- */
-
-static void
-add_mask(struct masks *m, struct view line)
-{
-	for (size_t i = 0; i < m->n; i++)
-		if (view_eq(view_of(m->v[i].secret, m->v[i].n), line))
-			return;
-	if (m->n == MASK_LINES_MAX) {
-		m->everything = true;
-		return;
-	}
-	if (m->n == m->alloc) {
-		size_t want = m->alloc ? 2 * m->alloc : 16;
-		void *p = reallocarray(m->v, want, sizeof(*m->v));
-
-		if (p == NULL)
-			gg_die("no memory for %zu masks", want);
-		m->v = p;
-		m->alloc = want;
-	}
-	m->v[m->n++] = (struct mask){ .secret = keep(view_dup(line)),
-		.n = line.n,
-		.shown = secret_shown(line) };
-}
-
-static void
-add_masks(struct masks *m, struct view secret)
-{
-	struct view line;
-
-	if (memchr(secret.p, '\n', secret.n) == NULL) {
-		add_mask(m, secret);
-		return;
-	}
-	while (secret.n > 0) {
-		if (!view_cut(&secret, '\n', &line)) {
-			line = secret;
-			secret.n = 0;
-		}
-		if (line.n > 0 && line.p[line.n - 1] == '\r')
-			line.n--;
-		if (line.n >= MASK_LINE_MIN)
-			add_mask(m, line);
-	}
-}
-
-/* HMAC-SHA-256 under the installation's key of "gitgate-finding-v1", the
- * rule, the path and the secret, each ended by a NUL but the last. */
-static void
-fingerprint(const struct scan *s, const char *rule, struct view secret,
-    char hex[2 * SHA256_BYTES + 1])
-{
-	unsigned char digest[SHA256_BYTES];
-	struct hmac_sha256 m;
-
-	hmac_sha256_begin(&m,
-	    view_of(s->in->job->salt, sizeof(s->in->job->salt)));
-	hmac_sha256_add(&m, view_of("gitgate-finding-v1", 19));
-	hmac_sha256_add(&m, view_of(rule, strlen(rule) + 1));
-	hmac_sha256_add(&m, s->at->path);
-	hmac_sha256_add(&m, view_of("", 1));
-	hmac_sha256_add(&m, secret);
-	hmac_sha256_end(&m, digest);
-	hex_encode(digest, sizeof(digest), hex);
-}
-
-/* To rules, commits that stand in the same lists are alike: one of them is
- * enough. */
-static bool
-same_lists(const struct scan *s, const struct finding *f, uint32_t commit,
-    uint32_t update)
-{
-	if (f->commit == UINT32_MAX || commit == UINT32_MAX)
-		return f->commit == commit && f->update == update;
-	return s->lists[f->commit] == s->lists[commit];
-}
-
-static bool
-is_known(const struct scan *s, const char *hex, uint32_t update)
-{
-	const struct change_report *r = s->in->report;
-
-	for (size_t i = 0; i < r->n_findings; i++)
-		if (strcmp(r->findings[i].fingerprint, hex) == 0 &&
-		    same_lists(s, &r->findings[i], s->at->commit, update))
-			return true;
-	return false;
-}
-
-static char *
-description(const struct scan_rule *rule, enum checksum sum)
-{
-	return path_f("%s%s", rule->description,
-	    sum == CHECKSUM_RIGHT     ? " (its checksum is right)" :
-		sum == CHECKSUM_WRONG ? " (its checksum is wrong)" :
-					"");
-}
-
-/* A path, without the secret if it stands there. */
-static char *
-shown_path(const struct scan *s)
-{
-	GG_AUTO_RELEASE(buf) b = BUF_INIT((size_t)1 << 20);
-
-	if (masks_apply(&s->in->masks, s->at->path, &b))
-		return keep(buf_take(&b));
-	return keep(view_dup(s->at->path));
-}
-
-static void
-fill_finding(const struct scan *s, struct finding *f,
-    const struct scan_rule *rule, enum checksum sum, struct view secret,
-    uint64_t line)
-{
-	f->place = s->at->kind;
-	f->commit = s->at->commit;
-	f->line = s->at->kind == FINDING_PATH ? 0 :
-	    line > UINT32_MAX                 ? UINT32_MAX :
-						(uint32_t)line;
-	set(&f->rule, strdup(rule->id));
-	set(&f->description, description(rule, sum));
-	set(&f->path, shown_path(s));
-	set(&f->masked,
-	    rule->regex.text != NULL ? secret_shown(secret) : strdup("..."));
-}
-
-static int
-enough(struct scan *s, struct gg_error *err)
-{
-	s->in->masks.everything = true;
-	incomplete(s->in, "there are more than %d secrets",
-	    REPORT_MAX_FINDINGS);
-	return gg_fail(err, GG_E_EXISTS, "enough was found");
-}
-
-static int
-add_finding(struct scan *s, const struct scan_rule *rule, enum checksum sum,
-    struct view secret, uint64_t line, struct gg_error *err)
-{
-	struct change_report *r = s->in->report;
-	bool any = s->at->update == UINT32_MAX;
-	uint32_t u = any ? 0 : s->at->update;
-	char hex[2 * SHA256_BYTES + 1];
-	struct finding *f;
-
-	s->again = true;
-	fingerprint(s, rule->id, secret, hex);
-	if (rule->regex.text != NULL)
-		add_masks(&s->in->masks, secret);
-	do {
-		if (is_known(s, hex, u))
-			continue;
-		if ((f = change_report_add_finding(r)) == NULL)
-			return enough(s, err);
-		f->update = u;
-		set(&f->fingerprint, strdup(hex));
-		fill_finding(s, f, rule, sum, secret, line);
-	} while (any && ++u < r->n_updates);
-	return 0;
-}
-
-static uint64_t
-count_lines(struct view v)
-{
-	uint64_t n = 0;
-	struct view line;
-
-	while (view_cut(&v, '\n', &line))
-		n++;
-	return n;
-}
-
-static int
-on_hit(void *ctx, const struct scan_hit *hit, struct gg_error *err)
-{
-	struct scan *s = ctx;
-	uint64_t line;
-
-	/* Cut off here, whole in the next block; and what the block before
-	 * has told already. */
-	if ((!s->last && hit->match.end == s->n) ||
-	    (!s->first && hit->match.end < SCAN_OVERLAP))
-		return 0;
-	line = s->lines + count_lines(view_of(s->block, hit->secret.begin)) + 1;
-	return add_finding(s, hit->rule, hit->checksum,
-	    view_of(s->block + hit->secret.begin,
-		hit->secret.end - hit->secret.begin),
-	    line, err);
-}
-
-/* ---- bytes, block by block ---- */
-
-static bool
-is_binary(struct view v)
-{
-	if (v.n > BINARY_LOOK)
-		v.n = BINARY_LOOK;
-	return v.n > 0 && memchr(v.p, '\0', v.n) != NULL &&
-	    memmem(v.p, v.n, "-----BEGIN", 10) == NULL;
-}
-
-static int
-scan_block(struct scan *s, bool last, struct gg_error *err)
-{
-	const struct scan_fragment f = {
-		.text = view_of(s->block, s->n),
-		.path = s->at->kind == FINDING_PATH ? view_of(NULL, 0) :
-						      s->at->path,
-		.commit = s->at->hex,
-		.first = s->first,
-		.last = last,
-	};
-	int rc;
-
-	if (!s->looked)
-		s->binary = s->at->kind == FINDING_BLOB && is_binary(f.text);
-	s->looked = true;
-	if (s->binary)
-		return 0;
-	s->last = last;
-	rc = scanner_scan(s->in->scanner, &f, on_hit, s, err);
-	if (scanner_path_mattered(s->in->scanner))
-		s->again = true;
-	if (rc != GG_E_LIMIT)
-		return rc;
-	incomplete(s->in, "a secret rule takes too many steps");
-	return 0;
-}
-
-static int
-feed(void *ctx, struct view v, struct gg_error *err)
-{
-	struct scan *s = ctx;
-	size_t take, drop;
-	int rc;
-
-	while (v.n > 0) {
-		if (s->n == BLOCK) {
-			if ((rc = scan_block(s, false, err)) != 0)
-				return rc;
-			drop = s->n - SCAN_OVERLAP;
-			s->lines += count_lines(view_of(s->block, drop));
-			memmove(s->block, s->block + drop, SCAN_OVERLAP);
-			s->n = SCAN_OVERLAP;
-			s->first = false;
-		}
-		take = v.n < BLOCK - s->n ? v.n : BLOCK - s->n;
-		memcpy(s->block + s->n, v.p, take);
-		s->n += take;
-		view_skip(&v, take);
-	}
-	return 0;
-}
-
-static void
-begin(struct scan *s, const struct place *at)
-{
-	s->at = at;
-	s->n = 0;
-	s->lines = 0;
-	s->first = true;
-	s->looked = s->binary = s->again = false;
-}
-
-static int
-scan_text(struct scan *s, const struct place *at, struct view text,
-    struct gg_error *err)
-{
-	int rc;
-
-	begin(s, at);
-	if ((rc = feed(s, text, err)) != 0)
-		return rc;
-	return scan_block(s, true, err);
-}
 
 /* ---- objects ---- */
 
@@ -428,14 +84,15 @@ scan_blob(struct scan *s, const struct place *at, const struct oid *oid,
 		return rc;
 	if (limit != 0 && size > limit) {
 		oid_format(oid, hex);
-		incomplete(s->in,
+		secrets_incomplete(s->in,
 		    "blob %.12s is larger than limit scan-blob-size", hex);
 		return 0;
 	}
-	begin(s, at);
-	rc = blob_stream(s->in->objects, s->pack_fd, i, size, feed, s, err);
+	secrets_begin(s, at);
+	rc = blob_stream(s->in->objects, s->pack_fd, i, size, secrets_feed, s,
+	    err);
 	if (rc == 0)
-		rc = scan_block(s, true, err);
+		rc = secrets_block(s, true, err);
 	if (!s->again)
 		s->met[i] = MET_CLEAN;
 	return rc;
@@ -457,7 +114,7 @@ scan_tag(struct scan *s, struct place *at, struct view raw,
     struct gg_error *err)
 {
 	at->kind = FINDING_TAG_MESSAGE;
-	return scan_text(s, at, tag_message(raw), err);
+	return secrets_text(s, at, tag_message(raw), err);
 }
 
 static int
@@ -468,7 +125,7 @@ scan_commit_text(struct scan *s, struct place *at, struct view raw,
 	int rc = commit_parse(raw, &f, err);
 
 	at->kind = FINDING_COMMIT_MESSAGE;
-	return rc == 0 ? scan_text(s, at, f.message, err) : rc;
+	return rc == 0 ? secrets_text(s, at, f.message, err) : rc;
 }
 
 /* A commit or a tag. */
@@ -499,11 +156,11 @@ scan_name(struct scan *s, struct place *at, struct gg_error *err)
 	int rc;
 
 	at->kind = FINDING_PATH;
-	if ((rc = scan_text(s, at, at->path, err)) != 0)
+	if ((rc = secrets_text(s, at, at->path, err)) != 0)
 		return rc;
 	while ((rule = scanner_path_rule(s->in->scanner, at->path, at->hex,
 		    &next)) != NULL)
-		if ((rc = add_finding(s, rule, CHECKSUM_NONE, at->path, 0,
+		if ((rc = secrets_add(s, rule, CHECKSUM_NONE, at->path, 0,
 			 err)) != 0)
 			return rc;
 	return 0;
@@ -617,12 +274,12 @@ mask_messages(struct inspection *in)
 		struct commit_info *c = &in->report->commits[i];
 
 		if (masks_apply(&in->masks, view_str(c->message), &b))
-			set(&c->message, strdup(buf_str(&b)));
+			secrets_set(&c->message, strdup(buf_str(&b)));
 		if (c->payload_n > 0 &&
 		    masks_apply(&in->masks, view_of(c->payload, c->payload_n),
 			&b)) {
-			set(&c->signature, strdup(""));
-			set(&c->payload, strdup(""));
+			secrets_set(&c->signature, strdup(""));
+			secrets_set(&c->payload, strdup(""));
 			c->payload_n = 0;
 		}
 	}
@@ -690,7 +347,7 @@ secrets_scan(struct inspection *in, struct gg_error *err)
 		return 0;
 	s.met = calloc((size_t)objects_count(in->objects) + 1, 1);
 	s.lists = calloc(in->report->n_commits + 1, sizeof(*s.lists));
-	s.block = malloc(BLOCK);
+	s.block = malloc(SECRETS_BLOCK);
 	if (s.met == NULL || s.lists == NULL || s.block == NULL)
 		return gg_fail(err, GG_E_NOMEM, "secrets");
 	note_lists(&s);
