@@ -149,3 +149,22 @@ view_dup(struct view v)
 	s[v.n] = '\0';
 	return s;
 }
+
+char *
+str_copy(const char *s)
+{
+	char *copy = s != NULL ? strdup(s) : NULL;
+
+	if (s != NULL && copy == NULL)
+		gg_die("no memory for a text");
+	return copy;
+}
+
+int
+buf_collect(void *ctx, struct view bytes, struct gg_error *err)
+{
+	struct buf *b = ctx;
+
+	buf_addv(b, bytes);
+	return buf_check(b, err);
+}

@@ -42,6 +42,9 @@ void buf_addf(struct buf *b, const char *fmt, ...)
 /* Drop the first n bytes (n <= b->n). */
 void buf_drop(struct buf *b, size_t n);
 
+/* For who gives bytes as they come: add them to the buffer ctx; its failure. */
+GG_MUST_USE int buf_collect(void *ctx, struct view bytes, struct gg_error *err);
+
 /* 0, or the sticky failure as GG_E_LIMIT / GG_E_NOMEM with a message. */
 GG_MUST_USE int buf_check(const struct buf *b, struct gg_error *err);
 

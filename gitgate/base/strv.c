@@ -74,6 +74,17 @@ strv_has(const struct strv *s, const char *str)
 	return false;
 }
 
+bool
+strv_eq(const struct strv *a, const struct strv *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++)
+		if (strcmp(a->v[i], b->v[i]) != 0)
+			return false;
+	return true;
+}
+
 void
 strv_copy(struct strv *to, const struct strv *from)
 {

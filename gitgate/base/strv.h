@@ -24,6 +24,8 @@ void strv_addf(struct strv *s, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 /* Is str (exactly) one of them? */
 bool strv_has(const struct strv *s, const char *str);
+/* The same strings in the same order? */
+bool strv_eq(const struct strv *a, const struct strv *b);
 /* Take number i out; the others keep their order. */
 void strv_remove(struct strv *s, size_t i);
 /* Replace *to's content by a copy of from's. */

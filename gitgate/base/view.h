@@ -81,4 +81,14 @@ view_cut(struct view *v, char sep, struct view *head)
 /* A malloc'ed, NUL-terminated copy, or NULL without memory. */
 char *view_dup(struct view v);
 
+/* The same text, or both NULL? */
+static inline bool
+str_same(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/* A malloc'ed copy, or NULL of NULL; dies without memory. */
+char *str_copy(const char *s);
+
 #endif

@@ -39,15 +39,6 @@ mint_find_program(const char *name)
 	return NULL;
 }
 
-static int
-collect(void *ctx, struct view bytes, struct gg_error *err)
-{
-	struct buf *b = ctx;
-
-	buf_addv(b, bytes);
-	return buf_check(b, err);
-}
-
 /* Its last line on standard error, unless that could be a token. */
 static int
 failed(const char *name, const struct carrier *c, int status,
@@ -82,7 +73,7 @@ mint_run(const char *name, const struct strv *argv, struct buf *out,
 	GG_AUTO_MEM char **words = NULL;
 	struct carrier_io io = { .file = -1,
 		.close_in = true,
-		.take = collect,
+		.take = buf_collect,
 		.ctx = out,
 		.idle_ms = RUN_MS,
 		.deadline = clock_mono_ms() + RUN_MS };

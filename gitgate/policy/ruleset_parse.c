@@ -298,17 +298,6 @@ take_name(const struct loading *l, const struct yaml_node *rule, struct rule *r,
 	return 0;
 }
 
-static bool
-same_list(const struct strv *a, const struct strv *b)
-{
-	if (a->n != b->n)
-		return false;
-	for (size_t i = 0; i < a->n; i++)
-		if (strcmp(a->v[i], b->v[i]) != 0)
-			return false;
-	return true;
-}
-
 static int
 find_scope(const struct loading *l, const struct yaml_node *at, struct rule *r,
     struct gg_error *err)
@@ -316,7 +305,7 @@ find_scope(const struct loading *l, const struct yaml_node *at, struct rule *r,
 	struct ruleset *rs = l->rs;
 
 	for (r->scope = 0; r->scope < rs->n_scopes; r->scope++)
-		if (same_list(&rs->scopes[r->scope], &r->refs))
+		if (strv_eq(&rs->scopes[r->scope], &r->refs))
 			return 0;
 	if (rs->n_scopes == REPORT_MAX_SCOPES)
 		return yaml_fail(l->tree, at, err,

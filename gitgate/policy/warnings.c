@@ -4,22 +4,11 @@
 #include "config/config.h"
 
 static bool
-same(const struct strv *a, const struct strv *b)
-{
-	if (a->n != b->n)
-		return false;
-	for (size_t i = 0; i < a->n; i++)
-		if (strcmp(a->v[i], b->v[i]) != 0)
-			return false;
-	return true;
-}
-
-static bool
 same_effect(const struct rule *a, const struct rule *b)
 {
 	return a->then == b->then && a->required == b->required &&
 	    a->from_codeowners == b->from_codeowners &&
-	    a->allow_self == b->allow_self && same(&a->from, &b->from);
+	    a->allow_self == b->allow_self && strv_eq(&a->from, &b->from);
 }
 
 /* Every glob of the list is taken away again behind it. */
@@ -159,7 +148,7 @@ warn_rule(const struct rule *r, struct strv *out)
 static bool
 list_covers(const struct strv *a, const struct strv *b)
 {
-	if (a->n == 0 || same(a, b))
+	if (a->n == 0 || strv_eq(a, b))
 		return true;
 	if (b->n == 0 || b->v[0][0] == '!')
 		return false;
@@ -254,8 +243,9 @@ who_covers(const struct who *a, const struct who *b)
 	    !a->anonymous;
 
 	return all ||
-	    (a->anonymous == b->anonymous && same(&a->names, &b->names) &&
-		same(&a->groups, &b->groups) && same(&a->except, &b->except));
+	    (a->anonymous == b->anonymous && strv_eq(&a->names, &b->names) &&
+		strv_eq(&a->groups, &b->groups) &&
+		strv_eq(&a->except, &b->except));
 }
 
 /*
@@ -268,7 +258,7 @@ rule_covers(const struct rule *a, const struct rule *b)
 {
 	if (a->hook != NULL || a->during.n > 0 || a->outside.n > 0)
 		return false;
-	if (rule_has_content(a) ? !same(&a->refs, &b->refs) :
+	if (rule_has_content(a) ? !strv_eq(&a->refs, &b->refs) :
 				  !list_covers(&a->refs, &b->refs))
 		return false;
 	return (a->updates == 0 ||

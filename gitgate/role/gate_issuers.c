@@ -64,27 +64,12 @@ keys_free(struct issuer_keys *k)
 }
 
 static bool
-same(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
-static bool
 is_of(const struct issuer_keys *k, const struct issuer *i)
 {
-	return same(k->name, i->name) && same(k->issuer, i->issuer) &&
-	    same(k->jwks_uri, i->jwks_uri) &&
-	    same(k->jwks_file, i->jwks_file) && same(k->ca_file, i->ca_file);
-}
-
-static char *
-copy(const char *s)
-{
-	char *c = s != NULL ? strdup(s) : NULL;
-
-	if (s != NULL && c == NULL)
-		gg_die("no memory for an issuer");
-	return c;
+	return str_same(k->name, i->name) && str_same(k->issuer, i->issuer) &&
+	    str_same(k->jwks_uri, i->jwks_uri) &&
+	    str_same(k->jwks_file, i->jwks_file) &&
+	    str_same(k->ca_file, i->ca_file);
 }
 
 /* With the mutex held. */
@@ -98,11 +83,11 @@ keys_use(struct issuers *s, const struct issuer *i)
 	if (k == NULL) {
 		if ((k = calloc(1, sizeof(*k))) == NULL)
 			gg_die("no memory for an issuer");
-		k->name = copy(i->name);
-		k->issuer = copy(i->issuer);
-		k->jwks_uri = copy(i->jwks_uri);
-		k->jwks_file = copy(i->jwks_file);
-		k->ca_file = copy(i->ca_file);
+		k->name = str_copy(i->name);
+		k->issuer = str_copy(i->issuer);
+		k->jwks_uri = str_copy(i->jwks_uri);
+		k->jwks_file = str_copy(i->jwks_file);
+		k->ca_file = str_copy(i->ca_file);
 		k->next = s->list;
 		s->list = k;
 	}

@@ -58,26 +58,10 @@ site_free(struct site *x)
 }
 
 static bool
-same(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
-static bool
 is_of(const struct site *x, const struct provider *p)
 {
-	return same(x->name, p->name) && same(x->issuer, p->issuer) &&
-	    same(x->ca_file, p->ca_file);
-}
-
-static char *
-copy(const char *s)
-{
-	char *c = s != NULL ? strdup(s) : NULL;
-
-	if (s != NULL && c == NULL)
-		gg_die("no memory for a provider");
-	return c;
+	return str_same(x->name, p->name) && str_same(x->issuer, p->issuer) &&
+	    str_same(x->ca_file, p->ca_file);
 }
 
 /* With the mutex held. What the name meant before a reload goes, unless
@@ -92,7 +76,7 @@ site_use(struct signin *s, const struct provider *p)
 
 		if (is_of(x, p)) {
 			found = x;
-		} else if (same(x->name, p->name) && x->users == 0) {
+		} else if (str_same(x->name, p->name) && x->users == 0) {
 			*at = x->next;
 			site_free(x);
 			continue;
@@ -102,9 +86,9 @@ site_use(struct signin *s, const struct provider *p)
 	if (found == NULL) {
 		if ((found = calloc(1, sizeof(*found))) == NULL)
 			gg_die("no memory for a provider");
-		found->name = copy(p->name);
-		found->issuer = copy(p->issuer);
-		found->ca_file = copy(p->ca_file);
+		found->name = str_copy(p->name);
+		found->issuer = str_copy(p->issuer);
+		found->ca_file = str_copy(p->ca_file);
 		found->next = s->list;
 		s->list = found;
 	}

@@ -113,15 +113,6 @@ helper_question(const struct upstream *u, struct buf *out, struct gg_error *err)
 }
 
 static int
-collect(void *ctx, struct view bytes, struct gg_error *err)
-{
-	struct buf *b = ctx;
-
-	buf_addv(b, bytes);
-	return buf_check(b, err);
-}
-
-static int
 ask_helper(const struct upstream *u, struct buf *answer, struct gg_error *err)
 {
 	static char *const envp[] = { (char *)(uintptr_t) "PATH=/usr/bin:/bin",
@@ -133,7 +124,7 @@ ask_helper(const struct upstream *u, struct buf *answer, struct gg_error *err)
 	GG_AUTO_RELEASE(carrier) c = CARRIER_INIT;
 	struct carrier_io io = { .file = -1,
 		.close_in = true,
-		.take = collect,
+		.take = buf_collect,
 		.ctx = answer,
 		.idle_ms = CREDENTIAL_HELPER_MS,
 		.deadline = clock_mono_ms() + CREDENTIAL_HELPER_MS };

@@ -74,22 +74,15 @@ format_ls_refs(const struct strv *caps, struct buf *out, struct gg_error *err)
 }
 
 static int
-collect(void *ctx, struct view bytes, struct gg_error *err)
-{
-	struct buf *b = ctx;
-
-	buf_addv(b, bytes);
-	return buf_check(b, err);
-}
-
-static int
 list_v2(struct session *s, struct view caps_lines, struct advert **out,
     struct gg_error *err)
 {
 	GG_AUTO_RELEASE(strv) caps = STRV_INIT;
 	GG_AUTO_RELEASE(buf) question = BUF_INIT(65536);
 	GG_AUTO_RELEASE(buf) answer = BUF_INIT(ADVERT_MAX_BYTES);
-	struct session_body b = { .file = -1, .take = collect, .ctx = &answer };
+	struct session_body b = {
+		.file = -1, .take = buf_collect, .ctx = &answer
+	};
 	int rc;
 
 	if ((rc = parse_v2_caps(caps_lines, &caps, err)) != 0 ||

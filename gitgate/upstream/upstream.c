@@ -13,26 +13,16 @@ upstream_service_name(enum upstream_service s)
 					    "git-upload-pack";
 }
 
-static char *
-copy(const char *s)
-{
-	char *p = s == NULL ? NULL : strdup(s);
-
-	if (s != NULL && p == NULL)
-		gg_die("no memory for a name");
-	return p;
-}
-
 static void
 copy_credential(struct credential *to, const struct credential *from)
 {
-	to->username = copy(from->username);
-	to->password_file = copy(from->password_file);
-	to->token_file = copy(from->token_file);
-	to->helper = copy(from->helper);
-	to->ssh_key = copy(from->ssh_key);
-	to->known_hosts = copy(from->known_hosts);
-	to->ca_file = copy(from->ca_file);
+	to->username = str_copy(from->username);
+	to->password_file = str_copy(from->password_file);
+	to->token_file = str_copy(from->token_file);
+	to->helper = str_copy(from->helper);
+	to->ssh_key = str_copy(from->ssh_key);
+	to->known_hosts = str_copy(from->known_hosts);
+	to->ca_file = str_copy(from->ca_file);
 }
 
 int
@@ -47,11 +37,11 @@ upstream_new(const struct config *c, struct view repository,
 		return rc;
 	if ((u = calloc(1, sizeof(*u))) == NULL)
 		return gg_fail(err, GG_E_NOMEM, "upstream");
-	u->repository = copy(ref.name);
+	u->repository = str_copy(ref.name);
 	u->kind = ref.conf->kind;
-	u->url = copy(ref.upstream);
+	u->url = str_copy(ref.upstream);
 	u->limits = c->limits;
-	u->run_dir = copy(run_dir);
+	u->run_dir = str_copy(run_dir);
 	copy_credential(&u->credential, &ref.conf->credential);
 	*out = u;
 	return 0;
