@@ -77,6 +77,16 @@ dec_u8(struct dec *d)
 	return v.n == 1 ? (uint8_t)v.p[0] : 0;
 }
 
+bool
+dec_flag(struct dec *d)
+{
+	uint8_t x = dec_u8(d);
+
+	if (x > 1)
+		d->failed = true;
+	return x == 1;
+}
+
 uint32_t
 dec_u32(struct dec *d)
 {

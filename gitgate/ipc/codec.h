@@ -36,6 +36,8 @@ dec_of(struct view v)
 }
 
 uint8_t dec_u8(struct dec *d);
+/* 0 or 1; anything else fails. */
+bool dec_flag(struct dec *d);
 uint32_t dec_u32(struct dec *d);
 uint64_t dec_u64(struct dec *d);
 int64_t dec_i64(struct dec *d);

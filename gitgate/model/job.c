@@ -10,29 +10,6 @@
 #define JOB_STRINGS_MAX    100000
 
 static void
-enc_oid(struct buf *b, const struct oid *o)
-{
-	buf_add(b, o->b, OID_BYTES);
-}
-
-static void
-read_oid(struct dec *d, struct oid *o)
-{
-	for (size_t i = 0; i < OID_BYTES; i++)
-		o->b[i] = dec_u8(d);
-}
-
-static bool
-read_flag(struct dec *d)
-{
-	uint8_t x = dec_u8(d);
-
-	if (x > 1)
-		d->failed = true;
-	return x == 1;
-}
-
-static void
 enc_limits(struct buf *b, const struct job_limits *l)
 {
 	enc_u64(b, l->pack_bytes);
@@ -110,10 +87,10 @@ read_push_job(struct dec *d, struct push_job *j)
 	j->push_id = dec_str(d, 64);
 	j->mirror = dec_str(d, JOB_PATH_MAX_BYTES);
 	j->quarantine = dec_str(d, JOB_PATH_MAX_BYTES);
-	j->has_pack = read_flag(d);
-	j->mirror_clean = read_flag(d);
-	j->sandbox_required = read_flag(d);
-	j->recorded = read_flag(d);
+	j->has_pack = dec_flag(d);
+	j->mirror_clean = dec_flag(d);
+	j->sandbox_required = dec_flag(d);
+	j->recorded = dec_flag(d);
 	j->wants = dec_u8(d);
 	if (j->wants > JOB_WANT_ALL)
 		d->failed = true;
@@ -175,8 +152,8 @@ view_job_decode(struct view v, struct view_job *out, struct gg_error *err)
 		d.failed = true;
 	j.kind = d.failed ? VIEW_NET : (enum view_kind)kind;
 	j.ref = dec_str(&d, JOB_PATH_MAX_BYTES);
-	read_oid(&d, &j.from);
-	read_oid(&d, &j.to);
+	dec_oid(&d, &j.from);
+	dec_oid(&d, &j.to);
 	j.path = dec_str(&d, JOB_PATH_MAX_BYTES);
 	j.skip = dec_u64(&d);
 	j.max_bytes = dec_u64(&d);
@@ -217,7 +194,7 @@ read_oids(struct dec *d, struct oid **v, size_t *n)
 		gg_die("no memory for a job");
 	*n = count;
 	for (uint32_t i = 0; i < count; i++)
-		read_oid(d, &(*v)[i]);
+		dec_oid(d, &(*v)[i]);
 }
 
 void
@@ -250,8 +227,8 @@ read_updates(struct dec *d, struct ref_updates *out, struct gg_error *err)
 	int rc;
 
 	for (uint32_t i = 0; i < n && !d->failed; i++) {
-		read_oid(d, &old_oid);
-		read_oid(d, &new_oid);
+		dec_oid(d, &old_oid);
+		dec_oid(d, &new_oid);
 		name = dec_bytes(d);
 		if (!refname_is_valid(name)) {
 			d->failed = true;
@@ -275,17 +252,17 @@ push_job_refs_decode(struct view v, struct push_job_refs *out,
 	if ((rc = read_updates(&d, &r.updates, err)) != 0)
 		return gg_wrap(err, rc, "refs of a job");
 	read_oids(&d, &r.advertised, &r.n_advertised);
-	read_oid(&d, &r.head);
+	dec_oid(&d, &r.head);
 	r.n_scopes = dec_u32(&d);
 	if (r.n_scopes > REPORT_MAX_SCOPES)
 		return gg_fail(err, GG_E_PEER, "refs of a job: %zu scopes",
 		    r.n_scopes);
 	for (size_t i = 0; i < r.n_scopes; i++) {
-		r.scopes[i].needed = read_flag(&d);
-		r.scopes[i].covers_all = read_flag(&d);
+		r.scopes[i].needed = dec_flag(&d);
+		r.scopes[i].covers_all = dec_flag(&d);
 		read_oids(&d, &r.scopes[i].oids, &r.scopes[i].n_oids);
 	}
-	r.judged_before = read_flag(&d);
+	r.judged_before = dec_flag(&d);
 	read_oids(&d, &r.known, &r.n_known);
 	if ((rc = dec_end(&d, err)) != 0)
 		return gg_wrap(err, rc, "refs of a job");
@@ -320,7 +297,7 @@ mirror_job_decode(struct view v, struct mirror_job *out, struct gg_error *err)
 
 	j.mirror = dec_str(&d, JOB_PATH_MAX_BYTES);
 	dec_strv(&d, &j.refs, JOB_STRINGS_MAX);
-	j.sandbox_required = read_flag(&d);
+	j.sandbox_required = dec_flag(&d);
 	read_limits(&d, &j.limits);
 	if ((rc = dec_end(&d, err)) != 0)
 		return gg_wrap(err, rc, "mirror job");
@@ -368,12 +345,12 @@ serve_job_decode(struct view v, struct serve_job *out, struct gg_error *err)
 	int rc;
 
 	j.mirror = dec_str(&d, JOB_PATH_MAX_BYTES);
-	j.advertise = read_flag(&d);
+	j.advertise = dec_flag(&d);
 	j.protocol = dec_str(&d, 32);
 	dec_strv(&d, &j.hide_refs, JOB_STRINGS_MAX);
 	dec_strv(&d, &j.wants, JOB_STRINGS_MAX);
-	j.mirror_clean = read_flag(&d);
-	j.sandbox_required = read_flag(&d);
+	j.mirror_clean = dec_flag(&d);
+	j.sandbox_required = dec_flag(&d);
 	read_limits(&d, &j.limits);
 	if (!protocol_is_known(j.protocol))
 		d.failed = true;

@@ -1,8 +1,22 @@
 #include "model/oid.h"
 
 #include "base/text.h"
+#include "ipc/codec.h"
 
 #include <stdlib.h>
+
+void
+enc_oid(struct buf *b, const struct oid *o)
+{
+	buf_add(b, o->b, OID_BYTES);
+}
+
+void
+dec_oid(struct dec *d, struct oid *o)
+{
+	for (size_t i = 0; i < OID_BYTES; i++)
+		o->b[i] = dec_u8(d);
+}
 
 bool
 oid_parse(struct view v, struct oid *out)

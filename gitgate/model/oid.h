@@ -2,6 +2,7 @@
 #ifndef GITGATE_MODEL_OID_H
 #define GITGATE_MODEL_OID_H
 
+#include "base/buf.h"
 #include "base/view.h"
 
 #include <stdbool.h>
@@ -12,6 +13,11 @@
 struct oid {
 	unsigned char b[OID_BYTES];
 };
+
+/* As a field of a frame or a stored record (ipc/codec.h). */
+struct dec;
+void enc_oid(struct buf *b, const struct oid *o);
+void dec_oid(struct dec *d, struct oid *o);
 
 /* Exactly 40 lower-case hex digits. */
 bool oid_parse(struct view v, struct oid *out);

@@ -187,12 +187,6 @@ change_report_add_finding(struct change_report *r)
 }
 
 static void
-enc_oid(struct buf *b, const struct oid *o)
-{
-	buf_add(b, o->b, OID_BYTES);
-}
-
-static void
 enc_paths(struct buf *b, const struct path_changes *c)
 {
 	enc_u32(b, (uint32_t)c->n);
@@ -289,13 +283,6 @@ struct reader {
 	size_t paths_left;
 };
 
-static void
-read_oid(struct dec *d, struct oid *o)
-{
-	for (size_t i = 0; i < OID_BYTES; i++)
-		o->b[i] = dec_u8(d);
-}
-
 /* A flag or an enum: at most max. */
 static uint8_t
 read_below(struct dec *d, uint8_t max)
@@ -327,8 +314,8 @@ read_paths(struct reader *r, struct path_changes *out)
 		p->kinds = read_below(&r->d, CHANGE_ALL);
 		p->old_mode = dec_u32(&r->d);
 		p->new_mode = dec_u32(&r->d);
-		read_oid(&r->d, &p->old_oid);
-		read_oid(&r->d, &p->new_oid);
+		dec_oid(&r->d, &p->old_oid);
+		dec_oid(&r->d, &p->new_oid);
 		p->new_bytes = dec_u64(&r->d);
 		p->lines_added = dec_u32(&r->d);
 		p->lines_removed = dec_u32(&r->d);
@@ -356,10 +343,10 @@ read_blob(struct dec *d, size_t max, size_t *n)
 static void
 read_commit(struct reader *r, struct commit_info *c)
 {
-	read_oid(&r->d, &c->oid);
-	read_oid(&r->d, &c->tree);
+	dec_oid(&r->d, &c->oid);
+	dec_oid(&r->d, &c->tree);
 	c->n_parents = dec_u32(&r->d);
-	read_oid(&r->d, &c->first_parent);
+	dec_oid(&r->d, &c->first_parent);
 	c->author_name = dec_str(&r->d, REPORT_TEXT_MAX);
 	c->author_email = dec_str(&r->d, REPORT_TEXT_MAX);
 	c->committer_name = dec_str(&r->d, REPORT_TEXT_MAX);
@@ -396,7 +383,7 @@ read_update(struct reader *r, const struct change_report *whole,
 {
 	u->kind = (enum update_kind)read_below(&r->d, UPDATE_TAG_MOVE);
 	u->object = (enum object_kind)read_below(&r->d, OBJECT_TAG);
-	read_oid(&r->d, &u->peeled);
+	dec_oid(&r->d, &u->peeled);
 	u->too_large = read_below(&r->d, 1) != 0;
 	u->too_large_why = dec_str(&r->d, REPORT_TEXT_MAX);
 	for (size_t s = 0; s < whole->n_scopes; s++)

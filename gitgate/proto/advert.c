@@ -130,41 +130,20 @@ advert_has_cap(const struct advert *a, const char *cap)
 	return caps_has(&a->caps, cap);
 }
 
-static bool
-same_str(const char *a, const char *b)
-{
-	if (a == NULL || b == NULL)
-		return a == b;
-	return strcmp(a, b) == 0;
-}
-
 bool
 advert_same_refs(const struct advert *a, const struct advert *b)
 {
 	if (a->n_refs != b->n_refs || !oid_eq(&a->head_oid, &b->head_oid) ||
-	    !same_str(a->head_target, b->head_target))
+	    !str_same(a->head_target, b->head_target))
 		return false;
 	for (size_t i = 0; i < a->n_refs; i++) {
 		const struct advert_ref *x = &a->refs[i], *y = &b->refs[i];
 
-		if (!oid_eq(&x->oid, &y->oid) || !same_str(x->name, y->name) ||
-		    !same_str(x->symref, y->symref) || x->kept != y->kept)
+		if (!oid_eq(&x->oid, &y->oid) || !str_same(x->name, y->name) ||
+		    !str_same(x->symref, y->symref) || x->kept != y->kept)
 			return false;
 	}
 	return true;
-}
-
-static void
-enc_oid(struct buf *b, const struct oid *o)
-{
-	buf_add(b, o->b, OID_BYTES);
-}
-
-static void
-read_oid(struct dec *d, struct oid *o)
-{
-	for (size_t i = 0; i < OID_BYTES; i++)
-		o->b[i] = dec_u8(d);
 }
 
 void
@@ -217,14 +196,14 @@ read_ref(struct dec *d, struct advert_ref *r)
 {
 	uint8_t flags;
 
-	read_oid(d, &r->oid);
+	dec_oid(d, &r->oid);
 	flags = dec_u8(d);
 	if ((flags & ~(HAS_PEELED | HAS_SYMREF | IS_KEPT)) != 0)
 		d->failed = true;
 	r->name = read_refname(d);
 	r->kept = (flags & IS_KEPT) != 0;
 	if ((flags & HAS_PEELED) != 0) {
-		read_oid(d, &r->peeled);
+		dec_oid(d, &r->peeled);
 		if (oid_is_zero(&r->peeled))
 			d->failed = true;
 	}
@@ -243,7 +222,7 @@ read_shallow(struct dec *d, struct advert *a)
 		gg_die("no memory for an advertisement");
 	a->n_shallow = n;
 	for (uint32_t i = 0; i < n; i++)
-		read_oid(d, &a->shallow[i]);
+		dec_oid(d, &a->shallow[i]);
 }
 
 static void
@@ -285,7 +264,7 @@ advert_decode(struct view v, struct advert **out, struct gg_error *err)
 		d.failed = true;
 	if (has_head == 1)
 		a->head_target = read_refname(&d);
-	read_oid(&d, &a->head_oid);
+	dec_oid(&d, &a->head_oid);
 	read_shallow(&d, a);
 	read_refs(&d, a);
 	if ((rc = dec_end(&d, err)) != 0)

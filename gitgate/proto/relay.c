@@ -77,23 +77,13 @@ relay_result_encode(const struct relay_result *r, struct buf *out)
 	}
 }
 
-static bool
-read_flag(struct dec *d)
-{
-	uint8_t x = dec_u8(d);
-
-	if (x > 1)
-		d->failed = true;
-	return x == 1;
-}
-
 static void
 read_ref(struct dec *d, struct relay_ref *r)
 {
 	r->refname = dec_str(d, REFNAME_MAX_BYTES);
 	if (!refname_is_valid(view_str(r->refname)))
 		d->failed = true;
-	r->ok = read_flag(d);
+	r->ok = dec_flag(d);
 	r->message = dec_str(d, TEXT_MAX_BYTES);
 	dec_strv(d, &r->options, OPTIONS_MAX);
 }
@@ -153,7 +143,7 @@ relay_result_decode(struct view v, struct relay_result **out,
 	uint32_t n;
 	int rc;
 
-	r->unpack_ok = read_flag(&d);
+	r->unpack_ok = dec_flag(&d);
 	r->unpack_message = dec_str(&d, TEXT_MAX_BYTES);
 	n = dec_count(&d, REF_LEAST_BYTES);
 	if (n > RELAY_MAX_REFS)
