@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 void
 ref_updates_release(struct ref_updates *u)
@@ -125,6 +126,20 @@ principal_is_machine(const struct principal *p)
 {
 	return p->method == AUTH_OIDC || p->method == AUTH_CERTIFICATE ||
 	    (p->owner != NULL && *p->owner != '\0');
+}
+
+bool
+principal_is_called(const struct principal *p, const char *name)
+{
+	if (*name == '\0')
+		return false;
+	if (strcasecmp(p->name, name) == 0 ||
+	    (p->owner != NULL && strcasecmp(p->owner, name) == 0))
+		return true;
+	for (size_t i = 0; i < p->aliases.n; i++)
+		if (strcasecmp(p->aliases.v[i], name) == 0)
+			return true;
+	return false;
 }
 
 static bool

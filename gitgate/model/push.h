@@ -76,6 +76,9 @@ bool principal_in_any(const struct principal *p, const struct strv *groups);
 /* Does a machine, or a token with an owner, act here and not a person? Its
  * aliases and owner are then somebody else's names. */
 bool principal_is_machine(const struct principal *p);
+/* Is it its name, a verified further one, or whom it acts for? Without regard
+ * to case, as where approvals are counted; "" is nobody's. */
+bool principal_is_called(const struct principal *p, const char *name);
 /* Names of principals and groups: 1..128 of [A-Za-z0-9._@:/+-], first one a
  * letter or digit. */
 bool principal_name_is_valid(struct view v);

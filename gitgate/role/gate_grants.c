@@ -289,29 +289,15 @@ gate_grant_ask(void *ctx, const struct grant_request *rq, char id[ULID_SIZE],
 /* -- reviewing -- */
 
 static bool
-is_called(const struct principal *p, const char *name)
-{
-	if (*name == '\0')
-		return false;
-	if (strcasecmp(p->name, name) == 0 ||
-	    (p->owner != NULL && strcasecmp(p->owner, name) == 0))
-		return true;
-	for (size_t i = 0; i < p->aliases.n; i++)
-		if (strcasecmp(p->aliases.v[i], name) == 0)
-			return true;
-	return false;
-}
-
-static bool
 has_reviewed(const struct stored_grant *gr, const struct principal *who)
 {
 	for (size_t i = 0; i < gr->n_reviews; i++) {
 		const struct stored_review *r = &gr->reviews[i];
 
-		if (is_called(who, r->reviewer))
+		if (principal_is_called(who, r->reviewer))
 			return true;
 		for (size_t k = 0; k < r->aliases.n; k++)
-			if (is_called(who, r->aliases.v[k]))
+			if (principal_is_called(who, r->aliases.v[k]))
 				return true;
 	}
 	return false;
@@ -326,12 +312,12 @@ is_person(struct gate *g, const struct principal *who, const char *name,
 	GG_AUTO_RELEASE(strv) others = STRV_INIT;
 	int rc;
 
-	if (*name == '\0' || is_called(who, name))
+	if (*name == '\0' || principal_is_called(who, name))
 		return *name != '\0';
 	if ((rc = store_person_aliases(g->store, name, &others, err)) != 0)
 		return rc;
 	for (size_t i = 0; i < others.n; i++)
-		if (is_called(who, others.v[i]))
+		if (principal_is_called(who, others.v[i]))
 			return 1;
 	return 0;
 }
@@ -426,9 +412,10 @@ static int
 check_ender(const struct stored_grant *gr, const struct principal *who,
     struct gg_error *err)
 {
-	bool may = is_admin(who) || is_called(who, gr->principal) ||
-	    is_called(who, gr->asked_by) || is_called(who, gr->owner) ||
-	    has_reviewed(gr, who) || principal_in_any(who, &gr->from);
+	bool may = is_admin(who) || principal_is_called(who, gr->principal) ||
+	    principal_is_called(who, gr->asked_by) ||
+	    principal_is_called(who, gr->owner) || has_reviewed(gr, who) ||
+	    principal_in_any(who, &gr->from);
 
 	if (who->method == AUTH_ANONYMOUS || !may)
 		return gg_fail(err, GG_E_REFUSED,

@@ -38,18 +38,6 @@ access_may_allow(const struct principal *p)
 	return access_is_admin(p) || in_groups(p, names, GG_COUNT(names));
 }
 
-bool
-access_is_called(const struct principal *p, const char *name)
-{
-	if (strcasecmp(p->name, name) == 0 ||
-	    (p->owner != NULL && strcasecmp(p->owner, name) == 0))
-		return true;
-	for (size_t i = 0; i < p->aliases.n; i++)
-		if (strcasecmp(p->aliases.v[i], name) == 0)
-			return true;
-	return false;
-}
-
 /* Is the principal in a group that the need asks for? An empty list: any. */
 static bool
 need_asks_for(const json_t *need, const struct principal *p, bool *any)
@@ -61,7 +49,7 @@ need_asks_for(const json_t *need, const struct principal *p, bool *any)
 
 	*any = json_array_size(from) == 0 && json_array_size(people) == 0;
 	json_array_foreach(people, i, g) if (json_is_string(g) &&
-	    access_is_called(p, json_string_value(g))) return true;
+	    principal_is_called(p, json_string_value(g))) return true;
 	json_array_foreach(from, i, g) if (json_is_string(g) &&
 	    strv_has(&p->groups, json_string_value(g))) return true;
 	return false;

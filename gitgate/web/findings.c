@@ -204,7 +204,7 @@ check_pusher(const struct web_call *c, const struct stored_allowance *a,
 	    a->fingerprint, &pushers, err);
 
 	for (size_t i = 0; rc == 0 && i < pushers.n; i++)
-		if (access_is_called(&c->who, pushers.v[i]))
+		if (principal_is_called(&c->who, pushers.v[i]))
 			rc = gg_fail(err, GG_E_REFUSED,
 			    "it was found in a push of yours: somebody else "
 			    "must allow it");

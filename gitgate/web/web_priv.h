@@ -81,9 +81,6 @@ bool access_is_auditor(const struct principal *p); /* admins too */
 bool access_is_admin(const struct principal *p);
 /* May it allow findings (what looks like a secret and is none)? */
 bool access_may_allow(const struct principal *p);
-/* Is it its name, a verified further one, or whom it acts for? Without regard
- * to case, as where approvals are counted. */
-bool access_is_called(const struct principal *p, const char *name);
 /* May this principal see pushes, holds and entries of the repository? needs
  * may be NULL. */
 bool access_may_see(const struct web_call *c, const char *repository,
