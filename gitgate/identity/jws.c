@@ -230,3 +230,15 @@ jws_verify(const struct jws *j, const struct jwks *keys, unsigned allowed,
 	return jwks_verify(keys, j->kid, j->alg, j->signed_bytes,
 	    buf_view(&j->sig), err);
 }
+
+unsigned
+jws_algorithms(const struct strv *names)
+{
+	unsigned allowed = 0;
+	enum jws_alg a = JWS_RS256;
+
+	for (size_t i = 0; i < names->n; i++)
+		if (jws_alg_parse(view_str(names->v[i]), &a))
+			allowed |= 1U << a;
+	return allowed;
+}

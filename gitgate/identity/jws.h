@@ -9,6 +9,7 @@
 #include "base/auto.h"
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/strv.h"
 #include "base/view.h"
 #include "crypto/jwk.h"
 
@@ -57,6 +58,8 @@ bool jws_is_likely(struct view token);
  */
 GG_MUST_USE int jws_parse(struct view token, const char *const *types,
     struct jws *out, struct gg_error *err);
+/* The algorithms of these names, as bits 1 << alg; unknown ones are none. */
+unsigned jws_algorithms(const struct strv *names);
 /* Check its signature: algorithm among allowed (bit 1 << alg), key by kid or
  * the only one that fits. GG_E_REFUSED; GG_E_NOTFOUND when no key has the kid
  * (fetch the set again, once). */

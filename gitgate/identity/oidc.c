@@ -12,16 +12,6 @@
 
 const char *const oidc_token_types[] = { "JWT", NULL };
 
-static char *
-copy(const char *s)
-{
-	char *c = s != NULL ? strdup(s) : NULL;
-
-	if (s != NULL && c == NULL)
-		gg_die("no memory for a sign-in");
-	return c;
-}
-
 /* -- discovery -- */
 
 void
@@ -36,9 +26,9 @@ oidc_site_release(struct oidc_site *s)
 void
 oidc_site_copy(struct oidc_site *to, const struct oidc_site *from)
 {
-	to->authorization = copy(from->authorization);
-	to->token = copy(from->token);
-	to->jwks = copy(from->jwks);
+	to->authorization = str_copy(from->authorization);
+	to->token = str_copy(from->token);
+	to->jwks = str_copy(from->jwks);
 	to->names_issuer = from->names_issuer;
 }
 
@@ -96,9 +86,9 @@ oidc_site_read(const struct provider *p, struct view json,
 			rc = gg_fail(err, GG_E_REFUSED,
 			    "its discovery document names a place that cannot be used");
 	if (rc == 0) {
-		out->authorization = copy(urls[0]);
-		out->token = copy(urls[1]);
-		out->jwks = copy(urls[2]);
+		out->authorization = str_copy(urls[0]);
+		out->token = str_copy(urls[1]);
+		out->jwks = str_copy(urls[2]);
 		out->names_issuer = json_is_true(json_object_get(doc,
 		    "authorization_response_iss_parameter_supported"));
 	}
@@ -200,8 +190,8 @@ oidc_tokens_read(struct view json, struct oidc_tokens *out,
 	    (access != NULL && strlen(access) > TOKEN_MAX_BYTES)) {
 		rc = gg_fail(err, GG_E_REFUSED, "it gave no ID token");
 	} else {
-		out->id_token = copy(id);
-		out->access_token = copy(access);
+		out->id_token = str_copy(id);
+		out->access_token = str_copy(access);
 	}
 	json_decref(doc);
 	return rc;
@@ -210,13 +200,7 @@ oidc_tokens_read(struct view json, struct oidc_tokens *out,
 unsigned
 oidc_algorithms(const struct provider *p)
 {
-	unsigned allowed = 0;
-	enum jws_alg a = JWS_RS256;
-
-	for (size_t i = 0; i < p->algorithms.n; i++)
-		if (jws_alg_parse(view_str(p->algorithms.v[i]), &a))
-			allowed |= 1U << a;
-	return allowed;
+	return jws_algorithms(&p->algorithms);
 }
 
 /* The left half of the access token's hash, by the algorithm's (OpenID Connect
@@ -336,7 +320,7 @@ oidc_person_of(const struct provider *p, const json_t *claims,
 		return gg_fail(err, GG_E_REFUSED,
 		    "%s gave groups that cannot be used here. Ask your administrator.",
 		    p->title);
-	x.subject = copy(sub);
+	x.subject = str_copy(sub);
 	take_email(p, claims, &x.emails);
 	if (json_is_integer(at) && json_integer_value(at) > 0 &&
 	    json_integer_value(at) < INT64_MAX / 1000)

@@ -51,18 +51,6 @@ issuer_key_use(const struct issuer *issuer)
 	return issuer->profile == PROFILE_SPIFFE ? "jwt-svid" : "sig";
 }
 
-static unsigned
-algorithms(const struct issuer *issuer)
-{
-	unsigned allowed = 0;
-	enum jws_alg a = JWS_RS256;
-
-	for (size_t i = 0; i < issuer->algorithms.n; i++)
-		if (jws_alg_parse(view_str(issuer->algorithms.v[i]), &a))
-			allowed |= 1U << a;
-	return allowed;
-}
-
 /* JWT-SVID, section 2: alg, kid and typ, nothing else. */
 static int
 check_svid_header(const json_t *header, struct gg_error *err)
@@ -85,7 +73,9 @@ issuer_verify(const struct issuer *issuer, const struct jws *j,
 
 	if (issuer->profile == PROFILE_SPIFFE)
 		rc = check_svid_header(j->header, err);
-	return rc < 0 ? rc : jws_verify(j, keys, algorithms(issuer), err);
+	return rc < 0 ?
+	    rc :
+	    jws_verify(j, keys, jws_algorithms(&issuer->algorithms), err);
 }
 
 /* -- what profiles refuse -- */
