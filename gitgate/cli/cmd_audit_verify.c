@@ -267,7 +267,8 @@ check_dir(const char *arg, struct log *l, const char *since,
 		return gg_fail(err, GG_E_INPUT, "%s is no directory", dir);
 	l->fetch = auditlog_fetch_dir;
 	l->ctx = dir;
-	if ((rc = check_log(l, since, err)) != 0)
+	if ((rc = check_log(l, since, err)) != 0 ||
+	    (rc = auditlog_verify_partials(dir, l->now.c.size, err)) != 0)
 		return rc;
 	return auditlog_verify_private(dir, l->now.c.size, &l->census, err);
 }

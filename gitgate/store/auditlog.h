@@ -158,6 +158,13 @@ struct private_census {
  */
 GG_MUST_USE int auditlog_verify_private(const char *dir, uint64_t size,
     struct private_census *out, struct gg_error *err);
+/*
+ * Hold a directory's partial tiles of earlier sizes against the tiles of the
+ * first size entries, which are known to be good (auditlog_verify); those of
+ * later sizes are not looked at. GG_E_CORRUPT names the first that differs.
+ */
+GG_MUST_USE int
+auditlog_verify_partials(const char *dir, uint64_t size, struct gg_error *err);
 /* The fetch function for a directory; ctx is its path. */
 int auditlog_fetch_dir(void *ctx, const char *path, struct buf *out,
     struct gg_error *err);

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import tlog_verify
+from gate import BIN
 
 VKEY = (
     "example.com/log/testdata+33d7b496+"
@@ -110,6 +111,33 @@ def test_a_flipped_bit_names_its_file(make_log, name):
     os.unlink(path)
     with pytest.raises(tlog_verify.LogError, match=name):
         tlog_verify.verify(log, vkey)
+
+
+@pytest.mark.parametrize("name", ["tile/0/000.p/200", "tile/entries/000.p/200"])
+def test_a_flipped_bit_of_an_earlier_size(make_log, name):
+    """A partial tile stays until the full one is there, and is served."""
+    log, _ = make_log(200)
+    _, vkey = make_log(20)
+    path = os.path.join(log, name)
+    with open(path, "rb") as f:
+        good = f.read()
+
+    def program():
+        return subprocess.run([BIN / "gitgate", "audit", "verify", "--key", vkey, log], capture_output=True, text=True)
+
+    assert tlog_verify.verify(log, vkey)[0] == 220 and program().returncode == 0
+    bad = [good[:-1], good + b"x", b""]
+    for at in (0, 1, len(good) // 2, len(good) - 1):
+        bad.append(good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :])
+    for data in bad:
+        with open(path, "wb") as f:
+            f.write(data)
+        with pytest.raises(tlog_verify.LogError, match=name):
+            tlog_verify.verify(log, vkey)
+        p = program()
+        assert p.returncode == 1 and f"{name}: it is not" in p.stderr, p.stderr
+    os.unlink(path)  # nobody has to keep it
+    assert tlog_verify.verify(log, vkey)[0] == 220 and program().returncode == 0
 
 
 def test_as_a_program(make_log):

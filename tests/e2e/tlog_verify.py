@@ -412,6 +412,34 @@ class Checker:
             raise LogError("checkpoint: not the root of the entries")
 
 
+def beginning(data, level, width):
+    """The first bytes of a good tile: so many entries or hashes."""
+    if level != "entries":
+        return data[: 32 * width]
+    at = 0
+    for _ in range(width):
+        at += 2 + int.from_bytes(data[at : at + 2], "big")
+    return data[:at]
+
+
+def check_partials(directory, size):
+    """Those of earlier sizes are beginnings of what was verified; a later one
+    is no part of the log of this size."""
+    for parent, _, names in os.walk(os.path.join(directory, "tile")):
+        where = os.path.relpath(parent, directory).split(os.sep)
+        if not where[-1].endswith(".p"):
+            continue
+        level, n = where[1], int("".join(where[2:]).replace("x", "")[:-2])
+        left = (size >> 8 * (0 if level == "entries" else int(level))) - n * FULL
+        for width in (int(x) for x in names if x.isdigit()):
+            if width >= min(left, FULL):
+                continue
+            mine = read_file(directory, tile_path(level, n, width))
+            good = read_tile(directory, level, n, min(left, FULL))[1]
+            if mine is not None and mine != beginning(good, level, width):
+                raise LogError("%s: not the first of the whole tile" % tile_path(level, n, width))
+
+
 def verify(directory, vkey, witnesses=(), since=None):
     """Check everything; (size, root in base64), or LogError."""
     parse_vkey(vkey)
@@ -431,6 +459,7 @@ def verify(directory, vkey, witnesses=(), since=None):
     checker = Checker(directory, size, old_size)
     checker.run()
     checker.judge(root)
+    check_partials(directory, size)
     if old_size > 0 and checker.old_root != old_root:
         raise LogError("forked: the first %d entries were others" % old_size)
     return size, base64.b64encode(root).decode()
