@@ -33,6 +33,16 @@ def g(make_gate):
     return make_gate(rules=[gate_module.PROTECT_MAIN])
 
 
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """Chromium, for the tests of a file one after the other."""
+    import chromium
+
+    b = chromium.make_browser(tmp_path_factory.mktemp("profile"))
+    yield b
+    b.quit()
+
+
 @pytest.fixture(scope="session")
 def database_server():
     """PostgreSQL for all that neither stop it nor look into its files."""

@@ -1,25 +1,15 @@
 """A hold's page in a browser: what the script adds, what is there without
 it, and whether everybody can read and use it."""
 
-import collections
 import os
-import struct
 import urllib.parse
-import zlib
 from pathlib import Path
 
 import pytest
 
+from chromium import ACCESSIBLE, By, Keys, active, decide, emulate, fresh, make_browser, sign_in, small_png, text_of
 from gate import Gate, hold_id, ref, until
 from test_hold_page import MAIN, MIGRATIONS, NEW, OLD, PASSWORD, png
-
-webdriver = pytest.importorskip("selenium.webdriver")
-from selenium.webdriver.common.by import By  # noqa: E402
-from selenium.webdriver.common.keys import Keys  # noqa: E402
-
-from test_web import decide, fresh, make_browser, press, sign_in, text_of  # noqa: E402
-
-ACCESSIBLE = Path(__file__).with_name("accessible.js").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +23,6 @@ def g(tmp_path_factory):
         gate.ann_token = gate.token("ann", "maintainers", "dba", "auditors")
         gate.bob_token = gate.token("bob", "maintainers")
         yield gate
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    b = make_browser(tmp_path_factory.mktemp("profile"))
-    yield b
-    b.quit()
 
 
 def hold(g, branch, files=None, message="change", options=()):
@@ -135,10 +118,6 @@ def test_the_same_without_scripts(g, tmp_path):
         b.quit()
 
 
-def active(b):
-    return b.switch_to.active_element
-
-
 def test_keys(g, browser):
     id, _ = telling(g, "keys")
     open_hold(browser, g, id)
@@ -168,51 +147,6 @@ def test_keys(g, browser):
     before.send_keys("a")
     assert active(browser).text != "Approve"
     browser.execute_script("localStorage.clear()")
-
-
-def emulate(b, width, scheme, height=900):
-    b.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride",
-        {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500},
-    )
-    b.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
-
-
-def small_png(data):
-    """The same picture with at most 256 colours: a third of the size."""
-    width, height = struct.unpack(">II", data[16:24])
-    at, packed = 8, b""
-    while at < len(data):
-        (n,), kind = struct.unpack(">I", data[at : at + 4]), data[at + 4 : at + 8]
-        packed += data[at + 8 : at + 8 + n] if kind == b"IDAT" else b""
-        at += 12 + n
-    deep = {2: 3, 6: 4}[data[25]]
-    raw, stride, rows, above = zlib.decompress(packed), width * deep, [], bytes(width * deep)
-    for y in range(height):
-        row = bytearray(raw[y * (stride + 1) + 1 : (y + 1) * (stride + 1)])
-        unfilter(raw[y * (stride + 1)], row, above, deep)
-        rows.append([bytes(row[x : x + 3]) for x in range(0, stride, deep)])
-        above = row
-    counted = collections.Counter(c for r in rows for c in r)
-    palette = [c for c, _ in counted.most_common(256)]
-    nearest = {c: min(range(len(palette)), key=lambda i: sum((a - b) ** 2 for a, b in zip(c, palette[i]))) for c in counted}
-    body = b"".join(b"\0" + bytes(nearest[c] for c in r) for r in rows)
-
-    def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    head = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
-    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"PLTE", b"".join(palette))
-            + chunk(b"IDAT", zlib.compress(body, 9)) + chunk(b"IEND", b""))  # fmt: skip
-
-
-def unfilter(kind, row, above, deep):
-    """PNG, section 9: what was taken away from each byte comes back."""
-    for i in range(len(row)):
-        a, b, c = (row[i - deep], above[i], above[i - deep]) if i >= deep else (0, above[i], 0)
-        p = a + b - c
-        paeth = min((abs(p - a), 0, a), (abs(p - b), 1, b), (abs(p - c), 2, c))[2]
-        row[i] = (row[i] + (0, a, b, (a + b) // 2, paeth)[kind]) & 0xFF
 
 
 def take_documented(b, url, directory):

@@ -6,16 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from chromium import ACCESSIBLE, By, Keys, active, emulate, fresh, make_browser, sign_in, small_png, text_of
 from gate import Gate, hold_id, make_upstream, until
 from test_hold_page import PASSWORD
-
-webdriver = pytest.importorskip("selenium.webdriver")
-from selenium.webdriver.common.by import By  # noqa: E402
-from selenium.webdriver.common.keys import Keys  # noqa: E402
-
-from test_hold_browser import ACCESSIBLE, active, emulate, small_png  # noqa: E402
-from test_inbox import RULES  # noqa: E402
-from test_web import fresh, make_browser, sign_in, text_of  # noqa: E402
+from test_inbox import RULES
 
 
 @pytest.fixture(scope="module")
@@ -34,13 +28,6 @@ def g(tmp_path_factory):
         gate.ann = gate.token("ann", "maintainers", "dba", "auditors")
         gate.bob = gate.token("bob", "maintainers")
         yield gate
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    b = make_browser(tmp_path_factory.mktemp("profile"))
-    yield b
-    b.quit()
 
 
 def push(g, branch, files=None, repository="demo/app"):

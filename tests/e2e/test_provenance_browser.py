@@ -3,15 +3,9 @@ without, and a line's mark does not hide its number."""
 
 import pytest
 
+from chromium import ACCESSIBLE, PASSWORD, By, Keys, emulate, make_browser, sign_in, text_of
 from gate import Gate, hold_id, until
-from test_hold_browser import ACCESSIBLE, PASSWORD, emulate
 from test_provenance_records import CHECKPOINT, RULES, add_note, checkpoint, note
-
-pytest.importorskip("selenium.webdriver")
-from selenium.webdriver.common.by import By  # noqa: E402
-from selenium.webdriver.common.keys import Keys  # noqa: E402
-
-from test_web import make_browser, sign_in, text_of  # noqa: E402
 
 # Marks of the page that lie over the number beside them.
 HIDDEN = """
@@ -52,13 +46,6 @@ def g(tmp_path_factory):
             "timeline": f"/-/audit/timeline?{where}", "explain": f"/-/audit/explain?{where}&oid={tip}",
         }  # fmt: skip
         yield gate
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    b = make_browser(tmp_path_factory.mktemp("profile"))
-    yield b
-    b.quit()
 
 
 def test_everybody_can_read_them(g, browser):

@@ -730,7 +730,7 @@ def test_a_certified_provider(make_gate, tmp_path, alg):
 
 
 def test_in_a_browser(make_gate, tmp_path):
-    from test_web import By, make_browser
+    from chromium import By, make_browser
 
     with idp.oidc(accounts=ACCOUNTS) as op:
         g = make_gate(rules=[PROTECT_MAIN], config=certified(op, tmp_path / "secret", "RS256"))

@@ -4,47 +4,13 @@ rest."""
 
 import os
 import re
-import shutil
 import urllib.parse
 
 import pytest
 
+from chromium import PASSWORD, By, decide, fresh, injected, make_browser, open_all, press, sign_in, text_of
 from gate import PROTECT_MAIN, Gate, hold_id, http, ref, until
 from websession import Browserless, token_in
-
-webdriver = pytest.importorskip("selenium.webdriver")
-from selenium.common.exceptions import WebDriverException  # noqa: E402
-from selenium.webdriver.chrome.service import Service  # noqa: E402
-from selenium.webdriver.common.by import By  # noqa: E402
-
-PASSWORD = "correct horse battery"
-CHROMIUM = shutil.which("chromium")
-DRIVER = shutil.which("chromedriver")
-
-
-def make_browser(dir, scripts=True):
-    if CHROMIUM is None or DRIVER is None:
-        pytest.skip("no chromium here")
-    o = webdriver.ChromeOptions()
-    o.binary_location = CHROMIUM
-    for a in (
-        "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-        "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
-        "--window-size=1280,900", f"--user-data-dir={dir}",
-    ):  # fmt: skip
-        o.add_argument(a)
-    if not scripts:
-        o.add_experimental_option("prefs", {"profile.managed_default_content_settings.javascript": 2})
-    b = webdriver.Chrome(options=o, service=Service(DRIVER))
-    b.set_page_load_timeout(60)
-    return b
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    b = make_browser(tmp_path_factory.mktemp("browser"))
-    yield b
-    b.quit()
 
 
 @pytest.fixture(scope="module")
@@ -71,52 +37,6 @@ def push_held(g, files=None, branch="main", message="change", options=()):
     held = work.push(*args, f"HEAD:refs/heads/{branch}", ok=False)
     link = re.search(r"remote: review: (\S+)", held.stderr).group(1)
     return link, hold_id(held), new, work
-
-
-def sign_in(b, user="ann", password=PASSWORD):
-    b.find_element(By.ID, "user").send_keys(user)
-    b.find_element(By.ID, "password").send_keys(password)
-    press(b, b.find_element(By.CSS_SELECTOR, "form button.primary"))
-    assert b.find_elements(By.CSS_SELECTOR, "form[action='/-/logout']"), text_of(b)
-
-
-def press(b, button):
-    """Click what sends a form, and wait for the page after it."""
-    old = b.find_element(By.TAG_NAME, "html").id
-    button.click()
-
-    def new_page():
-        try:
-            return b.find_element(By.TAG_NAME, "html").id != old and b.find_element(By.TAG_NAME, "main")
-        except WebDriverException:
-            return None
-
-    until("the next page is there", new_page)
-
-
-def fresh(b, g):
-    b.get(g.url + "/-/login")
-    b.delete_all_cookies()
-    b.get(g.url + "/-/login")
-
-
-def text_of(b, id=None):
-    """The text of the page, or of one part; "" while another one is coming."""
-    try:
-        return (b.find_element(By.ID, id) if id else b.find_element(By.TAG_NAME, "body")).text
-    except WebDriverException:
-        return ""
-
-
-def open_all(b):
-    b.execute_script("document.querySelectorAll('details').forEach(function (d) { d.open = true; });")
-
-
-def decide(b, verb, comment=""):
-    button = b.find_element(By.CSS_SELECTOR, f"button[formaction$='/{verb}']")
-    if comment:
-        button.find_element(By.XPATH, "ancestor::form").find_element(By.TAG_NAME, "textarea").send_keys(comment)
-    press(b, button)
 
 
 # -- the reviewer's way --
@@ -201,25 +121,6 @@ def push_evil(g):
         f"{new}:refs/heads/{EVIL_REF}", env={"GIT_HTTP_USER_AGENT": f"git/2.0 {EVIL}"}, ok=False,
     )  # fmt: skip
     return held, new
-
-
-def injected(b):
-    """Elements and attributes that no page of ours has."""
-    return b.execute_script(
-        """
-        var bad = [];
-        document.querySelectorAll("*").forEach(function (e) {
-            for (var a of e.attributes)
-                if (a.name.startsWith("on") || /javascript:/i.test(a.value) && a.name != "value")
-                    bad.push(e.tagName + " " + a.name);
-        });
-        document.querySelectorAll("img,svg,iframe,object,embed,b,style,script").forEach(function (e) {
-            if (!/^\\/-\\/static\\/app\\.js\\?v=[0-9a-f]{16}$/.test(e.getAttribute("src"))) bad.push(e.outerHTML);
-        });
-        if (window.__xss !== undefined) bad.push("it ran");
-        return bad;
-        """
-    )
 
 
 def test_nothing_hostile_becomes_markup(g, browser):

@@ -665,8 +665,7 @@ def test_a_link_alone_gives_no_right(p):
 def test_nothing_runs_even_without_the_policy(p, tmp_path):
     """With the pages' Content-Security-Policy switched off, so that it is not
     what keeps the texts from running."""
-    pytest.importorskip("selenium.webdriver")
-    from test_web import injected, make_browser, open_all, sign_in
+    from chromium import injected, make_browser, open_all, sign_in
 
     b = make_browser(tmp_path / "profile")
     try:
