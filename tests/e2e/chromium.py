@@ -119,6 +119,16 @@ def emulate(b, width, scheme, height=900):
     b.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
 
 
+def in_all_sizes(b, url, sizes=tuple((w, s) for w in (360, 800, 1400) for s in ("light", "dark"))):
+    """Open a page and all its details, and lay it out for each (width, scheme)
+    that is yielded: only the style knows of them, so once is loaded enough."""
+    b.get(url)
+    open_all(b)
+    for width, scheme in sizes:
+        emulate(b, width, scheme)
+        yield width, scheme
+
+
 def small_png(data):
     """The same picture with at most 256 colours: a third of the size."""
     width, height = struct.unpack(">II", data[16:24])

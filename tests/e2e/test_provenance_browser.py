@@ -3,7 +3,7 @@ without, and a line's mark does not hide its number."""
 
 import pytest
 
-from chromium import ACCESSIBLE, PASSWORD, By, Keys, emulate, make_browser, sign_in, text_of
+from chromium import ACCESSIBLE, PASSWORD, By, Keys, in_all_sizes, make_browser, sign_in, text_of
 from gate import Gate, hold_id, until
 from test_provenance_records import CHECKPOINT, RULES, add_note, checkpoint, note
 
@@ -52,13 +52,10 @@ def test_everybody_can_read_them(g, browser):
     browser.get(g.url + "/-/login")
     sign_in(browser, "ann")
     wrong = []
-    for width, scheme in ((360, "light"), (1400, "dark")):
-        emulate(browser, width, scheme)
-        for name, path in g.pages.items():
-            browser.get(g.url + path)
-            browser.execute_script("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
-            wrong += [(name, width, scheme, w) for w in browser.execute_script(ACCESSIBLE)]
-            wrong += [(name, width, scheme, "hidden", w) for w in browser.execute_script(HIDDEN)]
+    for name, path in g.pages.items():
+        for size in in_all_sizes(browser, g.url + path, ((360, "light"), (1400, "dark"))):
+            wrong += [(name, *size, w) for w in browser.execute_script(ACCESSIBLE)]
+            wrong += [(name, *size, "hidden", w) for w in browser.execute_script(HIDDEN)]
             assert ("Add the numbers." in text_of(browser)) == (name in ("hold", "split", "push", "notes", "explain")), name
             marks = browser.find_elements(By.CSS_SELECTOR, "td.n .by")
             assert len(marks) == {"hold": 16, "split": 16, "push": 16, "file": 3}.get(name, 0), (name, len(marks))

@@ -8,7 +8,7 @@ import urllib.parse
 
 import pytest
 
-from chromium import PASSWORD, By, decide, fresh, injected, make_browser, open_all, press, sign_in, text_of
+from chromium import PASSWORD, By, decide, fresh, in_all_sizes, injected, make_browser, open_all, press, sign_in, text_of
 from gate import PROTECT_MAIN, Gate, hold_id, http, ref, until
 from websession import Browserless, token_in
 
@@ -221,7 +221,7 @@ def test_a_cut_diff_says_so(make_gate):
     assert len(page) < 2_000_000
 
 
-def test_looks(g, browser, tmp_path):
+def test_looks(g, browser):
     """Nothing runs over the edge, on a phone or a desk, by day or night."""
     link, id, _, _ = push_held(
         g,
@@ -235,30 +235,21 @@ def test_looks(g, browser, tmp_path):
         options=["agent.session=s-1234", "agent.prompt=Please add an e-mail column to the users table."],
     )
     push_evil(g)
-    shots = os.environ.get("SCREENSHOTS", str(tmp_path))
+    shots = os.environ.get("SCREENSHOTS")
     fresh(browser, g)
-    browser.save_screenshot(f"{shots}/login.png")
+    if shots:
+        browser.save_screenshot(f"{shots}/login.png")
     sign_in(browser)
     push = g.hold(id, g.ann_token)["push"]
+    pages = {"inbox": "/-/holds?state=all", "hold": f"/-/holds/{id}", "pushes": "/-/pushes", "push": f"/-/pushes/{push}", "audit": "/-/audit"}
+    sizes = [(w, s) for w in (390, 1280) for s in ("light", "dark")]
     try:
-        for width in (390, 1280):
-            browser.execute_cdp_cmd(
-                "Emulation.setDeviceMetricsOverride",
-                {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500},
-            )
-            for scheme in ("light", "dark"):
-                browser.execute_cdp_cmd(
-                    "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
-                )
-                for name, path in (("inbox", "/-/holds?state=all"), ("hold", f"/-/holds/{id}"), ("pushes", "/-/pushes"),
-                                   ("push", f"/-/pushes/{push}"), ("audit", "/-/audit")):  # fmt: skip
-                    browser.get(g.url + path)
-                    over = browser.execute_script(
-                        "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
-                    )
-                    assert over <= 0, (name, width, over)
-                    if scheme == "light" or name in ("inbox", "hold"):
-                        shot(browser, f"{shots}/{name}-{width}-{scheme}.png")
+        for name, path in pages.items():
+            for size in in_all_sizes(browser, g.url + path, sizes):
+                over = browser.execute_script("return document.documentElement.scrollWidth - document.documentElement.clientWidth")
+                assert over <= 0, (name, size, over)
+                if shots and (size[1] == "light" or name in ("inbox", "hold")):
+                    shot(browser, f"{shots}/{name}-{size[0]}-{size[1]}.png")
     finally:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
