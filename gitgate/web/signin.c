@@ -168,9 +168,7 @@ void
 signin_provider_act(struct web_call *c)
 {
 	const struct provider *p = config_find_provider(c->cfg, c->name);
-	struct gg_error err = { 0 };
 	struct throttle t;
-	int rc;
 
 	if (p == NULL) {
 		page_error(c, 404, "Not found",
@@ -182,11 +180,7 @@ signin_provider_act(struct web_call *c)
 		return;
 	}
 	throttle_keys(c, NULL, &t);
-	if ((rc = is_throttled(c, &t, &err)) < 0)
-		signin_unavailable(c, &err);
-	else if (rc == 1)
-		signin_reply_throttled(c);
-	else
+	if (signin_may_try(c, &t))
 		begin(c, p);
 }
 

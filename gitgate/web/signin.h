@@ -70,6 +70,9 @@ GG_MUST_USE int is_throttled(const struct web_call *c, const struct throttle *t,
 GG_MUST_USE int count_failure(const struct web_call *c,
     const struct throttle *t, struct gg_error *err);
 void signin_reply_throttled(struct web_call *c);
+/* Not throttled? Otherwise, or where that cannot be told, it has been
+ * answered. */
+bool signin_may_try(struct web_call *c, const struct throttle *t);
 
 /* -- signin_saml.c -- */
 /* Send the browser to the provider. Answers. */

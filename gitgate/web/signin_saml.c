@@ -357,18 +357,12 @@ void
 saml_consumer_act(struct web_call *c)
 {
 	const struct provider *p = find(c);
-	struct gg_error err = { 0 };
 	struct throttle t;
-	int rc;
 
 	if (p == NULL)
 		return;
 	throttle_keys(c, NULL, &t);
-	if ((rc = is_throttled(c, &t, &err)) < 0)
-		signin_unavailable(c, &err);
-	else if (rc == 1)
-		signin_reply_throttled(c);
-	else
+	if (signin_may_try(c, &t))
 		consume(c, p);
 }
 

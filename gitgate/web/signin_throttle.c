@@ -66,3 +66,16 @@ signin_reply_throttled(struct web_call *c)
 	    "Wait 15 minutes, then try again.</p>");
 	page_reply_with(c, 429, &b, "Retry-After", "900");
 }
+
+bool
+signin_may_try(struct web_call *c, const struct throttle *t)
+{
+	struct gg_error err = { 0 };
+	int rc = is_throttled(c, t, &err);
+
+	if (rc < 0)
+		signin_unavailable(c, &err);
+	else if (rc == 1)
+		signin_reply_throttled(c);
+	return rc == 0;
+}

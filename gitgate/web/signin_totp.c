@@ -271,7 +271,6 @@ keep_out(struct web_call *c, const struct throttle *t, const struct step *s,
     const char *next, const struct gg_error *why)
 {
 	struct gg_error err = { 0 };
-	int rc;
 
 	log_event(EV_auth_failed, kv_str("user", s->user),
 	    kv_str("addr", http_client_addr(c->rq)), kv_err(why));
@@ -280,11 +279,7 @@ keep_out(struct web_call *c, const struct throttle *t, const struct step *s,
 		signin_unavailable(c, &err);
 		return;
 	}
-	if ((rc = is_throttled(c, t, &err)) < 0)
-		signin_unavailable(c, &err);
-	else if (rc == 1)
-		signin_reply_throttled(c);
-	else
+	if (signin_may_try(c, t))
 		ask(c, 403, s, next,
 		    "That code is wrong, or it was used already. "
 		    "Enter the one that your app shows now.");
