@@ -3,16 +3,6 @@
 #include "identity/session.h"
 #include "web/web_priv.h"
 
-static json_t *
-texts_json(const struct strv *v)
-{
-	json_t *a = json_array();
-
-	for (size_t i = 0; i < v->n; i++)
-		json_array_append_new(a, json_text(v->v[i]));
-	return a;
-}
-
 void
 api_account(struct web_call *c)
 {
@@ -21,8 +11,8 @@ api_account(struct web_call *c)
 	json_object_set_new(o, "principal", json_text(c->who.name));
 	json_object_set_new(o, "auth",
 	    json_text(auth_method_name(c->who.method)));
-	json_object_set_new(o, "groups", texts_json(&c->who.groups));
-	json_object_set_new(o, "aliases", texts_json(&c->who.aliases));
+	json_object_set_new(o, "groups", json_texts(&c->who.groups));
+	json_object_set_new(o, "aliases", json_texts(&c->who.aliases));
 	json_object_set_new(o, "session",
 	    c->session.is_open ? json_text(c->session.s.id) : json_null());
 	api_reply(c, 200, o);

@@ -252,8 +252,9 @@ is_json(const char *type)
 	    (type[n] == '\0' || type[n] == ';' || type[n] == ' ');
 }
 
-char *
-api_read_comment(struct web_call *c)
+/* {"comment": "..."} or {} or nothing; NULL when it is wrong. */
+static char *
+read_comment(const struct web_call *c)
 {
 	struct view body = http_body(c->rq);
 	json_t *o, *text;
@@ -293,19 +294,27 @@ api_may_act(struct web_call *c)
 	return true;
 }
 
+char *
+api_act_comment(struct web_call *c)
+{
+	char *comment;
+
+	if (!api_may_act(c))
+		return NULL;
+	if ((comment = read_comment(c)) == NULL)
+		api_problem(c, 400, "the body must be {\"comment\": \"...\"}");
+	return comment;
+}
+
 void
 api_hold_act(struct web_call *c)
 {
-	GG_AUTO_MEM char *comment = NULL;
+	GG_AUTO_MEM char *comment = api_act_comment(c);
 	struct gg_error err = { 0 };
 	int rc;
 
-	if (!api_may_act(c))
+	if (comment == NULL)
 		return;
-	if ((comment = api_read_comment(c)) == NULL) {
-		api_problem(c, 400, "the body must be {\"comment\": \"...\"}");
-		return;
-	}
 	if ((rc = act_on_hold(c, comment, &err)) != 0)
 		api_failure(c, rc, &err);
 	else

@@ -286,16 +286,12 @@ void
 api_finding_revoke(struct web_call *c)
 {
 	GG_AUTO_RELEASE(stored_allowance) a = { 0 };
-	GG_AUTO_MEM char *comment = NULL;
+	GG_AUTO_MEM char *comment = api_act_comment(c);
 	struct gg_error err = { 0 };
 	int rc;
 
-	if (!api_may_act(c))
+	if (comment == NULL)
 		return;
-	if ((comment = api_read_comment(c)) == NULL) {
-		api_problem(c, 400, "the body must be {\"comment\": \"...\"}");
-		return;
-	}
 	if ((rc = take_back(c, comment, &a, &err)) != 0)
 		api_failure(c, rc, &err);
 	else

@@ -44,29 +44,12 @@ grant_load(const struct web_call *c, struct stored_grant *g,
 /* -- as JSON -- */
 
 static json_t *
-texts_json(const struct strv *v)
-{
-	json_t *a = json_array();
-
-	for (size_t i = 0; i < v->n; i++)
-		json_array_append_new(a, json_text(v->v[i]));
-	return a;
-}
-
-static json_t *
 reviews_json(const struct stored_grant *g)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < g->n_reviews; i++) {
-		const struct stored_review *r = &g->reviews[i];
-
-		json_array_append_new(list,
-		    json_pack("{s:o, s:s, s:o, s:o}", "reviewer",
-			json_text(r->reviewer), "verdict",
-			r->approve ? "approve" : "reject", "comment",
-			json_text(r->comment), "time", json_time(r->time_ms)));
-	}
+	for (size_t i = 0; i < g->n_reviews; i++)
+		json_array_append_new(list, json_of_review(&g->reviews[i]));
 	return list;
 }
 
@@ -92,7 +75,7 @@ json_of_grant(const struct web_call *c, const struct stored_grant *g)
 	json_object_set_new(o, "hold", text_or_null(g->hold_id));
 	json_object_set_new(o, "reason", json_text(g->reason));
 	json_object_set_new(o, "required", json_integer(g->required));
-	json_object_set_new(o, "from", texts_json(&g->from));
+	json_object_set_new(o, "from", json_texts(&g->from));
 	json_object_set_new(o, "for_ms", json_integer(g->for_ms));
 	json_object_set_new(o, "created", json_time(g->created_ms));
 	json_object_set_new(o, "active", json_time(g->active_ms));
@@ -321,16 +304,12 @@ api_grant_ask(struct web_call *c)
 void
 api_grant_act(struct web_call *c)
 {
-	GG_AUTO_MEM char *comment = NULL;
+	GG_AUTO_MEM char *comment = api_act_comment(c);
 	struct gg_error err = { 0 };
 	int rc;
 
-	if (!api_may_act(c))
+	if (comment == NULL)
 		return;
-	if ((comment = api_read_comment(c)) == NULL) {
-		api_problem(c, 400, "the body must be {\"comment\": \"...\"}");
-		return;
-	}
 	if ((rc = grant_do(c, comment, &err)) != 0)
 		api_failure(c, rc, &err);
 	else

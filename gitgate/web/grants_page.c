@@ -383,21 +383,6 @@ show_reviews(struct buf *b, const struct stored_grant *g)
 }
 
 static void
-button(const struct web_call *c, struct buf *b, const char *verb,
-    const char *label, const char *look)
-{
-	html_lit(b, "<button class=\"");
-	html_attrs(b, look);
-	html_lit(b, "\" formaction=\"/-/grants/");
-	html_urls(b, c->id);
-	html_lit(b, "/");
-	html_urls(b, verb);
-	html_lit(b, "\">");
-	html_texts(b, label);
-	html_lit(b, "</button>");
-}
-
-static void
 show_actions(const struct web_call *c, struct buf *b,
     const struct stored_grant *g)
 {
@@ -428,11 +413,12 @@ show_actions(const struct web_call *c, struct buf *b,
 	    "id=\"comment\" name=\"comment\" rows=\"1\" maxlength=\"4000\">"
 	    "</textarea><div class=\"buttons\">");
 	if (review) {
-		button(c, b, "approve", "Approve", "primary");
-		button(c, b, "reject", "Reject", "danger");
+		page_act_button(c, b, "grants", "approve", "Approve",
+		    "primary");
+		page_act_button(c, b, "grants", "reject", "Reject", "danger");
 	}
-	button(c, b, "revoke", g->state == GRANT_ASKED ? "Withdraw" : "Revoke",
-	    "quiet");
+	page_act_button(c, b, "grants", "revoke",
+	    g->state == GRANT_ASKED ? "Withdraw" : "Revoke", "quiet");
 	html_lit(b, "</div></form></section>");
 }
 

@@ -166,21 +166,6 @@ show_needs(struct buf *b, const json_t *needs)
 /* ---- the decision ---- */
 
 static void
-act_button(const struct web_call *c, struct buf *b, const char *verb,
-    const char *label, const char *look)
-{
-	html_lit(b, "<button class=\"");
-	html_attrs(b, look);
-	html_lit(b, "\" formaction=\"/-/holds/");
-	html_urls(b, c->id);
-	html_lit(b, "/");
-	html_urls(b, verb);
-	html_lit(b, "\">");
-	html_texts(b, label);
-	html_lit(b, "</button>");
-}
-
-static void
 act_form(const struct web_call *c, struct buf *b, const struct stored_hold *h,
     bool review, bool withdraw)
 {
@@ -197,11 +182,11 @@ act_form(const struct web_call *c, struct buf *b, const struct stored_hold *h,
 		view_grant_offer(c, b, h);
 	html_lit(b, "<div class=\"buttons\">");
 	if (review) {
-		act_button(c, b, "approve", "Approve", "primary");
-		act_button(c, b, "reject", "Reject", "danger");
+		page_act_button(c, b, "holds", "approve", "Approve", "primary");
+		page_act_button(c, b, "holds", "reject", "Reject", "danger");
 	}
 	if (withdraw)
-		act_button(c, b, "withdraw", "Withdraw", "quiet");
+		page_act_button(c, b, "holds", "withdraw", "Withdraw", "quiet");
 	html_lit(b, "</div></form>");
 }
 

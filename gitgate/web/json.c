@@ -17,6 +17,16 @@ json_text(const char *s)
 }
 
 json_t *
+json_texts(const struct strv *v)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < v->n; i++)
+		json_array_append_new(a, json_text(v->v[i]));
+	return a;
+}
+
+json_t *
 json_time(int64_t wall_ms)
 {
 	char t[CLOCK_RFC3339_SIZE];
@@ -68,6 +78,15 @@ counts_for(const struct stored_review *r, const json_t *need)
 }
 
 json_t *
+json_of_review(const struct stored_review *r)
+{
+	return json_pack("{s:o, s:s, s:o, s:o}", "reviewer",
+	    json_text(r->reviewer), "verdict",
+	    r->approve ? "approve" : "reject", "comment", json_text(r->comment),
+	    "time", json_time(r->time_ms));
+}
+
+json_t *
 json_reviews_of(const struct stored_hold *h, const json_t *need)
 {
 	json_t *list = json_array();
@@ -77,11 +96,7 @@ json_reviews_of(const struct stored_hold *h, const json_t *need)
 
 		if (!counts_for(r, need))
 			continue;
-		json_array_append_new(list,
-		    json_pack("{s:o, s:s, s:o, s:o}", "reviewer",
-			json_text(r->reviewer), "verdict",
-			r->approve ? "approve" : "reject", "comment",
-			json_text(r->comment), "time", json_time(r->time_ms)));
+		json_array_append_new(list, json_of_review(r));
 	}
 	return list;
 }

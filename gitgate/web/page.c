@@ -141,6 +141,23 @@ page_csrf(const struct web_call *c, struct buf *b)
 }
 
 void
+page_act_button(const struct web_call *c, struct buf *b, const char *what,
+    const char *verb, const char *label, const char *look)
+{
+	html_lit(b, "<button class=\"");
+	html_attrs(b, look);
+	html_lit(b, "\" formaction=\"/-/");
+	html_urls(b, what);
+	html_lit(b, "/");
+	html_urls(b, c->id);
+	html_lit(b, "/");
+	html_urls(b, verb);
+	html_lit(b, "\">");
+	html_texts(b, label);
+	html_lit(b, "</button>");
+}
+
+void
 page_reply(struct web_call *c, unsigned status, struct buf *b)
 {
 	struct http_headers h[PAGE_HEADERS_SIZE] = { { NULL, NULL } };

@@ -102,9 +102,13 @@ json_t *json_of_push(const struct web_call *c, const struct stored_push *p,
     const char *hold_id); /* may be NULL */
 /* Reviews that count for one need. */
 json_t *json_reviews_of(const struct stored_hold *h, const json_t *need);
+/* Who, the verdict, when, and with which words; of a hold's or a grant's. */
+json_t *json_of_review(const struct stored_review *r);
 json_t *json_time(int64_t wall_ms); /* null for 0 */
 /* A string that may hold any bytes. */
 json_t *json_text(const char *s);
+/* Each so. */
+json_t *json_texts(const struct strv *v);
 const char *json_get(const json_t *object, const char *key); /* "" if none */
 
 /* -- filters.c: what narrows a list, as a form and in links -- */
@@ -154,6 +158,10 @@ void page_redirect(struct web_call *c, const char *where,
     const char *set_cookie); /* may be NULL */
 /* The hidden field every form has. */
 void page_csrf(const struct web_call *c, struct buf *b);
+/* A button of a form that does `verb` to c->id of "holds" or "grants"; look: its
+ * class. */
+void page_act_button(const struct web_call *c, struct buf *b, const char *what,
+    const char *verb, const char *label, const char *look);
 /* A path of ours or "/-/holds". */
 const char *page_safe_next(const char *next);
 
@@ -241,8 +249,9 @@ void api_failure(struct web_call *c, int rc, const struct gg_error *err);
 /* Is it an act that our own page or a script meant (CSRF token, type of the
  * body)? When not, it has been answered. */
 bool api_may_act(struct web_call *c);
-/* {"comment": "..."} or {} or nothing. A new string; NULL when it is wrong. */
-char *api_read_comment(struct web_call *c);
+/* The comment of such an act, "" where it has none: a new string. NULL when it
+ * is no act, or its body is not as it must be: it has been answered. */
+char *api_act_comment(struct web_call *c);
 
 /* -- account_page.c -- */
 /* End one session of the caller's, or (id NULL) all; in the audit log first.
