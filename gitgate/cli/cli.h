@@ -203,6 +203,8 @@ int cli_act(struct cli *cli, int argc, char **argv, size_t n,
 /* Are these names of a principal and of groups? GG_E_INPUT. */
 GG_MUST_USE int cli_check_names(const char *name, const struct strv *groups,
     struct gg_error *err);
+/* Is --reason (NULL: not given) there, and one? GG_E_INPUT. */
+GG_MUST_USE int cli_check_reason(const char *reason, struct gg_error *err);
 json_t *cli_json_strv(const struct strv *v);
 
 /* -- cmd_kept.c: places of kept packs that are not there -- */

@@ -3,13 +3,10 @@
 
 #include "audit/checkpoint.h"
 #include "base/fd.h"
-#include "base/text.h"
 #include "store/audit_age.h"
 #include "store/auditlog.h"
 
 #include <string.h>
-
-#define REASON_MAX 1000
 
 static int
 read_entry(void *ctx, uint64_t index, struct buf *out, struct gg_error *err)
@@ -90,15 +87,9 @@ cmd_audit_accept(struct cli *cli, int argc, char **argv)
 	struct gg_error err = { 0 };
 	struct words w;
 
-	if (cli_options(cli, argc, argv, specs, 1, 0, 0, &w, &err) != 0)
+	if (cli_options(cli, argc, argv, specs, 1, 0, 0, &w, &err) != 0 ||
+	    cli_check_reason(reason, &err) != 0)
 		return cli_usage(&err);
-	if (reason == NULL || reason[0] == '\0' ||
-	    strlen(reason) > REASON_MAX || !utf8_is_valid(view_str(reason))) {
-		gg_fail(&err, GG_E_INPUT,
-		    "--reason is needed: why, in at most %d bytes of UTF-8",
-		    REASON_MAX);
-		return cli_usage(&err);
-	}
 	if (cli_store(cli, &c, &s, &err) != 0 ||
 	    accept_database(cli, c, s, reason, &err) != 0)
 		return cli_fail(&err);

@@ -15,8 +15,7 @@
 #include <string.h>
 #include <time.h>
 
-#define REASON_MAX 1000
-#define POLL_MS    100
+#define POLL_MS 100
 /* Until the gate has begun, and until it is done. */
 #define BEGIN_MS 15000
 #define DONE_MS  600000
@@ -65,13 +64,7 @@ check(const struct options *o, const struct words *w, char clean[ADDR_SIZE],
 	if (o->recordings && o->push == NULL && o->name == NULL)
 		return gg_fail(err, GG_E_INPUT,
 		    "--recordings is for --principal and --push");
-	if (o->reason == NULL || o->reason[0] == '\0' ||
-	    strlen(o->reason) > REASON_MAX ||
-	    !utf8_is_valid(view_str(o->reason)))
-		return gg_fail(err, GG_E_INPUT,
-		    "--reason is needed: why, in at most %d bytes of UTF-8",
-		    REASON_MAX);
-	return 0;
+	return cli_check_reason(o->reason, err);
 }
 
 static int

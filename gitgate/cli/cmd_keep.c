@@ -17,21 +17,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define REASON_MAX 1000
 /* Recordings that are being removed are gone soon; then it can be told. */
 #define TRY_MS 100
 #define TRIES  100
-
-static int
-check_reason(const char *reason, struct gg_error *err)
-{
-	if (reason == NULL || reason[0] == '\0' ||
-	    strlen(reason) > REASON_MAX || !utf8_is_valid(view_str(reason)))
-		return gg_fail(err, GG_E_INPUT,
-		    "--reason is needed: why, in at most %d bytes of UTF-8",
-		    REASON_MAX);
-	return 0;
-}
 
 /* -- keep -- */
 
@@ -49,7 +37,7 @@ fill_keep(struct stored_keep *k, const struct words *w, const char *repository,
 		return gg_fail(err, GG_E_INPUT,
 		    "--since and --until are for --repository");
 	if ((w->n == 1 && (rc = remote_check_id(w->v[0], err)) != 0) ||
-	    (rc = check_reason(reason, err)) != 0)
+	    (rc = cli_check_reason(reason, err)) != 0)
 		return rc;
 	ulid_new(id);
 	k->id = path_f("%s", id);
@@ -166,7 +154,7 @@ cmd_pushes_release(struct cli *cli, int argc, char **argv)
 
 	if (cli_options(cli, argc, argv, specs, 1, 1, 1, &w, &err) != 0 ||
 	    remote_check_id(w.v[0], &err) != 0 ||
-	    check_reason(reason, &err) != 0)
+	    cli_check_reason(reason, &err) != 0)
 		return cli_usage(&err);
 	if (cli_store(cli, &c, &s, &err) != 0 ||
 	    cli_note_act(s, "retention.release",

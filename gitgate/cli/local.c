@@ -1,12 +1,16 @@
 #include "cli/cli.h"
 
+#include "base/text.h"
+
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define REASON_MAX     1000
 #define DEFAULT_CONFIG "/etc/gitgate/gitgate.yaml"
 
 const char *
@@ -153,6 +157,17 @@ cli_check_names(const char *name, const struct strv *groups,
 			return gg_fail(err, GG_E_INPUT,
 			    "%s is no name of a group", groups->v[i]);
 	return strv_check(groups, err);
+}
+
+int
+cli_check_reason(const char *reason, struct gg_error *err)
+{
+	if (reason == NULL || reason[0] == '\0' ||
+	    strlen(reason) > REASON_MAX || !utf8_is_valid(view_str(reason)))
+		return gg_fail(err, GG_E_INPUT,
+		    "--reason is needed: why, in at most %d bytes of UTF-8",
+		    REASON_MAX);
+	return 0;
 }
 
 json_t *
