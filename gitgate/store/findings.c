@@ -3,9 +3,6 @@
 
 #include <stdlib.h>
 
-#define LIST_DEFAULT 50
-#define LIST_MAX     200
-
 void
 stored_allowance_release(struct stored_allowance *a)
 {
@@ -107,9 +104,7 @@ store_allowance_list(struct store *s, const char *repository,
     const char *cursor, size_t limit, store_allowance_cb cb, void *ctx,
     char next[ULID_SIZE], struct gg_error *err)
 {
-	size_t most = limit == 0 ? LIST_DEFAULT :
-	    limit > LIST_MAX     ? LIST_MAX :
-				   limit;
+	size_t most = store_list_limit(limit);
 	GG_AUTO_RELEASE(rows) r = { 0 };
 	int rc;
 

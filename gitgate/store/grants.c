@@ -7,9 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LIST_DEFAULT 50
-#define LIST_MAX     200
-#define LOCK         "gitgate grants"
+#define LOCK "gitgate grants"
 
 void
 stored_grant_release(struct stored_grant *g)
@@ -180,9 +178,7 @@ store_grant_list(struct store *s, const char *principal, const char *state,
     const char *cursor, size_t limit, store_grant_cb cb, void *ctx,
     char next[ULID_SIZE], struct gg_error *err)
 {
-	size_t most = limit == 0 ? LIST_DEFAULT :
-	    limit > LIST_MAX     ? LIST_MAX :
-				   limit;
+	size_t most = store_list_limit(limit);
 	GG_AUTO_RELEASE(tx) t = { 0 };
 	GG_AUTO_RELEASE(rows) r = { 0 };
 	int rc;

@@ -239,7 +239,7 @@ store_hold_list(struct store *s, const struct store_query *q, store_hold_cb cb,
 	GG_AUTO_RELEASE(rows) r = { 0 };
 	GG_AUTO_RELEASE(sql) sql;
 	GG_AUTO_RELEASE(tx) t = { 0 };
-	size_t limit = store_query_limit(q);
+	size_t limit = store_list_limit(q->limit);
 	int rc;
 
 	sql_init(&sql, HOLD_COLUMNS);

@@ -3,9 +3,7 @@
 
 #include <stdlib.h>
 
-#define LIST_DEFAULT 50
-#define LIST_MAX     200
-#define ERROR_BYTES  300
+#define ERROR_BYTES 300
 
 void
 stored_notice_release(struct stored_notice *n)
@@ -170,9 +168,7 @@ store_notice_list(struct store *s, const char *state, const char *cursor,
     size_t limit, store_notice_cb cb, void *ctx, char next[ULID_SIZE],
     struct gg_error *err)
 {
-	size_t most = limit == 0 ? LIST_DEFAULT :
-	    limit > LIST_MAX     ? LIST_MAX :
-				   limit;
+	size_t most = store_list_limit(limit);
 	GG_AUTO_RELEASE(rows) r = { 0 };
 	int rc;
 

@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LIST_DEFAULT 50
+#define LIST_MAX     200
+
 void
 stored_push_release(struct stored_push *p)
 {
@@ -228,11 +231,11 @@ store_push_get(struct store *s, const char *id, struct stored_push *out,
 /* -- lists -- */
 
 size_t
-store_query_limit(const struct store_query *sq)
+store_list_limit(size_t asked)
 {
-	if (sq->limit == 0)
-		return 50;
-	return sq->limit > 200 ? 200 : sq->limit;
+	if (asked == 0)
+		return LIST_DEFAULT;
+	return asked > LIST_MAX ? LIST_MAX : asked;
 }
 
 /* More names than this: whoever reads the list looks at every hold. */
@@ -298,7 +301,7 @@ sql_add_query(struct sql *q, const struct store_query *sq, const char *push_col)
 		    "\"");
 	sql_add_asked(q, sq);
 	sql_arg(q, " ORDER BY id DESC LIMIT ",
-	    arg_i((int64_t)store_query_limit(sq) + 1));
+	    arg_i((int64_t)store_list_limit(sq->limit) + 1));
 }
 
 static int
@@ -322,7 +325,7 @@ store_push_list(struct store *s, const struct store_query *q, store_push_cb cb,
 {
 	GG_AUTO_RELEASE(rows) r = { 0 };
 	GG_AUTO_RELEASE(sql) sql;
-	size_t limit = store_query_limit(q), n;
+	size_t limit = store_list_limit(q->limit), n;
 	int rc;
 
 	sql_init(&sql, PUSH_COLUMNS);

@@ -196,7 +196,8 @@ GG_MUST_USE int col_text(const struct rows *r, size_t row, size_t col,
  * (one more than is shown). */
 void sql_add_query(struct sql *q, const struct store_query *sq,
     const char *push_col);
-size_t store_query_limit(const struct store_query *sq);
+/* How many rows a list has where so many were asked for, 0: not said. */
+size_t store_list_limit(size_t asked);
 
 void stored_review_release(struct stored_review *r);
 
