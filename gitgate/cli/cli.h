@@ -207,9 +207,10 @@ GG_MUST_USE int cli_check_names(const char *name, const struct strv *groups,
 GG_MUST_USE int cli_check_reason(const char *reason, struct gg_error *err);
 json_t *cli_json_strv(const struct strv *v);
 
-/* -- cmd_kept.c: places of kept packs that are not there -- */
-GG_MUST_USE int
-kept_look(const struct cli *cli, struct strv *gone, struct gg_error *err);
+/* -- cmd_kept.c: places of kept packs that are not there, and repositories
+ * with kept refs that are not in the configuration -- */
+GG_MUST_USE int kept_look(const struct cli *cli, struct strv *gone,
+    struct strv *unserved, struct gg_error *err);
 
 /* -- cmd_receipt.c: what it proves is printed; 0, or GG_E_CORRUPT -- */
 struct tlog_policy;

@@ -341,7 +341,7 @@ log_key(struct doctor *d, const struct config *c)
 static void
 kept(struct doctor *d, const struct cli *cli, const struct config *c)
 {
-	GG_AUTO_RELEASE(strv) gone = STRV_INIT;
+	GG_AUTO_RELEASE(strv) gone = STRV_INIT, unserved = STRV_INIT;
 	GG_AUTO_MEM char *database = path_f("%s/gitgate.db", c->state_dir);
 	GG_AUTO_MEM char *kept_dir = path_f("%s/kept", c->state_dir);
 	struct gg_error err = { 0 };
@@ -349,7 +349,7 @@ kept(struct doctor *d, const struct cli *cli, const struct config *c)
 	/* With another store there is no such file. */
 	if (access(database, F_OK) != 0 && access(kept_dir, F_OK) != 0)
 		return;
-	if (kept_look(cli, &gone, &err) != 0) {
+	if (kept_look(cli, &gone, &unserved, &err) != 0) {
 		find(d, BAD, "refs that the gate keeps: %s", err.msg);
 		return;
 	}
@@ -360,6 +360,12 @@ kept(struct doctor *d, const struct cli *cli, const struct config *c)
 		    gone.v[i]);
 	if (gone.n > KEPT_SHOWN)
 		find(d, BAD, "and %zu more of kept/", gone.n - KEPT_SHOWN);
+	for (size_t i = 0; i < unserved.n && i < KEPT_SHOWN; i++)
+		find(d, ODD,
+		    "%s has refs that the gate keeps, and is not in the "
+		    "configuration: nobody can fetch them; put its name back "
+		    "(gitgate kept list %s)",
+		    unserved.v[i], unserved.v[i]);
 }
 
 static void

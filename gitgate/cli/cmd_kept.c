@@ -148,7 +148,7 @@ cmd_kept_drop(struct cli *cli, int argc, char **argv)
 
 struct look {
 	const struct config *c;
-	struct strv *gone;
+	struct strv *gone, *unserved;
 };
 
 static int
@@ -163,16 +163,35 @@ look_for(void *ctx, const char *repository, const char *push)
 	return 0;
 }
 
+static int
+look_whether_served(void *ctx, const char *repository,
+    const struct kept_state *st)
+{
+	GG_AUTO_RELEASE(repo_ref) repo = { 0 };
+	struct look *l = ctx;
+
+	(void)st;
+	if (config_find_repository(l->c, view_str(repository), &repo, NULL) !=
+	    0)
+		strv_add(l->unserved, repository);
+	return 0;
+}
+
 int
-kept_look(const struct cli *cli, struct strv *gone, struct gg_error *err)
+kept_look(const struct cli *cli, struct strv *gone, struct strv *unserved,
+    struct gg_error *err)
 {
 	GG_AUTO(config) c = NULL;
 	GG_AUTO(store) s = NULL;
-	struct look l = { NULL, gone };
+	struct look l = { NULL, gone, unserved };
 	int rc = cli_store(cli, &c, &s, err);
 
 	l.c = c;
 	if (rc == 0)
 		rc = store_kept_pushes(s, look_for, &l, err);
-	return rc == 0 ? strv_check(gone, err) : rc;
+	if (rc == 0)
+		rc = store_kept_repositories(s, look_whether_served, &l, err);
+	if (rc == 0)
+		rc = strv_check(gone, err);
+	return rc == 0 ? strv_check(unserved, err) : rc;
 }

@@ -240,7 +240,7 @@ cmd_kept_prune(struct cli *cli, int argc, char **argv)
 	p.dir = path_f("%s/%s", p.base, p.id);
 	if (run(&p, &err) != 0)
 		return cli_fail(&err);
-	say("%zu packs became one of %llu bytes\n", p.old.n,
-	    (unsigned long long)p.bytes);
+	say("%zu %s became one of %llu bytes\n", p.old.n,
+	    p.old.n == 1 ? "pack" : "packs", (unsigned long long)p.bytes);
 	return cli_flush();
 }

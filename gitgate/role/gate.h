@@ -395,6 +395,8 @@ GG_MUST_USE int kept_feed(const struct config *c, const char *repository,
 GG_MUST_USE int kept_feed_push(struct gate *g, const struct config *c,
     const char *repository, const char *push_id,
     const struct ref_updates *updates, bool *clean, struct gg_error *err);
+/* Log which kept refs are of repositories that are not configured any more. */
+void kept_warn(struct gate *g);
 
 /* -- requests -- */
 void gate_info_refs_upload(void *ctx, struct http_request *rq);

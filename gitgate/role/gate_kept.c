@@ -332,3 +332,32 @@ kept_feed_push(struct gate *g, const struct config *c, const char *repository,
 	return mark_unclean(mirror, rc == 0 ? err : &ignored) == 0 ? rc :
 								     GG_E_SYS;
 }
+
+/* -- repositories that are not configured any more -- */
+
+static int
+warn_unserved(void *ctx, const char *repository, const struct kept_state *st)
+{
+	GG_AUTO_RELEASE(repo_ref) repo = { 0 };
+	GG_AUTO_RELEASE(buf) why = BUF_INIT(1024);
+
+	if (config_find_repository(ctx, view_str(repository), &repo, NULL) == 0)
+		return 0;
+	buf_addf(&why,
+	    "%s is not in the configuration: nobody can fetch what the gate "
+	    "keeps of it (refs: %llu)",
+	    repository, (unsigned long long)st->refs);
+	log_event(EV_config_doubtful, kv_str("why", buf_str(&why)));
+	return 0;
+}
+
+void
+kept_warn(struct gate *g)
+{
+	GG_AUTO_SNAPSHOT snap = gate_snapshot(g);
+	struct gg_error err = { 0 };
+
+	if (store_kept_repositories(g->store, warn_unserved, snap->config,
+		&err) != 0)
+		log_event(EV_store_failed, kv_err(&err));
+}

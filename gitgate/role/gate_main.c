@@ -367,6 +367,7 @@ start(struct gate *g, struct gg_error *err)
 		return rc;
 	fill_web(g);
 	gate_log_note(g, "log.start");
+	kept_warn(g);
 	if ((rc = witness_start(g, err)) != 0 ||
 	    (rc = start_http(g, c, listen_fd, err)) != 0 ||
 	    (rc = notices_start(g, err)) != 0 ||
@@ -449,8 +450,10 @@ on_config(struct gate *g, struct frame *f, bool *started)
 
 	if (*started) {
 		answer_config(g, generation, rc, &err);
-		if (rc == 0)
+		if (rc == 0) {
 			gate_log_note(g, "config.loaded");
+			kept_warn(g);
+		}
 		return 0;
 	}
 	if (rc == 0)

@@ -240,9 +240,14 @@ load_rerun(struct rerun *r, struct gg_error *err)
 	char id[ULID_SIZE];
 	int rc;
 
-	if ((rc = config_find_repository(r->config,
-		 view_str(r->push->repository), &r->repo, err)) != 0 ||
-	    (rc = updates_from_json(r->push->updates, &r->updates, err)) != 0 ||
+	rc = config_find_repository(r->config, view_str(r->push->repository),
+	    &r->repo, err);
+	if (rc != 0)
+		return gg_fail(err, GG_E_NOTFOUND,
+		    "%s is not in the configuration any more: put its entry "
+		    "back, with the upstream of then",
+		    r->push->repository);
+	if ((rc = updates_from_json(r->push->updates, &r->updates, err)) != 0 ||
 	    (rc = read_refs(r->config, r->push->id, &r->upstream, err)) != 0)
 		return rc;
 	r->principal.name = path_f("%s", r->push->principal);
