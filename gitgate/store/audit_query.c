@@ -73,6 +73,21 @@ is_pattern(const char *path)
 	return strpbrk(path, "*?[\\") != NULL;
 }
 
+/*
+ * Paths that begin like a pattern, each once, from one to the next in the
+ * index: most have many rows, and PostgreSQL would read, and sort, all of
+ * these. Where the database orders texts by their bytes ('B' < 'a': no language
+ * does) those with the same beginning stand together, and it ends behind them.
+ */
+#define NEXT_PATHS                                                            \
+	"WITH RECURSIVE x (path) AS ("                                        \
+	"SELECT MIN(path) FROM audit_path WHERE path >= $1 UNION ALL "        \
+	"SELECT (SELECT MIN(p.path) FROM audit_path p WHERE p.path > x.path)" \
+	" FROM x WHERE x.path IS NOT NULL AND"                                \
+	" (substr(x.path, 1, length($1)) = $1 OR NOT 'B' < 'a'))"             \
+	" SELECT path FROM x WHERE path IS NOT NULL AND"                      \
+	" substr(path, 1, length($1)) = $1 LIMIT $2"
+
 /* The indexed paths that a pattern matches. */
 static int
 matching_paths(struct plan *p, const char *glob, json_t *out,
@@ -83,10 +98,8 @@ matching_paths(struct plan *p, const char *glob, json_t *out,
 	GG_AUTO_RELEASE(rows) r = { 0 };
 	int rc;
 
-	rc = store_run(p->s, &r, err,
-	    "SELECT DISTINCT path FROM audit_path WHERE path >= $1 AND"
-	    " substr(path, 1, length($1)) = $1 ORDER BY path LIMIT $2",
-	    arg_s(from), arg_i(PATTERN_PATHS_MAX));
+	rc = store_run(p->s, &r, err, NEXT_PATHS, arg_s(from),
+	    arg_i(PATTERN_PATHS_MAX));
 	if (rc != 0)
 		return rc;
 	if (r.n_rows == PATTERN_PATHS_MAX)
@@ -250,11 +263,11 @@ add_path_condition(struct plan *p, struct sql *q)
 	if (!has_path(p))
 		return;
 	if (p->lead_paths) {
-		sql_add(q,
-		    " AND i.push IN (SELECT push FROM audit_path WHERE"
-		    " path");
+		sql_add(q, " AND i.push");
+		sql_add(q, p->s->driver->of_few);
+		sql_add(q, "SELECT push FROM audit_path WHERE path");
 		add_paths(p, q);
-		sql_add(q, ")");
+		sql_add(q, p->s->driver->of_few_end);
 		return;
 	}
 	sql_add(q,
@@ -376,6 +389,8 @@ run(struct plan *p, size_t limit, struct rows *r, struct gg_error *err)
 
 	if (p->aq->path != NULL && (rc = find_paths(p, err)) != 0)
 		return rc;
+	if (p->no_path)
+		return 0;
 	if ((rc = choose(p, err)) != 0)
 		return rc;
 	sql_init(&q,

@@ -239,6 +239,8 @@ const struct db_driver pgsql_driver = {
 	.name = "postgresql",
 	.single_writer = false,
 	.for_update = " FOR UPDATE",
+	.of_few = " = ANY (ARRAY(",
+	.of_few_end = "))",
 	.each_text = "(SELECT json_array_elements_text(CAST(",
 	.each_text_end = " AS json)))",
 	.open = pg_open,

@@ -72,6 +72,10 @@ struct db_driver {
 	const char *for_update;
 	/* Around a parameter, a JSON list of texts: a query of them. */
 	const char *each_text, *each_text_end;
+	/* Around a query, behind a column: one of its few rows. PostgreSQL is
+	 * told that they are few: it guesses that one set of many fits most of
+	 * a table, and reads that. */
+	const char *of_few, *of_few_end;
 	int (*open)(const char *where, struct db **out, struct gg_error *err);
 	void (*close)(struct db *c);
 	/* Never called with DB_ONE. */

@@ -54,10 +54,10 @@ class Cluster:
         subprocess.run([f"{self.bin}/{program}", *at, *args], check=True, timeout=120)
 
     @contextlib.contextmanager
-    def database(self):
-        """The URL of a new one in it."""
+    def database(self, *options):
+        """The URL of a new one in it, made with these options of createdb."""
         name = f"test{next(self.names)}"
-        self._client("createdb", name)
+        self._client("createdb", *options, name)
         yield self.url.removesuffix("postgres") + name
         self._client("dropdb", "--force", name)
 

@@ -4,6 +4,8 @@ hold was about; over the API, the page and the command line, on both stores."""
 import json
 import urllib.parse
 
+import pytest
+
 from gate import PROTECT_MAIN, hold_id
 from websession import Browserless
 
@@ -31,8 +33,8 @@ def work_on(g):
         work.run("reset", "-q", "--hard", "HEAD~1")
         return said
 
-    push("allowed", {"src/deep/a.c": "a\n", "src/b.h": "b\n"}, "topic", True)
-    push("docs", {"docs/r\u00e9sum\u00e9.md": "x\n", "docs/100%.md": "y\n"}, "docs", True)
+    push("allowed", {"src/deep/a.c": "a\n", "src/b.h": "b\n", "Sa.txt": "a\n", "sb.txt": "b\n"}, "topic", True)
+    push("docs", {"docs/r\u00e9sum\u00e9.md": "x\n", "docs/100%.md": "y\n", "Sc.txt": "c\n"}, "docs", True)
     push("denied", {"secrets/key": "k\n"}, "bad", False)
     g.held = hold_id(push("held", {"migrations/001.sql": "create\n"}, "main", False))
     assert g.review(g.held, g.ann).status == 200
@@ -70,6 +72,9 @@ def check_paths(g):
         assert pushes(path=path) == only("docs"), path
     assert pushes(path="migrations/**") == pushes(path="migrations/001.sql") == only("held")
     assert pushes(path="**/key") == only("denied")
+    # where a language orders them one with "s" stands between
+    assert pushes(path="S*.txt") == only("allowed", "docs")
+    assert pushes(path="s*.txt") == only("allowed")
     assert pushes(path="**") == only("allowed", "docs", "denied", "held")
     for path in ("src", "SRC/**", "rc/b.h", "src/*.c", "%", "docs/100_.md", "x/**", "src/deep"):
         assert pushes(path=path) == set(), path
@@ -103,11 +108,14 @@ def test_by_path_and_by_hold(make_gate):
     check_holds(g)
 
 
-def test_on_postgresql(database, make_gate):
-    g = work_on(make_gate(rules=RULES, config={"store": database}))
-    check_paths(g)
-    check_holds(g)
-    g.stop()
+@pytest.mark.parametrize("order", ["bytes", "language"])
+def test_on_postgresql(database_server, make_gate, order):
+    options = {"bytes": [], "language": ["--template=template0", "--locale-provider=icu", "--icu-locale=en-US"]}
+    with database_server.database(*options[order]) as url:
+        g = work_on(make_gate(rules=RULES, config={"store": url}))
+        check_paths(g)
+        check_holds(g)
+        g.stop()
 
 
 def test_only_so_many_paths(make_gate):
