@@ -171,26 +171,32 @@ sync_pack(struct prune *p, struct gg_error *err)
 	return rc == 0 ? dir_sync(p->base, err) : rc;
 }
 
-/* The mirror has all of it; where it has not yet, git says so, and nothing
- * has changed. */
+/*
+ * The mirror has all of it; where it has not yet, git says so, and nothing
+ * has changed. It is not written to: an inspector that is at it removes what
+ * a job seems to have left there.
+ */
 static int
 write_pack(struct prune *p, struct gg_error *err)
 {
 	GG_AUTO_MEM char *mirror = gate_mirror_path(p->c, p->repository);
 	GG_AUTO_MEM char *start = path_f("%s/pack", p->dir);
-	GG_AUTO_RELEASE(buf) out = BUF_INIT(4096);
+	GG_AUTO_MEM char *objects = path_f("%s/objects", p->dir);
 	GG_AUTO_FD in = fd_memfile("kept", buf_view(&p->oids), err);
 	int rc;
 
 	if (in < 0)
 		return err->code;
-	if ((rc = dir_make(p->dir, 0700, err)) != 0)
+	if ((rc = dir_make(p->dir, 0700, err)) != 0 ||
+	    (rc = dir_make(objects, 0700, err)) != 0)
 		return rc;
-	rc = git_run(mirror, in, &out, err, "pack-objects", "--revs", "--quiet",
-	    "--delta-base-offset", start, NULL);
+	rc = git_run_apart(mirror, objects, in, err, "pack-objects", "--revs",
+	    "--quiet", "--delta-base-offset", start, NULL);
 	if (rc != 0)
 		return gg_wrap(err, rc,
 		    "packing what is kept (fetch once, and try again)");
+	if ((rc = dir_remove(objects, err)) != 0)
+		return rc;
 	return sync_pack(p, err);
 }
 

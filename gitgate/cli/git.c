@@ -25,18 +25,23 @@ static char *const environment[] = { (char[]){ "PATH=/usr/bin:/bin" },
 	(char[]){ "GIT_ATTR_NOSYSTEM=1" }, (char[]){ "GIT_TERMINAL_PROMPT=0" },
 	NULL };
 
+/* A program to run, and where. */
+struct program {
+	const char *path, *dir;
+	char *const *argv, *const *env;
+};
+
 _Noreturn static void
-child(const char *path, const char *dir, int in, int out, int err,
-    char *const *argv)
+child(const struct program *p, int in, int out, int err)
 {
 	int null = open("/dev/null", O_RDWR);
 
 	if (null < 0 || dup2(in < 0 ? null : in, 0) < 0 ||
 	    dup2(out < 0 ? null : out, 1) < 0 || dup2(err, 2) < 0 ||
-	    chdir(dir) != 0)
+	    chdir(p->dir) != 0)
 		_exit(126);
 	(void)signal(SIGPIPE, SIG_DFL);
-	execve(path, argv, environment);
+	execve(p->path, p->argv, p->env);
 	_exit(127);
 }
 
@@ -53,8 +58,8 @@ wait_for(pid_t pid)
 
 /* stderr goes to a file: two pipes would have to be read at once. */
 static int
-run(const char *path, const char *dir, int in, struct buf *out,
-    char *const *argv, struct buf *words, struct gg_error *err)
+run(const struct program *p, int in, struct buf *out, struct buf *words,
+    struct gg_error *err)
 {
 	GG_AUTO_FD said = fd_memfile("stderr", view_of("", 0), err);
 	GG_AUTO_FD got = fd_memfile("stdout", view_of("", 0), err);
@@ -66,7 +71,7 @@ run(const char *path, const char *dir, int in, struct buf *out,
 	if ((pid = fork()) < 0)
 		return gg_fail(err, GG_E_SYS, "fork");
 	if (pid == 0)
-		child(path, dir, in, out ? got : -1, said, argv);
+		child(p, in, out ? got : -1, said);
 	status = wait_for(pid);
 	if (out != NULL && status == 0 &&
 	    (rc = fd_pread_all(got, out, err)) != 0)
@@ -80,27 +85,62 @@ run(const char *path, const char *dir, int in, struct buf *out,
 	    words->n ? buf_str(words) : "failed");
 }
 
-int
-git_run(const char *dir, int in, struct buf *out, struct gg_error *err, ...)
+static int
+run_git(const char *dir, const struct strv *env, int in, struct buf *out,
+    struct gg_error *err, va_list args)
 {
 	GG_AUTO_RELEASE(buf) words = BUF_INIT(WORDS_MAX);
 	GG_AUTO_RELEASE(strv) v = STRV_INIT;
+	struct program git = { "/usr/bin/git", dir, NULL,
+		env != NULL ? env->v : environment };
 	const char *arg;
-	va_list ap;
 	int rc;
 
 	for (size_t i = 0; i < GG_COUNT(settings); i++)
 		strv_add(&v, settings[i]);
-	va_start(ap, err);
-	while ((arg = va_arg(ap, const char *)) != NULL && v.n < ARGS_MAX)
+	while ((arg = va_arg(args, const char *)) != NULL && v.n < ARGS_MAX)
 		strv_add(&v, arg);
-	va_end(ap);
 	if ((rc = strv_check(&v, err)) != 0)
 		return rc;
-	rc = run("/usr/bin/git", dir, in, out, v.v, &words, err);
+	git.argv = v.v;
+	rc = run(&git, in, out, &words, err);
 	return rc == GG_E_REFUSED ?
 	    gg_wrap(err, rc, "git %s", v.v[GG_COUNT(settings)]) :
 	    rc;
+}
+
+int
+git_run(const char *dir, int in, struct buf *out, struct gg_error *err, ...)
+{
+	va_list args;
+	int rc;
+
+	va_start(args, err);
+	rc = run_git(dir, NULL, in, out, err, args);
+	va_end(args);
+	return rc;
+}
+
+int
+git_run_apart(const char *dir, const char *objects, int in,
+    struct gg_error *err, ...)
+{
+	GG_AUTO_RELEASE(strv) env = STRV_INIT;
+	GG_AUTO_MEM char *own = path_f("GIT_OBJECT_DIRECTORY=%s", objects);
+	va_list args;
+	int rc;
+
+	for (char *const *e = environment; *e != NULL; e++)
+		strv_add(&env, *e);
+	strv_add(&env, own);
+	/* Seen from dir; an absolute path could have a colon in it. */
+	strv_add(&env, "GIT_ALTERNATE_OBJECT_DIRECTORIES=objects");
+	if ((rc = strv_check(&env, err)) != 0)
+		return rc;
+	va_start(args, err);
+	rc = run_git(dir, &env, in, NULL, err, args);
+	va_end(args);
+	return rc;
 }
 
 int
@@ -115,7 +155,9 @@ program_line(const char *path, const char *option, struct buf *out,
 	strv_add(&v, option);
 	if ((rc = strv_check(&v, err)) != 0)
 		return rc;
-	if ((rc = run(path, "/", -1, out, v.v, &words, err)) != 0)
+	const struct program p = { path, "/", v.v, environment };
+
+	if ((rc = run(&p, -1, out, &words, err)) != 0)
 		return gg_wrap(err, rc, "%s %s", path, option);
 	while (out->n > 0 && out->p[out->n - 1] == '\n')
 		out->p[--out->n] = '\0';

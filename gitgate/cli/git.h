@@ -15,6 +15,15 @@
 GG_MUST_USE int git_run(const char *dir, int in, struct buf *out,
     struct gg_error *err, ...) __attribute__((sentinel));
 
+/*
+ * The same in a bare repository that others write meanwhile: what it makes, it
+ * makes in objects (an absolute path to a directory that is there), besides
+ * files that ARG... names; objects of the repository at dir are only read.
+ * Standard output is dropped. Returns as git_run().
+ */
+GG_MUST_USE int git_run_apart(const char *dir, const char *objects, int in,
+    struct gg_error *err, ...) __attribute__((sentinel));
+
 /* What a program of ours says about itself when given one option, without
  * the last newline. Returns as git_run(). */
 GG_MUST_USE int program_line(const char *path, const char *option,

@@ -1,10 +1,12 @@
 """What is kept is not lost."""
 
+import os
 import subprocess
+import threading
 
 import pytest
 
-from gate import PROTECT_MAIN, hold_id, until
+from gate import PROTECT_MAIN, everything_below, hold_id, until
 from test_kept import HOLD_ENTIRE, KEEP, Place, note
 
 
@@ -27,6 +29,8 @@ def test_a_held_push_outlives_pruning(place):
     assert p.returncode == 1 and "held to be kept: 1; they may stand on what would go" in p.stderr, p.stdout + p.stderr
     assert g.review(id, place.ann).status == 200
     g.wait_hold(id, place.ann, "kept", "failed", "stale")
+    # the mirror follows when the hold has ended, or when somebody fetches
+    assert place.served("refs/entire/*") == {"refs/entire/held/1": second}
     assert g.cli("kept", "prune", "demo/app").returncode == 0
     g.stop()
     subprocess.run(["rm", "-rf", str(g.state / "mirrors")], check=True)
@@ -35,6 +39,34 @@ def test_a_held_push_outlives_pruning(place):
     fresh = place.clone()
     fresh.run("fetch", "-q", "origin", "refs/entire/*:refs/entire/*")
     fresh.run("fsck", "--strict")
+
+
+def test_pruning_writes_nothing_into_the_mirror(place):
+    """An inspector that is at it removes what a dead job seems to have left."""
+    g, work = place.g, place.clone()
+    for i in range(2):
+        big = work.path / "big"
+        big.write_bytes(os.urandom(8 << 20))
+        work.run("notes", "--ref=big", "add", "-f", "-C", work.out("hash-object", "-w", str(big)), "HEAD")
+        work.push("refs/notes/big", ok=True)
+    assert place.served("refs/notes/*")  # the mirror has it
+    objects = g.state / "mirrors" / "demo" / "app.git" / "objects"
+    done, seen = threading.Event(), set()
+
+    def watch():
+        while not done.is_set():
+            seen.update(p for p in everything_below(objects) if p.name.startswith(("tmp_", ".tmp-")))
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        assert g.cli("kept", "prune", "demo/app").stdout.startswith("2 packs became one of ")
+    finally:
+        done.set()
+        watching.join()
+    assert not seen
+    (kept,) = (g.state / "kept" / "demo" / "app.git").iterdir()
+    assert {p.suffix for p in kept.iterdir()} >= {".pack", ".idx"} and not (kept / "objects").exists()
 
 
 def test_kept_after_upstream_lost_what_it_stands_on(place):
