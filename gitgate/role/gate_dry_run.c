@@ -74,5 +74,6 @@ push_say_verdict(struct push *p)
 	client_say(&p->client,
 	    "gitgate: dry run, nothing was forwarded or held");
 	push_say_reasons(p);
+	push_leave(p);
 	client_end(&p->client, &s);
 }

@@ -399,12 +399,12 @@ deny(struct push *p)
 	(void)dir_remove(p->quarantine, &err);
 	client_say(&p->client, "gitgate: denied, nothing was forwarded");
 	push_say_reasons(p);
-	push_leave(p);
-	client_end(&p->client, &s);
 	gate_count(p->gate, METRIC_DENIED);
 	log_event(EV_push_denied, kv_str("push", p->rec.id),
 	    kv_str("repository", p->rec.repository),
 	    kv_str("principal", p->rec.principal));
+	push_leave(p);
+	client_end(&p->client, &s);
 }
 
 void
@@ -513,11 +513,11 @@ push_refuse(struct push *p, enum push_state state, const char *limit,
 	stop_inspector(p);
 	(void)dir_remove(p->quarantine, &err);
 	(void)unlink(pack);
-	push_leave(p);
-	client_end(&p->client, &s);
 	gate_count(p->gate,
 	    state == PUSH_ABORTED ? METRIC_ABORTED : METRIC_INVALID);
 	log_event(EV_push_refused, kv_str("push", p->rec.id),
 	    kv_str("repository", p->rec.repository), kv_str("reason", text),
 	    kv_err(why));
+	push_leave(p);
+	client_end(&p->client, &s);
 }

@@ -98,24 +98,19 @@ refuse_unrecorded(const struct push *p, struct ref_statuses *s)
 	    p->rec.id);
 }
 
-/* The client knows; what is left to be done. */
+/* Before the client hears of it: who was told finds it counted and said. */
 static void
-finish(struct push *p, const struct settling *way, void *ctx,
-    enum forward_state state, const struct gg_error *why)
+note_end(struct push *p, const struct settling *way, enum forward_state state,
+    const struct gg_error *why)
 {
-	struct gg_error err = { 0 };
-
 	gate_count(p->gate,
 	    state == FORWARD_DONE ? way->metric : METRIC_FAILED);
-	if (state == FORWARD_DONE) {
+	if (state == FORWARD_DONE)
 		log_event(way->event, kv_str("push", p->rec.id),
 		    kv_str("repository", p->rec.repository));
-		way->settled(ctx);
-		return;
-	}
-	log_event(EV_push_failed, kv_str("push", p->rec.id), kv_err(why));
-	if (state != FORWARD_UNKNOWN)
-		(void)dir_remove(p->quarantine, &err);
+	else
+		log_event(EV_push_failed, kv_str("push", p->rec.id),
+		    kv_err(why));
 }
 
 void
@@ -143,7 +138,11 @@ push_settle(struct push *p, const struct settling *way, void *ctx)
 	FAILPOINT(way->at_recorded);
 	if (state == FORWARD_DONE && way->say != NULL)
 		way->say(p);
+	note_end(p, way, state, &err);
 	push_leave(p);
 	client_end(&p->client, &s);
-	finish(p, way, ctx, state, &err);
+	if (state == FORWARD_DONE)
+		way->settled(ctx);
+	else if (state != FORWARD_UNKNOWN)
+		(void)dir_remove(p->quarantine, &err);
 }
