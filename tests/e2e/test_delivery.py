@@ -134,7 +134,7 @@ def test_a_full_disk_leaves_no_torn_record(make_gate, out):
     g.cli("audit", "delivery", "retry", "disk")
     settled(g, "disk", n + 2)
     assert of_file(file) == g.audit(g.aud)
-    assert "event=delivery_resumed" in g.log()
+    until("it is said", lambda: "event=delivery_resumed" in g.log(), log=g.log)  # after the cursor
     d = delivery(g, "disk")
     assert (d["state"], d["error"], d["attempts"], d["failing_since"]) == ("delivering", "", 0, None)
 

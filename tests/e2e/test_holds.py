@@ -486,7 +486,7 @@ def test_waiting_no_longer_than_max_wait(make_gate):
         begin = time.monotonic()
         held = p.work.push(*args, ok=False)
         assert "waiting up to 1 s" in held.stderr and "still held" in held.stderr
-        assert time.monotonic() - begin < 20
+        assert time.monotonic() - begin < 60  # not the hour
         assert p.state(hold_id(held)) == "pending"
     bad = p.work.push("-o", "gitgate.wait=soon", "HEAD:refs/heads/main", ok=False)
     assert "invalid push: gitgate.wait is a duration" in bad.stderr
@@ -514,7 +514,8 @@ def test_waiting_clients_cost_no_thread(make_gate):
         clients.append(StreamedPush(p.g, p.bot, body))
         clients[-1].read_until(b"waiting up to 600 s")
     until("all wait", lambda: waiting(p.g) == n)
-    assert threads(pid) <= before + 2, (before, threads(pid))
+    # those that served the pushes end when they were idle for a while
+    until(f"few threads are left ({before} at first)", lambda: threads(pid) <= before + 2, log=p.g.log)
     # one more is too many: told so by the ordinary answer, at once
     late = StreamedPush(p.g, p.bot, body)
     late.read_all()

@@ -118,7 +118,7 @@ def test_runner_has_no_patience(runner):
     # closing its output is no way out
     put(runner.dir, "h", "exec >&- 2>&-; exec sleep 1000\n")
     assert runner.ask("h", wall_ms=300)[1] is True
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 100
     put(runner.dir, "h", "exec yes\n")
     code, late, n, _, out = runner.ask("h", out_max=1000)
     assert not late and n > 1000 and len(out) <= 1000

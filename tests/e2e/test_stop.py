@@ -14,7 +14,11 @@ WAIT = "touch there\nn=0\nwhile [ ! -e go ] && [ $n -lt 600 ]; do sleep 0.05; n=
 
 @pytest.fixture
 def place(make_gate):
-    g = make_gate(rules=[PROTECT_MAIN], config={"limits": {"shutdown-grace": "2s"}})
+    return begin(make_gate, "2s")
+
+
+def begin(make_gate, grace):
+    g = make_gate(rules=[PROTECT_MAIN], config={"limits": {"shutdown-grace": grace}})
     g.bot, g.ann = g.token("bot", "agents"), g.token("ann", "maintainers")
     g.work = g.clone(g.bot)
     g.first = g.work.head()
@@ -60,9 +64,9 @@ def test_waiting_clients_hear_that_it_stays_held(place):
     assert ref(g.upstream, "refs/heads/main") == g.work.head()
 
 
-def test_push_in_hand_is_finished(place):
+def test_push_in_hand_is_finished(make_gate):
     """Upstream answers within the grace: the client hears ok."""
-    g = place
+    g = begin(make_gate, "30s")
     slow_hook(g)
     oid = g.work.commit({"a": "a\n"})
     with concurrent.futures.ThreadPoolExecutor(2) as pool:

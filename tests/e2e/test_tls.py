@@ -184,7 +184,7 @@ def test_renewed_without_a_signal(g):
         until("the new certificate is shown", lambda: asked() and g.shown() == new.cert.serial_number, log=g.log)
         assert new.cert.serial_number != old and asked()
     end = int(new.cert.not_valid_after.replace(tzinfo=__import__("datetime").timezone.utc).timestamp())
-    assert g.metric("gitgate_tls_certificate_expiry_seconds") == end
+    until("it is measured", lambda: g.metric("gitgate_tls_certificate_expiry_seconds") == end, log=g.log)
 
 
 def test_renewed_by_sighup(g):
