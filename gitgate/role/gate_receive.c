@@ -50,6 +50,23 @@ is_hidden(void *ctx, const char *refname)
 	return gate_ref_is_hidden(ctx, refname);
 }
 
+/*
+ * A client packs before it speaks again, perhaps for longer than request-idle.
+ * Over TLS libcurl before 8.1 does not see that a connection was closed
+ * meanwhile, and the push fails: there it makes a new one.
+ */
+static void
+advertise(struct http_request *rq, const struct config *c, struct view refs)
+{
+	static const struct http_headers close[] = {
+		{ "Connection", "close" },
+		{ NULL, NULL },
+	};
+
+	http_reply(rq, 200, ADVERTISEMENT_TYPE, refs,
+	    c->tls.certificate_file != NULL ? close : NULL);
+}
+
 void
 gate_info_refs_receive(void *ctx, struct http_request *rq)
 {
@@ -99,7 +116,7 @@ gate_info_refs_receive(void *ctx, struct http_request *rq)
 		http_reply_text(rq, 503, "gitgate: gate unavailable: %s",
 		    err.msg);
 	else
-		http_reply(rq, 200, ADVERTISEMENT_TYPE, buf_view(&out), NULL);
+		advertise(rq, who.snap->config, buf_view(&out));
 }
 
 /* -- the body, as it arrives on a network thread -- */

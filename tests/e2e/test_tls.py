@@ -72,9 +72,17 @@ def test_git_and_pages(g):
     assert "Strict-Transport-Security" in http("GET", g.url + "/-/holds", tls=g.tls).headers
 
 
+@pytest.fixture(scope="module")
+def patient(tmp_path_factory):
+    """Packing a lot may take longer than others may be idle."""
+    with TlsGate(tmp_path_factory.mktemp("patient")) as gate:
+        yield gate
+
+
 @pytest.mark.parametrize("buffered", [True, False], ids=["length", "chunked"])
-def test_large_push_and_clone(g, buffered):
+def test_large_push_and_clone(patient, buffered):
     """24 MiB each way; chunked with Expect: 100-continue."""
+    g = patient
     bot = g.token("bot", "agents")
     work = g.clone(bot)
     noise = os.urandom(24 << 20)
@@ -84,6 +92,18 @@ def test_large_push_and_clone(g, buffered):
     work.push(f"HEAD:refs/heads/large-{buffered}", ok=True, env={"GIT_CURL_VERBOSE": "0"})
     again = g.clone(bot, args=["-b", f"large-{buffered}"])
     assert hashlib.sha256((again.path / "noise").read_bytes()).digest() == hashlib.sha256(noise).digest()
+
+
+def test_packing_longer_than_a_connection_may_be_idle(g):
+    """What git does between the refs and its push, it does without one."""
+    work = g.clone(g.token("bot", "agents"))
+    work.commit({"p": os.urandom(8 << 20)}, "packs slowly")
+    work.run("config", "http.postBuffer", str(64 << 20))  # one request, which curl cannot repeat
+    hook = work.path / ".git" / "hooks" / "pre-push"
+    hook.write_text("#!/bin/sh\nsleep 5\n")
+    hook.chmod(0o755)
+    work.push("HEAD:refs/heads/slowly", ok=True)
+    assert ref(g.upstream, "refs/heads/slowly") == work.head()
 
 
 def test_waiting_in_place(g):
