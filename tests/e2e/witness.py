@@ -131,15 +131,19 @@ class Process:
 
     def start(self):
         self.listen_file.unlink(missing_ok=True)
+        before = self.starts()
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL, env={**os.environ, **self.env})
-        if self.listens:
-            until("the witness listens", self.is_up, log=self.text)
+        # before it says so a signal to stop just kills it
+        until("the witness is up", lambda: self.is_up(before), log=self.text)
         return self
 
-    def is_up(self):
+    def starts(self):
+        return self.text().count("event=started") if self.log_file.exists() else 0
+
+    def is_up(self, before):
         assert self.process.poll() is None, self.text()
-        return self.listen_file.exists() and "\n" in self.listen_file.read_text()
+        return self.starts() > before and (not self.listens or "\n" in self.listen_file.read_text())
 
     def text(self):
         return self.log_file.read_text(errors="replace")
