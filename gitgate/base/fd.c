@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -307,4 +308,20 @@ path_f(const char *fmt, ...)
 		gg_die("no memory for a path");
 	va_end(ap);
 	return s;
+}
+
+int
+file_lock(const char *path, int how, mode_t mode, int *fd, struct gg_error *err)
+{
+	GG_AUTO_FD mine = open(path, how | O_CREAT | O_CLOEXEC, mode);
+
+	if (mine < 0)
+		return gg_fail(err, GG_E_SYS, "%s", path);
+	if (flock(mine, LOCK_EX | LOCK_NB) != 0)
+		return errno == EWOULDBLOCK ?
+		    gg_fail(err, GG_E_EXISTS, "another process has %s locked",
+			path) :
+		    gg_fail(err, GG_E_SYS, "%s", path);
+	*fd = fd_take(&mine);
+	return 0;
 }

@@ -62,6 +62,14 @@ int dir_remove(const char *path, struct gg_error *err);
 /* A sealed-size-free anonymous file holding v, at offset 0; -1 + err. */
 int fd_memfile(const char *name, struct view v, struct gg_error *err);
 
+/*
+ * Open (made with mode; how: O_RDWR, or O_RDONLY) and lock (flock(2)) a file;
+ * *fd holds the lock until it is closed, or its process ends. 0, GG_E_EXISTS
+ * where another process has the lock, GG_E_SYS.
+ */
+GG_MUST_USE int file_lock(const char *path, int how, mode_t mode, int *fd,
+    struct gg_error *err);
+
 GG_MUST_USE int fd_nonblock(int fd, bool on, struct gg_error *err);
 /*
  * Wait until fd is readable (or hung up). 1 ready, 0 deadline passed,

@@ -35,7 +35,8 @@ start_inspector(const struct judge *j, pid_t *pid, int *sock,
 							 "best-effort",
 		NULL };
 
-	return spawn_role(path, args, SPAWN_ENV_LEAST, pid, sock, err);
+	return spawn_role(path, args, SPAWN_ENV_LEAST, SPAWN_ENDS_WITH_US, pid,
+	    sock, err);
 }
 
 static int

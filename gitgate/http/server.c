@@ -5,13 +5,15 @@
 #include "http/server_priv.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 
 /* Handlers that are still running when all was cut may take so long. */
-#define END_MS 5000
+#define END_MS       5000
+#define PORT_WAIT_MS 10000
 
 struct listen_addr {
 	struct sockaddr_storage sa;
@@ -108,8 +110,10 @@ start_daemon(struct http_server *s, struct gg_error *err)
 	    1024u, MHD_OPTION_ARRAY, s->tls != NULL ? tls : none,
 	    MHD_OPTION_END);
 	if (s->daemon == NULL)
-		return gg_fail(err, GG_E_SYS, "cannot listen on %s port %u",
-		    c->host, (unsigned)c->port);
+		return gg_fail(err,
+		    errno == EADDRINUSE ? GG_E_EXISTS : GG_E_SYS,
+		    "cannot listen on %s port %u%s", c->host, (unsigned)c->port,
+		    errno == EADDRINUSE ? ": another process does" : "");
 	return 0;
 }
 
@@ -165,6 +169,25 @@ server_unref(struct http_server *s)
 	free(s);
 }
 
+static int
+wait_for_port(struct http_server *s, struct gg_error *err)
+{
+	int64_t deadline = clock_mono_ms() + PORT_WAIT_MS;
+	const struct timespec nap = { .tv_nsec = 50 * 1000 * 1000 };
+	bool told = false;
+	int rc;
+
+	while ((rc = start_daemon(s, err)) == GG_E_EXISTS &&
+	    clock_mono_ms() < deadline) {
+		if (!told)
+			log_event(EV_start_waits, kv_str("for", "port"),
+			    kv_err(err));
+		told = true;
+		(void)nanosleep(&nap, NULL);
+	}
+	return rc;
+}
+
 int
 http_server_start(const struct http_config *c, struct http_server **out,
     struct gg_error *err)
@@ -183,7 +206,7 @@ http_server_start(const struct http_config *c, struct http_server **out,
 	workers_init(&s->workers, c->workers);
 	if ((c->tls != NULL && (rc = tls_set(s, c->tls, err)) != 0) ||
 	    (rc = start_threads(s, err)) != 0 ||
-	    (rc = start_daemon(s, err)) != 0) {
+	    (rc = wait_for_port(s, err)) != 0) {
 		stop_threads(s);
 		server_unref(s);
 		return rc;

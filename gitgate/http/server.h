@@ -63,6 +63,10 @@ struct http_config {
 	void *ctx; /* given to route and handlers */
 };
 
+/*
+ * Listen. An address that another process listens on is waited for, for 10 s:
+ * it may have been killed a moment ago. GG_E_EXISTS: it still does.
+ */
 GG_MUST_USE int http_server_start(const struct http_config *c,
     struct http_server **out, struct gg_error *err);
 /* Another certificate for handshakes from now on. Only where the server was

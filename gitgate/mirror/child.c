@@ -6,9 +6,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -45,56 +45,26 @@ child_release(struct child *c)
 	*c = CHILD_INIT;
 }
 
-/* Ignored signals would be inherited: git gets the defaults. */
-static int
-set_signals(posix_spawnattr_t *attr)
+/* Between fork and exec: system calls only. */
+_Noreturn static void
+become(char *const *argv, char *const *env, const int fds[3], pid_t parent)
 {
-	sigset_t all, none;
+	sigset_t none;
 
-	(void)sigfillset(&all);
+	/* It would go on changing the mirror when we were killed. */
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(127);
+	for (int i = 0; i < 3; i++)
+		if (dup2(fds[i], i) != i)
+			_exit(127);
+	/* Ignored signals would be inherited: git gets the defaults. */
+	for (int sig = 1; sig < 32; sig++)
+		(void)signal(sig, SIG_DFL);
 	(void)sigemptyset(&none);
-	if (posix_spawnattr_setsigdefault(attr, &all) != 0 ||
-	    posix_spawnattr_setsigmask(attr, &none) != 0)
-		return -1;
-	return posix_spawnattr_setflags(attr,
-	    POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-}
-
-static int
-set_files(posix_spawn_file_actions_t *files, int in, int out, int err_fd)
-{
-	int rc = in >= 0 ? posix_spawn_file_actions_adddup2(files, in, 0) :
-			   posix_spawn_file_actions_addopen(files, 0,
-			       "/dev/null", O_RDONLY, 0);
-
-	if (rc == 0)
-		rc = posix_spawn_file_actions_adddup2(files, out, 1);
-	if (rc == 0)
-		rc = posix_spawn_file_actions_adddup2(files, err_fd, 2);
-	return rc;
-}
-
-static int
-spawn(pid_t *pid, char *const *argv, char *const *env, int in, int out,
-    int err_fd)
-{
-	posix_spawn_file_actions_t files;
-	posix_spawnattr_t attr;
-	int rc;
-
-	if ((rc = posix_spawn_file_actions_init(&files)) != 0)
-		return rc;
-	if ((rc = posix_spawnattr_init(&attr)) == 0) {
-		rc = set_files(&files, in, out, err_fd);
-		if (rc == 0)
-			rc = set_signals(&attr);
-		if (rc == 0)
-			rc = posix_spawn(pid, MIRROR_GIT, &files, &attr, argv,
-			    env);
-		(void)posix_spawnattr_destroy(&attr);
-	}
-	(void)posix_spawn_file_actions_destroy(&files);
-	return rc;
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)execve(MIRROR_GIT, argv, env);
+	_exit(127);
 }
 
 int
@@ -103,6 +73,8 @@ child_start(struct child *c, const char *const *args, const struct strv *env,
 {
 	char *argv[MAX_ARGS + 2] = { (char *)(uintptr_t) "git" };
 	GG_AUTO_FD out = -1;
+	GG_AUTO_FD null = -1;
+	pid_t parent = getpid(), pid;
 	int pipes[2], rc;
 
 	for (size_t i = 0; args[i] != NULL; i++) {
@@ -118,11 +90,16 @@ child_start(struct child *c, const char *const *args, const struct strv *env,
 	out = pipes[1];
 	if ((c->err_fd = memfd_create("git-stderr", MFD_CLOEXEC)) < 0)
 		return gg_fail(err, GG_E_SYS, "memfd");
-	errno = spawn(&c->pid, argv, env->v, stdin_fd, out, c->err_fd);
-	if (errno != 0) {
-		c->pid = 0;
+	if (stdin_fd < 0 &&
+	    (null = open("/dev/null", O_RDONLY | O_CLOEXEC)) < 0)
+		return gg_fail(err, GG_E_SYS, "/dev/null");
+	if ((pid = fork()) < 0)
 		return gg_fail(err, GG_E_SYS, "starting git %s", args[0]);
-	}
+	if (pid == 0)
+		become(argv, env->v,
+		    (int[3]){ stdin_fd < 0 ? null : stdin_fd, out, c->err_fd },
+		    parent);
+	c->pid = pid;
 	return 0;
 }
 

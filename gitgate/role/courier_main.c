@@ -138,6 +138,19 @@ serve_once(struct courier *c, struct frame *f, bool supervised,
 	return rc;
 }
 
+/*
+ * Relays are ended as if we had been asked to stop. Who starts a supervisor
+ * now waits for us: not for ever.
+ */
+static void
+lost_supervisor(struct courier *c)
+{
+	const struct config *config = c->sup.config;
+	int64_t grace = config == NULL ? 0 : (int64_t)config->limits.grace_ms;
+
+	courier_drain(c, 0, clock_mono_ms() + grace);
+}
+
 static int
 serve(struct courier *c, struct gg_error *err)
 {
@@ -151,7 +164,7 @@ serve(struct courier *c, struct gg_error *err)
 			return rc;
 		if (rc == 0) {
 			supervised = false;
-			courier_drain(c, 0, -1);
+			lost_supervisor(c);
 		}
 	}
 	return 0;

@@ -208,6 +208,17 @@ fill_web(struct gate *g)
 
 /* -- start and stop -- */
 
+/* Before the walls, and when this is the one gate. */
+static int
+open_listen_file(const struct config *c, int *fd, struct gg_error *err)
+{
+	if (c->listen_file != NULL &&
+	    (*fd = open(c->listen_file, O_WRONLY | O_CREAT | O_CLOEXEC, 0644)) <
+		0)
+		return gg_fail(err, GG_E_SYS, "%s", c->listen_file);
+	return 0;
+}
+
 static int
 write_listen_file(int fd, const struct config *c, uint16_t port,
     struct gg_error *err)
@@ -345,11 +356,8 @@ start(struct gate *g, struct gg_error *err)
 	GG_AUTO_FD listen_fd = -1;
 	int rc;
 
-	if (c->listen_file != NULL &&
-	    (listen_fd = open(c->listen_file, O_WRONLY | O_CREAT | O_CLOEXEC,
-		 0644)) < 0)
-		return gg_fail(err, GG_E_SYS, "%s", c->listen_file);
 	if ((rc = gate_log_open(g, c, err)) != 0 ||
+	    (rc = open_listen_file(c, &listen_fd, err)) != 0 ||
 	    (rc = store_open(c->store, c->state_dir, &g->store, err)) != 0 ||
 	    (rc = gate_log_fit(g, c, err)) != 0 ||
 	    (rc = gate_walls_enter(c, g->sandbox_required, err)) != 0 ||

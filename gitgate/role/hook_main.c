@@ -63,7 +63,7 @@ complain(const char *why)
 
 /* Between fork and exec: async-signal-safe calls only. */
 _Noreturn static void
-become(const struct job *j, int out, int words)
+become(const struct job *j, int out, int words, pid_t runner)
 {
 	static char *const env[] = { (char *)(uintptr_t) "PATH=/usr/bin:/bin",
 		(char *)(uintptr_t) "LC_ALL=C.UTF-8",
@@ -71,6 +71,10 @@ become(const struct job *j, int out, int words)
 	char *const args[] = { j->program, NULL };
 
 	(void)setsid();
+	/* Should we be killed, nobody ends it in our place. */
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != runner)
+		_exit(126);
 	if (dup2(j->input, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
 	    dup2(words, STDERR_FILENO) < 0 ||
 	    close_range(STDERR_FILENO + 1, UINT_MAX, 0) != 0 || chdir("/") != 0)
@@ -135,9 +139,10 @@ end_all(int children)
 	} while (waitpid(-1, NULL, 0) >= 0 || errno == EINTR);
 }
 
-enum { AT_OUT, AT_WORDS, AT_END, N_WATCHED };
+enum { AT_OUT, AT_WORDS, AT_END, AT_GATE, N_WATCHED };
 
-/* Until the program has ended, or is to be ended. */
+/* Until the program has ended, or is to be ended: nobody waits for the answer
+ * of a gate that has gone. */
 static void
 watch(struct pollfd *p, const struct job *j, struct result *r)
 {
@@ -157,7 +162,7 @@ watch(struct pollfd *p, const struct job *j, struct result *r)
 			if (p[i].fd >= 0 && p[i].revents != 0 &&
 			    !drain(p[i].fd, r, j, i == AT_OUT))
 				p[i].fd = -1;
-		if (p[AT_END].revents != 0)
+		if (p[AT_END].revents != 0 || p[AT_GATE].revents != 0)
 			return;
 	}
 }
@@ -174,10 +179,12 @@ drain_rest(struct pollfd *p, const struct job *j, struct result *r)
 static int
 start(const struct job *j, int out, int words, pid_t *pid, struct gg_error *err)
 {
+	pid_t runner = getpid();
+
 	if ((*pid = fork()) < 0)
 		return gg_fail(err, GG_E_SYS, "fork");
 	if (*pid == 0)
-		become(j, out, words);
+		become(j, out, words, runner);
 	return 0;
 }
 
@@ -211,7 +218,8 @@ run(const struct job *j, int children, struct result *r, struct gg_error *err)
 	GG_AUTO_FD end = (int)syscall(SYS_pidfd_open, pid, 0);
 	struct pollfd p[N_WATCHED] = { { .fd = out_r, .events = POLLIN },
 		{ .fd = words_r, .events = POLLIN },
-		{ .fd = end, .events = POLLIN } };
+		{ .fd = end, .events = POLLIN },
+		{ .fd = FRAME_PARENT_FD, .events = POLLRDHUP } };
 
 	fd_close(fd_take(&out_w));
 	fd_close(fd_take(&words_w));

@@ -46,12 +46,16 @@ choose_env(enum spawn_env env, struct strv *out, struct gg_error *err)
 
 /* Between fork and exec: async-signal-safe calls only. */
 _Noreturn static void
-become(const char *path, const char *const *args, char *const *env, int sock)
+become(const char *path, const char *const *args, char *const *env, int sock,
+    enum spawn_end end, pid_t parent)
 {
 	struct sigaction dfl = { .sa_handler = SIG_DFL };
 	sigset_t none;
 	int null;
 
+	if (end == SPAWN_ENDS_WITH_US &&
+	    (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent))
+		_exit(126);
 	for (int sig = 1; sig < 32; sig++)
 		(void)sigaction(sig, &dfl, NULL);
 	/* a terminal's ^C goes to all of us: the supervisor sees to an orderly
@@ -74,12 +78,12 @@ become(const char *path, const char *const *args, char *const *env, int sock)
 
 int
 spawn_role(const char *path, const char *const *args, enum spawn_env env,
-    pid_t *pid, int *sock, struct gg_error *err)
+    enum spawn_end end, pid_t *pid, int *sock, struct gg_error *err)
 {
 	char *const no_env[] = { NULL };
 	GG_AUTO_RELEASE(strv) vars = STRV_INIT;
 	int sv[2], rc;
-	pid_t child;
+	pid_t parent = getpid(), child;
 
 	if (access(path, X_OK) != 0)
 		return gg_fail(err, GG_E_SYS, "%s", path);
@@ -88,7 +92,8 @@ spawn_role(const char *path, const char *const *args, enum spawn_env env,
 		return rc;
 	child = fork();
 	if (child == 0)
-		become(path, args, vars.n > 0 ? vars.v : no_env, sv[1]);
+		become(path, args, vars.n > 0 ? vars.v : no_env, sv[1], end,
+		    parent);
 	fd_close(sv[1]);
 	if (child < 0) {
 		fd_close(sv[0]);

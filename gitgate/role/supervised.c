@@ -9,11 +9,11 @@
 #define WALLS_MS         1000 /* the walls are looked at once in so long */
 
 static int
-read_config(const struct supervised *s, struct frame *f, struct config **out,
+read_config(struct supervised *s, struct frame *f, struct config **out,
     struct gg_error *err)
 {
 	GG_AUTO_RELEASE(buf) bytes = BUF_INIT(CONFIG_MAX_BYTES);
-	GG_AUTO_FD fd = frame_take_fd(f, 0);
+	GG_AUTO_FD fd = frame_take_fd(f, 0), lock = frame_take_fd(f, 1);
 	struct dec d = dec_of(f->body);
 	int rc;
 
@@ -22,6 +22,8 @@ read_config(const struct supervised *s, struct frame *f, struct config **out,
 		return rc;
 	if (fd < 0)
 		return gg_fail(err, GG_E_PEER, "a config without a descriptor");
+	if (lock >= 0 && s->held == 0)
+		s->held = fd_take(&lock);
 	if ((rc = fd_pread_all(fd, &bytes, err)) != 0)
 		return rc;
 	return s->way->decode(buf_view(&bytes), out, err);

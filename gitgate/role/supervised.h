@@ -45,6 +45,7 @@ struct supervised {
 	bool draining;
 	int exit_code;
 	int64_t drain_deadline; /* clock_mono_ms(); negative: none */
+	int held; /* 0, or what came with the first config, only to be held */
 };
 
 /* Read one frame of the supervisor's and do what it says. 1; 0: the

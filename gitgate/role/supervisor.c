@@ -3,15 +3,13 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "config/config.h"
 #include "ipc/codec.h"
 #include "ipc/frame.h"
-#include "policy/policy.h"
-#include "role/hook_check.h"
+#include "role/loaded.h"
 #include "role/notify.h"
 #include "role/saml_files.h"
 #include "role/spawn.h"
-#include "role/witness_policy.h"
+#include "role/state_dir.h"
 #include "sandbox/sandbox.h"
 
 #include <errno.h>
@@ -23,6 +21,7 @@
 
 #define RESTART_PAUSE_MS 1000
 #define RESTART_QUICK_MS 2000
+#define COURIER_RETRY_MS 200
 #define STOP_SLACK_MS    10000
 #define WORKERS_MAX      256
 #define OWED_MAX         64
@@ -34,18 +33,25 @@ struct child {
 	int64_t not_before; /* mono ms: when it may be started again */
 };
 
+struct worker {
+	pid_t pid;        /* 0: a free place */
+	bool ends_itself; /* and what it began */
+};
+
 struct supervisor {
 	const char *config_file;
-	struct config *config; /* owned: the one in force */
+	struct loaded now; /* owned: what is in force */
+	int lock;          /* of the state directory */
 	char *bin_dir;
 	char *run_dir;
 	bool own_run_dir;
 	struct child gate, courier, messenger;
-	pid_t workers[WORKERS_MAX];
+	struct worker workers[WORKERS_MAX];
+	bool courier_told; /* that another one is waited for */
+	bool gate_ready;
 	uint32_t owed;     /* inspectors that the gate waits for */
 	int64_t owed_from; /* mono ms: not before */
 	uint32_t generation;
-	struct buf witness_policy; /* the text of the config's file */
 	int signals;
 	struct notify notify;
 	bool stopping;
@@ -68,17 +74,15 @@ send_fd(int sock, enum msg_type type, uint32_t word, int fd,
 static int
 send_config(struct supervisor *s, struct gg_error *err)
 {
-	GG_AUTO_RELEASE(buf) text = BUF_INIT((size_t)1 << 20);
+	const struct loaded *l = &s->now;
 	GG_AUTO_RELEASE(buf) body = BUF_INIT(16);
 	GG_AUTO_FD fd = -1, policy = -1;
-	int rc;
 
-	if ((rc = file_read(s->config_file, &text, err)) != 0)
-		return rc;
-	if ((fd = fd_memfile("config", buf_view(&text), err)) < 0)
+	/* As it was read then: whoever edits the file has not said reload. */
+	if ((fd = fd_memfile("config", buf_view(&l->text), err)) < 0)
 		return err->code;
-	if (s->witness_policy.n > 0 &&
-	    (policy = fd_memfile("policy", buf_view(&s->witness_policy), err)) <
+	if (l->witness_policy.n > 0 &&
+	    (policy = fd_memfile("policy", buf_view(&l->witness_policy), err)) <
 		0)
 		return err->code;
 	enc_u32(&body, s->generation);
@@ -86,20 +90,23 @@ send_config(struct supervisor *s, struct gg_error *err)
 	    (const int[]){ fd, policy }, policy >= 0 ? 2 : 1, err);
 }
 
+/* lock: -1, it has it already. */
 static int
-send_courier_config(struct supervisor *s, struct gg_error *err)
+send_courier_config(struct supervisor *s, int lock, struct gg_error *err)
 {
 	GG_AUTO_RELEASE(buf) slice = BUF_INIT((size_t)8 << 20);
+	GG_AUTO_RELEASE(buf) body = BUF_INIT(16);
 	GG_AUTO_FD fd = -1;
 	int rc;
 
-	config_courier_encode(s->config, &slice);
+	config_courier_encode(s->now.config, &slice);
 	if ((rc = buf_check(&slice, err)) != 0)
 		return rc;
 	if ((fd = fd_memfile("courier-config", buf_view(&slice), err)) < 0)
 		return err->code;
-	return send_fd(s->courier.sock, MSG_COURIER_CONFIG, s->generation, fd,
-	    err);
+	enc_u32(&body, s->generation);
+	return frame_send(s->courier.sock, MSG_COURIER_CONFIG, 0,
+	    buf_view(&body), (const int[]){ fd, lock }, lock >= 0 ? 2 : 1, err);
 }
 
 static int
@@ -109,7 +116,7 @@ send_messenger_config(struct supervisor *s, struct gg_error *err)
 	GG_AUTO_FD fd = -1;
 	int rc;
 
-	config_messenger_encode(s->config, &slice);
+	config_messenger_encode(s->now.config, &slice);
 	if ((rc = buf_check(&slice, err)) != 0)
 		return rc;
 	if ((fd = fd_memfile("messenger-config", buf_view(&slice), err)) < 0)
@@ -156,10 +163,11 @@ introduce_messenger(struct supervisor *s, struct gg_error *err)
 
 static int
 start_child(struct supervisor *s, struct child *c, const char *name,
-    const char *const *args, enum spawn_env env, struct gg_error *err)
+    const char *const *args, enum spawn_env env, enum spawn_end end,
+    struct gg_error *err)
 {
 	GG_AUTO_MEM char *path = path_f("%s/%s", s->bin_dir, name);
-	int rc = spawn_role(path, args, env, &c->pid, &c->sock, err);
+	int rc = spawn_role(path, args, env, end, &c->pid, &c->sock, err);
 
 	if (rc != 0)
 		return rc;
@@ -177,29 +185,50 @@ static int
 start_gate(struct supervisor *s, struct gg_error *err)
 {
 	const char *const args[] = { "gitgate-gate", s->config_file,
-		sandbox_word(s->config), NULL };
+		sandbox_word(s->now.config), NULL };
 	int rc;
 
 	s->owed = 0; /* that was the last gate's */
+	s->gate_ready = false;
 	if ((rc = start_child(s, &s->gate, args[0], args, SPAWN_ENV_STORE,
-		 err)) != 0 ||
+		 SPAWN_ENDS_WITH_US, err)) != 0 ||
 	    (rc = send_config(s, err)) != 0 ||
 	    (rc = introduce_courier(s, err)) != 0)
 		return rc;
 	return introduce_messenger(s, err);
 }
 
+/*
+ * Two couriers must not push at a time: what the one still has on its way, the
+ * gate would take for lost while it asks the other one.
+ */
+static int
+wait_for_courier(struct supervisor *s, const struct gg_error *why)
+{
+	if (!s->courier_told)
+		log_event(EV_start_waits, kv_str("for", "courier"),
+		    kv_err(why));
+	s->courier_told = true;
+	s->courier.not_before = clock_mono_ms() + COURIER_RETRY_MS;
+	return 0;
+}
+
 static int
 start_courier(struct supervisor *s, struct gg_error *err)
 {
 	const char *const args[] = { "gitgate-courier", s->run_dir,
-		sandbox_word(s->config), NULL };
-	int rc;
+		sandbox_word(s->now.config), NULL };
+	GG_AUTO_FD lock = -1;
+	int rc = state_dir_courier(s->now.config->state_dir, &lock, err);
 
-	if ((rc = start_child(s, &s->courier, args[0], args, SPAWN_ENV_ALL,
-		 err)) != 0 ||
-	    (rc = send_courier_config(s, err)) != 0)
+	if (rc == GG_E_EXISTS)
+		return wait_for_courier(s, err);
+	if (rc != 0 ||
+	    (rc = start_child(s, &s->courier, args[0], args, SPAWN_ENV_ALL,
+		 SPAWN_ENDS_ITSELF, err)) != 0 ||
+	    (rc = send_courier_config(s, lock, err)) != 0)
 		return rc;
+	s->courier_told = false;
 	return introduce_courier(s, err);
 }
 
@@ -207,11 +236,11 @@ static int
 start_messenger(struct supervisor *s, struct gg_error *err)
 {
 	const char *const args[] = { "gitgate-messenger",
-		sandbox_word(s->config), NULL };
+		sandbox_word(s->now.config), NULL };
 	int rc;
 
 	if ((rc = start_child(s, &s->messenger, args[0], args, SPAWN_ENV_LEAST,
-		 err)) != 0 ||
+		 SPAWN_ENDS_WITH_US, err)) != 0 ||
 	    (rc = send_messenger_config(s, err)) != 0)
 		return rc;
 	return introduce_messenger(s, err);
@@ -220,28 +249,30 @@ start_messenger(struct supervisor *s, struct gg_error *err)
 /* A process for one job. *sock: our end. */
 static int
 spawn_worker(struct supervisor *s, const char *path, const char *const *args,
-    pid_t *pid, int *sock, struct gg_error *err)
+    enum spawn_end end, pid_t *pid, int *sock, struct gg_error *err)
 {
 	size_t slot = 0;
 	int rc;
 
-	while (slot < WORKERS_MAX && s->workers[slot] != 0)
+	while (slot < WORKERS_MAX && s->workers[slot].pid != 0)
 		slot++;
 	if (slot == WORKERS_MAX)
 		return gg_fail(err, GG_E_LIMIT, "too many inspectors");
-	if ((rc = spawn_role(path, args, SPAWN_ENV_LEAST, pid, sock, err)) == 0)
-		s->workers[slot] = *pid;
+	rc = spawn_role(path, args, SPAWN_ENV_LEAST, end, pid, sock, err);
+	if (rc == 0)
+		s->workers[slot] = (struct worker){ *pid,
+			end == SPAWN_ENDS_ITSELF };
 	return rc;
 }
 
 /* One whose socket goes to the gate. */
 static int
 start_worker(struct supervisor *s, const char *path, const char *const *args,
-    enum msg_type told, struct gg_error *err)
+    enum spawn_end end, enum msg_type told, struct gg_error *err)
 {
 	GG_AUTO_FD sock = -1;
 	pid_t pid;
-	int rc = spawn_worker(s, path, args, &pid, &sock, err);
+	int rc = spawn_worker(s, path, args, end, &pid, &sock, err);
 
 	if (rc != 0)
 		return rc;
@@ -252,25 +283,28 @@ static int
 start_inspector(struct supervisor *s, struct gg_error *err)
 {
 	GG_AUTO_MEM char *path = path_f("%s/gitgate-inspector", s->bin_dir);
-	GG_AUTO_MEM char *mirrors = path_f("%s/mirrors", s->config->state_dir);
+	GG_AUTO_MEM char *mirrors = path_f("%s/mirrors",
+	    s->now.config->state_dir);
 	GG_AUTO_MEM char *quarantine = path_f("%s/quarantine",
-	    s->config->state_dir);
+	    s->now.config->state_dir);
 	const char *const args[] = { "gitgate-inspector", mirrors, quarantine,
-		sandbox_word(s->config), NULL };
+		sandbox_word(s->now.config), NULL };
 
-	return start_worker(s, path, args, MSG_INSPECTOR, err);
+	return start_worker(s, path, args, SPAWN_ENDS_WITH_US, MSG_INSPECTOR,
+	    err);
 }
 
 static int
 start_hook(struct supervisor *s, struct gg_error *err)
 {
 	GG_AUTO_MEM char *path = path_f("%s/gitgate-hook", s->bin_dir);
-	const char *const args[] = { "gitgate-hook", s->config->hooks_dir,
-		sandbox_word(s->config), NULL };
+	const char *const args[] = { "gitgate-hook", s->now.config->hooks_dir,
+		sandbox_word(s->now.config), NULL };
 
-	if (s->config->hooks_dir == NULL)
+	if (s->now.config->hooks_dir == NULL)
 		return gg_fail(err, GG_E_INPUT, "hooks-dir is not configured");
-	return start_worker(s, path, args, MSG_HOOK_RUNNER, err);
+	return start_worker(s, path, args, SPAWN_ENDS_ITSELF, MSG_HOOK_RUNNER,
+	    err);
 }
 
 /* It gets its files from here before the gate may speak to it. */
@@ -279,15 +313,16 @@ start_saml(struct supervisor *s, const struct frame *wanted,
     struct gg_error *err)
 {
 	GG_AUTO_MEM char *path = path_f("%s/gitgate-saml", s->bin_dir);
-	const char *const args[] = { "gitgate-saml", sandbox_word(s->config),
-		NULL };
+	const char *const args[] = { "gitgate-saml",
+		sandbox_word(s->now.config), NULL };
 	GG_AUTO_RELEASE(buf) body = BUF_INIT(16);
 	GG_AUTO_FD sock = -1;
 	pid_t pid;
 	int rc;
 
-	if ((rc = spawn_worker(s, path, args, &pid, &sock, err)) != 0 ||
-	    (rc = saml_files_send(sock, s->config, wanted->body, err)) != 0)
+	if ((rc = spawn_worker(s, path, args, SPAWN_ENDS_WITH_US, &pid, &sock,
+		 err)) != 0 ||
+	    (rc = saml_files_send(sock, s->now.config, wanted->body, err)) != 0)
 		return rc;
 	enc_u32(&body, (uint32_t)pid);
 	return frame_send(s->gate.sock, MSG_SAML_RUNNER, wanted->id,
@@ -342,6 +377,22 @@ child_ended(struct supervisor *s, struct child *c, const char *name, int status)
 		c->not_before = 0;
 }
 
+/* The next gate finds nobody who writes where it cleans up. */
+static void
+kill_workers(const struct supervisor *s)
+{
+	for (size_t i = 0; i < WORKERS_MAX; i++)
+		if (s->workers[i].pid != 0 && !s->workers[i].ends_itself)
+			(void)kill(s->workers[i].pid, SIGKILL);
+}
+
+static void
+gate_ended(struct supervisor *s, int status)
+{
+	child_ended(s, &s->gate, "gate", status);
+	kill_workers(s);
+}
+
 static void
 reap(struct supervisor *s)
 {
@@ -350,14 +401,14 @@ reap(struct supervisor *s)
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		if (pid == s->gate.pid)
-			child_ended(s, &s->gate, "gate", status);
+			gate_ended(s, status);
 		else if (pid == s->courier.pid)
 			child_ended(s, &s->courier, "courier", status);
 		else if (pid == s->messenger.pid)
 			child_ended(s, &s->messenger, "messenger", status);
 		for (size_t i = 0; i < WORKERS_MAX; i++)
-			if (s->workers[i] == pid)
-				s->workers[i] = 0;
+			if (s->workers[i].pid == pid)
+				s->workers[i].pid = 0;
 	}
 }
 
@@ -384,67 +435,19 @@ restart_missing(struct supervisor *s)
 
 /* -- reload -- */
 
+/* The messenger before the gate, which may have an errand by it at once. */
 static int
-check_policy(const struct config *c, struct gg_error *err)
+tell_roles(struct supervisor *s, struct gg_error *err)
 {
-	GG_AUTO(ruleset) rs = NULL;
+	int rc = 0;
 
-	int rc = ruleset_load(c->policy_dir, &rs, NULL, err);
-
-	return rc != 0 ? rc : hooks_check(c, rs, err);
-}
-
-static bool
-same_place(const struct config *a, const struct config *b)
-{
-	return strcmp(a->state_dir, b->state_dir) == 0 &&
-	    strcmp(a->policy_dir, b->policy_dir) == 0 &&
-	    strcmp(a->store, b->store) == 0 &&
-	    strcmp(a->listen_host, b->listen_host) == 0 &&
-	    a->listen_port == b->listen_port && a->sandbox == b->sandbox;
-}
-
-static void
-log_doubts(const struct config *c)
-{
-	for (size_t i = 0; i < c->warnings.n; i++)
-		log_event(EV_config_doubtful, kv_str("why", c->warnings.v[i]));
-}
-
-/* The configuration, and what the witness policy that it names says. */
-static int
-load_config(const char *file, struct config **out, struct buf *policy,
-    struct gg_error *err)
-{
-	GG_AUTO(config) c = NULL;
-	int rc;
-
-	buf_init(policy, TLOG_POLICY_MAX_BYTES + 1);
-	if ((rc = config_load(file, &c, err)) != 0 ||
-	    (rc = witness_policy_read(c, policy, err)) != 0 ||
-	    (rc = witness_policy_apply(c, buf_view(policy), NULL, err)) != 0)
-		return rc;
-	*out = gg_take(c);
-	return 0;
-}
-
-static int
-load_again(struct supervisor *s, struct config **out, struct buf *policy,
-    struct gg_error *err)
-{
-	GG_AUTO(config) c = NULL;
-	int rc;
-
-	if ((rc = load_config(s->config_file, &c, policy, err)) != 0 ||
-	    (rc = check_policy(c, err)) != 0)
-		return rc;
-	if (!same_place(s->config, c))
-		return gg_fail(err, GG_E_INPUT,
-		    "listen, state-dir, policy-dir, store and sandbox change "
-		    "only with a restart");
-	log_doubts(c);
-	*out = gg_take(c);
-	return 0;
+	if (s->messenger.pid != 0)
+		rc = send_messenger_config(s, err);
+	if (rc == 0 && s->gate.pid != 0)
+		rc = send_config(s, err);
+	if (rc == 0 && s->courier.pid != 0)
+		rc = send_courier_config(s, -1, err);
+	return rc;
 }
 
 static void
@@ -458,31 +461,23 @@ reload_refused(struct supervisor *s, const struct gg_error *err)
 static void
 reload(struct supervisor *s)
 {
-	GG_AUTO_RELEASE(buf) policy = { 0 };
-	GG_AUTO(config) c = NULL;
+	GG_AUTO_RELEASE(loaded) fresh = { 0 };
 	struct gg_error err = { 0 };
-	struct config *old;
+	struct loaded old = s->now;
 	int rc;
 
 	notify_reloading(&s->notify);
-	if ((rc = load_again(s, &c, &policy, &err)) == 0) {
-		old = s->config;
-		s->config = gg_take(c);
-		config_free(old);
-		buf_release(&s->witness_policy);
-		s->witness_policy = policy;
-		policy = (struct buf){ 0 };
+	if ((rc = loaded_again(s->config_file, s->now.config, &fresh, &err)) ==
+	    0) {
+		s->now = fresh;
+		fresh = old;
 		s->generation++;
-		/* Before the gate, which may have an errand by it at once. */
-		if (s->messenger.pid != 0)
-			rc = send_messenger_config(s, &err);
-		if (rc == 0 && s->gate.pid != 0)
-			rc = send_config(s, &err);
-		if (rc == 0 && s->courier.pid != 0)
-			rc = send_courier_config(s, &err);
+		rc = tell_roles(s, &err);
 	}
 	if (rc != 0)
 		reload_refused(s, &err);
+	else if (s->gate.pid == 0) /* the next one starts with it */
+		log_event(EV_reloaded, kv_u64("generation", s->generation));
 }
 
 /* -- the loop -- */
@@ -490,7 +485,7 @@ reload(struct supervisor *s)
 static void
 stop(struct supervisor *s)
 {
-	uint32_t grace = (uint32_t)s->config->limits.grace_ms;
+	uint32_t grace = (uint32_t)s->now.config->limits.grace_ms;
 	struct gg_error err = { 0 };
 
 	if (s->stopping)
@@ -498,8 +493,10 @@ stop(struct supervisor *s)
 	s->stopping = true;
 	notify_stopping(&s->notify);
 	log_event(EV_stopping, kv_u64("grace_ms", grace));
+	/* One that has not started yet has nothing in hand, and may wait. */
 	if (s->gate.pid != 0 &&
-	    send_fd(s->gate.sock, MSG_SHUTDOWN, grace, -1, &err) != 0)
+	    (!s->gate_ready ||
+		send_fd(s->gate.sock, MSG_SHUTDOWN, grace, -1, &err) != 0))
 		(void)kill(s->gate.pid, SIGKILL);
 }
 
@@ -509,7 +506,7 @@ stop_child(struct supervisor *s, const struct child *c, enum msg_type how)
 	struct gg_error err = { 0 };
 
 	if (c->pid != 0 &&
-	    send_fd(c->sock, how, (uint32_t)s->config->limits.grace_ms, -1,
+	    send_fd(c->sock, how, (uint32_t)s->now.config->limits.grace_ms, -1,
 		&err) != 0)
 		(void)kill(c->pid, SIGKILL);
 }
@@ -522,10 +519,10 @@ on_signals(struct supervisor *s)
 	while (read(s->signals, &si, sizeof(si)) == sizeof(si)) {
 		if (si.ssi_signo == SIGCHLD)
 			reap(s);
-		else if (si.ssi_signo == SIGHUP)
-			reload(s);
-		else
+		else if (si.ssi_signo != SIGHUP)
 			stop(s);
+		else if (!s->stopping)
+			reload(s);
 	}
 }
 
@@ -564,8 +561,10 @@ on_gate(struct supervisor *s)
 		fd_close(fd_take(&s->gate.sock));
 		return;
 	}
-	if (f.type == MSG_READY)
+	if (f.type == MSG_READY) {
+		s->gate_ready = true;
 		notify_ready(&s->notify, "serving");
+	}
 	if (f.type == MSG_CONFIG_TAKEN)
 		on_config_taken(s, &f);
 	if (f.type == MSG_INSPECTOR_WANTED) {
@@ -613,13 +612,14 @@ run(struct supervisor *s)
 	int64_t deadline = 0;
 	bool told = false;
 
+	on_signals(s); /* what came before there was anything to stop */
 	while (!s->stopping && !s->fatal) {
 		restart_missing(s);
 		pay_inspectors(s);
 		poll_once(s);
 	}
 	stop(s);
-	deadline = clock_mono_ms() + (int64_t)s->config->limits.grace_ms +
+	deadline = clock_mono_ms() + (int64_t)s->now.config->limits.grace_ms +
 	    STOP_SLACK_MS;
 	while (s->gate.pid != 0 || s->courier.pid != 0 ||
 	    s->messenger.pid != 0) {
@@ -657,21 +657,6 @@ block_signals(struct supervisor *s, struct gg_error *err)
 	return 0;
 }
 
-static int
-make_state(const struct config *c, struct gg_error *err)
-{
-	static const char *const dirs[] = { "", "/mirrors", "/quarantine",
-		"/pushes", "/log" };
-	int rc = 0;
-
-	for (size_t i = 0; i < GG_COUNT(dirs) && rc == 0; i++) {
-		GG_AUTO_MEM char *d = path_f("%s%s", c->state_dir, dirs[i]);
-
-		rc = dir_make(d, 0700, err);
-	}
-	return rc;
-}
-
 /* Sockets of shared ssh connections need a short path. */
 static int
 make_run_dir(struct supervisor *s, struct gg_error *err)
@@ -705,19 +690,34 @@ check_kernel(const struct config *c, struct gg_error *err)
 	return 0;
 }
 
+/* As state_dir_take(). */
 static int
 set_up(struct supervisor *s, struct gg_error *err)
 {
+	const struct config *c = s->now.config;
 	int rc;
 
-	if ((rc = check_kernel(s->config, err)) != 0 ||
-	    (rc = check_policy(s->config, err)) != 0 ||
-	    (rc = make_state(s->config, err)) != 0 ||
+	if ((rc = check_kernel(c, err)) != 0 ||
+	    (rc = loaded_check_policy(&s->now, err)) != 0 ||
+	    (rc = state_dir_take(c->state_dir, &s->lock, err)) != 0 ||
 	    (rc = spawn_find_dir(&s->bin_dir, err)) != 0 ||
-	    (rc = make_run_dir(s, err)) != 0 ||
-	    (rc = notify_open(&s->notify, err)) != 0)
+	    (rc = make_run_dir(s, err)) != 0)
 		return rc;
-	return block_signals(s, err);
+	return notify_open(&s->notify, err);
+}
+
+/* Signals first: one that comes while we start must not be lost, nor end us
+ * with something half made. */
+static int
+begin(struct supervisor *s, struct gg_error *err)
+{
+	int rc;
+
+	if ((rc = block_signals(s, err)) != 0 ||
+	    (rc = loaded_read(s->config_file, &s->now, err)) != 0)
+		return rc;
+	loaded_log_doubts(&s->now);
+	return set_up(s, err);
 }
 
 int
@@ -728,20 +728,17 @@ supervisor_run(const char *config_file, struct gg_error *err)
 		.courier.sock = -1,
 		.messenger.sock = -1,
 		.signals = -1,
+		.lock = -1,
 		.notify = NOTIFY_INIT };
 	struct gg_error ignored;
 	int rc;
 
 	log_setup("supervisor", LOG_INFO);
 	(void)umask(077);
-	rc = load_config(config_file, &s.config, &s.witness_policy, err);
-	if (rc != 0) {
-		buf_release(&s.witness_policy);
-		return rc;
-	}
-	log_doubts(s.config);
-	rc = set_up(&s, err);
-	if (rc == 0) {
+	rc = begin(&s, err);
+	if (rc > 0) {
+		rc = 0; /* it was to stop while it waited */
+	} else if (rc == 0) {
 		log_event(EV_started, kv_str("version", GG_VERSION));
 		run(&s);
 		if (s.fatal)
@@ -757,7 +754,7 @@ supervisor_run(const char *config_file, struct gg_error *err)
 	fd_close(s.gate.sock);
 	fd_close(s.courier.sock);
 	fd_close(s.messenger.sock);
-	buf_release(&s.witness_policy);
-	config_free(s.config);
+	loaded_release(&s.now);
+	fd_close(s.lock);
 	return rc;
 }

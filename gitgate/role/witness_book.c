@@ -7,11 +7,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
+
+#define LOCK_WAIT_MS  10000
+#define LOCK_RETRY_MS 20
 
 /* One log, by its origin. */
 struct page {
@@ -135,15 +138,18 @@ take_lock(struct witness_book *b, struct gg_error *err)
 {
 	GG_AUTO_MEM char *path = path_f("%s/lock", b->dir);
 
-	b->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (b->lock_fd < 0)
-		return gg_fail(err, GG_E_SYS, "%s", path);
-	if (flock(b->lock_fd, LOCK_EX | LOCK_NB) == 0)
-		return 0;
-	if (errno == EWOULDBLOCK)
-		return gg_fail(err, GG_E_EXISTS,
-		    "another gitgate-witness uses %s", b->dir);
-	return gg_fail(err, GG_E_SYS, "%s", path);
+	int64_t deadline = clock_mono_ms() + LOCK_WAIT_MS;
+	int rc;
+
+	/* One that was killed a moment ago may still be ending. */
+	while ((rc = file_lock(path, O_RDWR, 0600, &b->lock_fd, err)) ==
+		GG_E_EXISTS &&
+	    clock_mono_ms() < deadline)
+		(void)poll(NULL, 0, LOCK_RETRY_MS);
+	if (rc == GG_E_EXISTS)
+		return gg_fail(err, rc, "another gitgate-witness uses %s",
+		    b->dir);
+	return rc;
 }
 
 int

@@ -405,6 +405,8 @@ start_http(struct witness *w, int listen_fd, struct gg_error *err)
 		return 0;
 	if ((rc = http_server_start(&h, &w->http, err)) != 0)
 		return rc;
+	if (listen_fd >= 0 && ftruncate(listen_fd, 0) != 0)
+		return gg_fail(err, GG_E_SYS, "%s", w->o->listen_file);
 	w->port = http_server_port(w->http);
 	buf_addf(&at, strchr(w->host, ':') ? "[%s]:%u\n" : "%s:%u\n", w->host,
 	    (unsigned)w->port);

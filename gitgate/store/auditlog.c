@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 /* Appenders wait while more than this is queued or not yet published. */
@@ -94,15 +93,12 @@ lock_dir(struct auditlog *l, struct gg_error *err)
 {
 	GG_AUTO_MEM char *path = path_f("%s/lock", l->dir);
 
-	l->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, LOG_FILE_MODE);
-	if (l->lock_fd < 0)
-		return gg_fail(err, GG_E_SYS, "%s", path);
-	if (flock(l->lock_fd, LOCK_EX | LOCK_NB) == 0)
-		return 0;
-	if (errno == EWOULDBLOCK)
-		return gg_fail(err, GG_E_EXISTS,
+	int rc = file_lock(path, O_RDWR, LOG_FILE_MODE, &l->lock_fd, err);
+
+	if (rc == GG_E_EXISTS)
+		return gg_fail(err, rc,
 		    "another process has the audit log %s open", l->dir);
-	return gg_fail(err, GG_E_SYS, "%s", path);
+	return rc;
 }
 
 /* Signals belong to the thread that waits for them, not to the writer. */

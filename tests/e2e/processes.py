@@ -12,6 +12,7 @@ class Process(NamedTuple):
     parent: int
     name: str
     state: str
+    session: int
 
 
 def stat(pid):
@@ -21,8 +22,8 @@ def stat(pid):
     except OSError:
         return None
     name, rest = text.split("(", 1)[1].rsplit(")", 1)
-    state, parent = rest.split()[:2]
-    return Process(int(pid), int(parent), name, state)
+    state, parent, _, session = rest.split()[:4]
+    return Process(int(pid), int(parent), name, state, int(session))
 
 
 def argv(pid):

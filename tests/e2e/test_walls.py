@@ -3,6 +3,7 @@ behind, what they were given. What the walls refuse is tried from inside by
 tests/unit/test_sandbox.c (inspector) and test_gate_walls.c (gate, courier)."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -139,8 +140,13 @@ def test_who_goes_out_listens_on_nothing(g, role):
     (pid,) = g.pids(role)
     assert not sockets(pid) & set(listening())
     assert not sockets(pid) & udp_and_raw()
-    below_state = [x for x in files(pid).values() if x.startswith(str(g.state))]
-    assert below_state == []
+    below_state = {n: x for n, x in files(pid).items() if x.startswith(str(g.state))}
+    # an empty file that is only held: no other courier works meanwhile
+    locks = [str(g.state / "courier-lock")] if role == "courier" else []
+    assert list(below_state.values()) == locks
+    for n in below_state:
+        flags = re.search(r"^flags:\s*([0-7]+)", proc(pid, f"fdinfo/{n}").decode(), re.M)[1]
+        assert int(flags, 8) & os.O_ACCMODE == os.O_RDONLY
 
 
 def test_the_gate_listens_on_one_port_only(g):

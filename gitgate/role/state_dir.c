@@ -1,0 +1,110 @@
+#include "role/state_dir.h"
+
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <unistd.h>
+
+#define LOCK_WAIT_MS  10000
+#define LOCK_RETRY_MS 20
+#define LOCK_MODE     0600
+
+/* Blocked and not yet read: who reads them comes after us. */
+static bool
+must_stop(void)
+{
+	sigset_t set;
+
+	return sigpending(&set) == 0 &&
+	    (sigismember(&set, SIGTERM) == 1 || sigismember(&set, SIGINT) == 1);
+}
+
+/* For whoever finds the directory taken; without it the lock works, too. */
+static void
+sign(int lock)
+{
+	GG_AUTO_MEM char *line = path_f("%d\n", (int)getpid());
+	struct gg_error ignored;
+
+	if (ftruncate(lock, 0) == 0)
+		(void)!fd_write_all(lock, view_str(line), &ignored);
+}
+
+static int
+taken(const char *state_dir, const char *path, struct gg_error *err)
+{
+	GG_AUTO_RELEASE(buf) who = BUF_INIT(32);
+	struct view text, pid;
+
+	if (file_read(path, &who, NULL) != 0)
+		buf_clear(&who);
+	text = buf_view(&who);
+	if (!view_cut(&text, '\n', &pid))
+		pid = view_str("unknown");
+	return gg_fail(err, GG_E_EXISTS,
+	    "another `gitgate serve` (process %.*s) has the state directory "
+	    "%s: stop it first, or give this one a directory of its own",
+	    (int)pid.n, pid.p, state_dir);
+}
+
+static int
+take(const char *state_dir, int *lock, struct gg_error *err)
+{
+	GG_AUTO_MEM char *path = path_f("%s/lock", state_dir);
+	int64_t deadline = clock_mono_ms() + LOCK_WAIT_MS;
+	bool told = false;
+	int rc;
+
+	while ((rc = file_lock(path, O_RDWR, LOCK_MODE, lock, err)) ==
+	    GG_E_EXISTS) {
+		rc = taken(state_dir, path, err);
+		if (clock_mono_ms() >= deadline)
+			return rc;
+		if (!told)
+			log_event(EV_start_waits, kv_str("for", "lock"),
+			    kv_err(err));
+		told = true;
+		if (must_stop())
+			return 1;
+		(void)poll(NULL, 0, LOCK_RETRY_MS);
+	}
+	if (rc == 0)
+		sign(*lock);
+	return rc;
+}
+
+int
+state_dir_take(const char *state_dir, int *lock, struct gg_error *err)
+{
+	static const char *const dirs[] = { "mirrors", "quarantine", "pushes",
+		"log" };
+	int rc = dir_make(state_dir, 0700, err);
+
+	if (rc == 0)
+		rc = take(state_dir, lock, err);
+	for (size_t i = 0; i < GG_COUNT(dirs) && rc == 0; i++) {
+		GG_AUTO_MEM char *d = path_f("%s/%s", state_dir, dirs[i]);
+
+		rc = dir_make(d, 0700, err);
+	}
+	return rc;
+}
+
+int
+state_dir_courier(const char *state_dir, int *lock, struct gg_error *err)
+{
+	GG_AUTO_MEM char *path = path_f("%s/courier-lock", state_dir);
+
+	int rc = file_lock(path, O_RDONLY, LOCK_MODE, lock, err);
+
+	/* NFS wants to write what it locks */
+	if (rc == GG_E_SYS && err->sys == EBADF)
+		rc = file_lock(path, O_RDWR, LOCK_MODE, lock, err);
+	return rc;
+}
