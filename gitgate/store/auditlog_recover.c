@@ -257,6 +257,20 @@ start_new(struct auditlog *l, struct gg_error *err)
 	return rc;
 }
 
+/* Which file, and what to do, for whoever reads one line of a log. */
+static int
+say_damaged(const struct auditlog *l, struct gg_error *err)
+{
+	struct gg_error why = { 0 };
+
+	if (err != NULL)
+		why = *err;
+	return gg_fail(err, GG_E_CORRUPT,
+	    "audit log %s is damaged: %.200s; \"gitgate audit verify\" names "
+	    "the file, docs/operations.md (\"The log does not fit\") what to do",
+	    l->dir, why.msg);
+}
+
 int
 log_recover(struct auditlog *l, const char *key_file, const char *origin,
     struct gg_error *err)
@@ -283,7 +297,7 @@ log_recover(struct auditlog *l, const char *key_file, const char *origin,
 	if (rc == 0)
 		rc = tree_check_nothing_beyond(l->dir, l->durable, err);
 	if (rc == GG_E_CORRUPT)
-		return gg_wrap(err, rc, "audit log %s is damaged", l->dir);
+		return say_damaged(l, err);
 	l->queued = l->durable;
 	return rc;
 }

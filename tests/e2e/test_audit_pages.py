@@ -8,7 +8,7 @@ import re
 import urllib.parse
 
 import pytest
-from gate import PROTECT_MAIN, Gate, Git, hold_id, make_upstream
+from gate import PROTECT_MAIN, ROOT, Gate, Git, hold_id, make_upstream
 from issuer import Issuer
 from websession import Browserless
 
@@ -169,6 +169,32 @@ def test_a_session_that_the_credential_names_is_marked(place):
         verified = g.api("GET", f"/pushes/{push}", g.olga_token).json["verified"]
         assert verified.get("session") == ("run-7" if proven else None)
     assert 'agent.session: "run-7 (verified)"\n' in shown and 'agent.session: "run-7 (verified)"\n' in explained
+
+
+def test_a_gate_with_a_damaged_log_says_what_to_do(g, tmp_path):
+    """And that helps: the file that is named, from a copy."""
+    token = g.token("bot", "agents")
+    w = g.clone(token)
+    w.commit({"a": "1\n"})
+    w.push("HEAD:refs/heads/topic", ok=True)
+    g.stop()
+    log = g.state / "log"
+    size = (log / "checkpoint").read_text().split("\n")[1]
+    name = f"tile/0/000.p/{size}"
+    good = (log / name).read_bytes()
+    (log / name).write_bytes(bytes([good[0] ^ 1]) + good[1:])
+    g.start(wait=False)
+    assert g.process.wait(60) == 1
+    for words in (f"{log} is damaged: ", "gitgate audit verify", "The log does not fit"):
+        assert words in g.log(), g.log()
+    page = (ROOT / "docs" / "operations.md").read_text()
+    assert "### The log does not fit" in page and "*the audit log is damaged*" in page
+    p = g.cli("audit", "verify", "--key", log / "vkey", log, check=False)
+    assert p.returncode == 1 and p.stderr.startswith(f"gitgate: {name}: ")
+    (log / name).write_bytes(good)
+    assert "verified" in g.cli("audit", "verify", "--key", log / "vkey", log).stdout
+    g.start()
+    g.clone(token).push("HEAD:refs/heads/again", ok=True)
 
 
 def test_who_asks_wrongly_is_told_what_to_do(place, tmp_path):
