@@ -17,6 +17,7 @@
  *	gate_inbox.c       what lists of holds and repositories show
  *	gate_fetch.c       clone and fetch
  *	gate_receive.c     reading a push
+ *	gate_intake.c      its body, as it arrives
  *	gate_push_refs.c   what the repository has when a push comes
  *	gate_judge.c       inspection and policy of a push
  *	gate_view.c        what reviewers ask of held objects

@@ -7,28 +7,21 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "crypto/digest.h"
-#include "ipc/codec.h"
 #include "proto/caps.h"
 #include "proto/pktline.h"
 #include "proto/report_status.h"
+#include "role/gate_intake.h"
 #include "role/gate_witness.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define ADVERTISEMENT_TYPE "application/x-git-receive-pack-advertisement"
 #define RESULT_TYPE        "application/x-git-receive-pack-result"
 #define REQUEST_TYPE       "application/x-git-receive-pack-request"
-/* The inspector hears of new bytes in such steps. */
-#define MORE_STEP_BYTES ((uint64_t)256 << 10)
-/* After so much more of a pack the disk's room is looked at again. */
-#define ROOM_STEP_BYTES ((uint64_t)1 << 20)
-
 /* -- the advertisement -- */
 
 /* gitgate's own capabilities; the two that upstream must have as well are
@@ -117,167 +110,6 @@ gate_info_refs_receive(void *ctx, struct http_request *rq)
 		    err.msg);
 	else
 		advertise(rq, who.snap->config, buf_view(&out));
-}
-
-/* -- the body, as it arrives on a network thread -- */
-
-struct intake {
-	pthread_mutex_t mutex;
-	pthread_cond_t cond;
-	struct receive_request *parser;
-	struct digest_ctx *digest;
-	uint64_t max_bytes;
-	uint64_t reserve;   /* bytes of the disk that no pack may take */
-	uint64_t room_seen; /* n when the disk was last looked at */
-	uint64_t n;         /* bytes of the pack so far */
-	uint64_t told;      /* of which the inspector knows */
-	int inspector;      /* socket, -1: not yet */
-	int fd;             /* the pack file */
-	bool parsed;        /* commands are complete */
-	bool refused;       /* stop writing: err says why */
-	bool quiet;         /* the handler wants no more bytes */
-	bool ended, gone;
-	const char *limit;
-	struct gg_error err;
-};
-
-static void
-intake_refuse(struct intake *in, const char *limit)
-{
-	in->refused = true;
-	in->limit = limit;
-	pthread_cond_broadcast(&in->cond);
-}
-
-/* Room is kept for the log and the database: a push that fills the disk must
- * not stop them. */
-static bool
-has_room(struct intake *in, struct gg_error *err)
-{
-	struct statvfs st;
-
-	in->room_seen = in->n;
-	if (fstatvfs(in->fd, &st) != 0 ||
-	    (uint64_t)st.f_bavail * st.f_frsize >= in->reserve)
-		return true;
-	(void)gg_fail(err, GG_E_LIMIT,
-	    "the gate's disk has less than %llu bytes left",
-	    (unsigned long long)in->reserve);
-	return false;
-}
-
-static void
-take_pack(struct intake *in, struct view piece)
-{
-	GG_AUTO_RELEASE(buf) body = BUF_INIT(16);
-
-	if (piece.n == 0 || in->fd < 0 || in->refused || in->quiet)
-		return;
-	if (receive_request_check_tail(in->parser, in->n, piece, &in->err) !=
-	    0) {
-		intake_refuse(in, "");
-		return;
-	}
-	if (piece.n > in->max_bytes - in->n) {
-		(void)gg_fail(&in->err, GG_E_LIMIT,
-		    "the pack is larger than %llu bytes",
-		    (unsigned long long)in->max_bytes);
-		intake_refuse(in, "pack-size");
-		return;
-	}
-	if (in->n - in->room_seen >= ROOM_STEP_BYTES &&
-	    !has_room(in, &in->err)) {
-		intake_refuse(in, "disk-reserve");
-		return;
-	}
-	if (fd_write_all(in->fd, piece, &in->err) != 0) {
-		intake_refuse(in, "");
-		return;
-	}
-	digest_ctx_update(in->digest, piece.p, piece.n);
-	in->n += piece.n;
-	if (in->inspector >= 0 && in->n - in->told >= MORE_STEP_BYTES) {
-		enc_u64(&body, in->n);
-		/* A full queue is fine: the inspector is behind anyway. */
-		(void)frame_try_send(in->inspector, MSG_PACK_MORE, 0,
-		    buf_view(&body));
-		in->told = in->n;
-	}
-}
-
-static bool
-on_body(void *arg, struct view piece, bool end)
-{
-	struct intake *in = arg;
-	size_t used = 0;
-	bool more;
-	int rc;
-
-	pthread_mutex_lock(&in->mutex);
-	if (piece.n == 0) {
-		in->ended = end;
-		in->gone = !end;
-		pthread_cond_broadcast(&in->cond);
-		pthread_mutex_unlock(&in->mutex);
-		return true;
-	}
-	if (!in->parsed && !in->refused) {
-		rc = receive_request_feed(in->parser, piece, &used, &in->err);
-		if (rc < 0)
-			intake_refuse(in,
-			    in->parser->limit ? in->parser->limit : "");
-		in->parsed = rc == 1;
-		if (rc == 1)
-			pthread_cond_broadcast(&in->cond);
-		view_skip(&piece, used);
-	}
-	if (in->parsed)
-		take_pack(in, piece);
-	more = !in->refused && !in->quiet;
-	if (!more) { /* we are not called again; the rest is dropped */
-		in->ended = true;
-		pthread_cond_broadcast(&in->cond);
-	}
-	pthread_mutex_unlock(&in->mutex);
-	return more;
-}
-
-static void
-intake_wait_parsed(struct intake *in)
-{
-	pthread_mutex_lock(&in->mutex);
-	while (!in->parsed && !in->refused && !in->ended && !in->gone)
-		pthread_cond_wait(&in->cond, &in->mutex);
-	pthread_mutex_unlock(&in->mutex);
-}
-
-/* Until the client has said all (or a refusal has been read to its end). */
-static void
-intake_wait_end(struct intake *in)
-{
-	pthread_mutex_lock(&in->mutex);
-	while (!in->ended && !in->gone)
-		pthread_cond_wait(&in->cond, &in->mutex);
-	pthread_mutex_unlock(&in->mutex);
-}
-
-/* The answer is known: the rest is read and dropped. */
-static void
-intake_hush(struct intake *in)
-{
-	pthread_mutex_lock(&in->mutex);
-	in->quiet = true;
-	pthread_mutex_unlock(&in->mutex);
-}
-
-static void
-intake_release(struct intake *in)
-{
-	receive_request_free(in->parser);
-	digest_ctx_free(in->digest);
-	fd_close(in->fd);
-	pthread_mutex_destroy(&in->mutex);
-	pthread_cond_destroy(&in->cond);
 }
 
 /* -- the push behind it -- */
@@ -469,9 +301,7 @@ prepare(struct push *p, struct intake *in, const char *pack,
 		 p->dir, p->rec.request, err)) != 0 ||
 	    (rc = push_begin_inspection(p, pack, err)) != 0)
 		return rc;
-	pthread_mutex_lock(&in->mutex);
-	in->inspector = p->inspector;
-	pthread_mutex_unlock(&in->mutex);
+	intake_tell(in, p->inspector);
 	return 0;
 }
 
@@ -501,9 +331,7 @@ run_push(struct push *p, struct intake *in, struct http_request *rq,
 	if (rc != 0)
 		intake_hush(in);
 	intake_wait_end(in);
-	pthread_mutex_lock(&in->mutex);
-	in->inspector = -1;
-	pthread_mutex_unlock(&in->mutex);
+	intake_tell(in, -1);
 	push_mark(p, "received");
 	finish_request(p, in);
 	client_open(&p->client, rq);
@@ -574,27 +402,6 @@ check_headers(struct http_request *rq)
 		return false;
 	}
 	return true;
-}
-
-static void
-intake_init(struct intake *in, const struct push *p)
-{
-	const struct limits *l = &p->who.snap->config->limits;
-	struct receive_limits rl = { l->ref_updates, l->command_bytes,
-		l->push_options };
-
-	/* atomic is offered or not by what upstream had at info/refs; a client
-	 * that names it wrongly is refused when upstream is asked. */
-	in->parser = receive_request_new(&rl,
-	    "report-status report-status-v2 delete-refs side-band-64k quiet "
-	    "ofs-delta push-options atomic object-format=sha1 "
-	    "agent=gitgate/" GG_VERSION);
-	in->digest = digest_ctx_new();
-	in->max_bytes = l->pack_bytes;
-	in->reserve = l->disk_reserve;
-	in->inspector = -1;
-	pthread_mutex_init(&in->mutex, NULL);
-	pthread_cond_init(&in->cond, NULL);
 }
 
 static void
@@ -688,7 +495,7 @@ gate_receive_pack(void *ctx, struct http_request *rq)
 		    why.msg);
 		refused = false;
 	} else {
-		http_body_accept(rq, on_body, &in,
+		http_body_accept(rq, intake_body, &in,
 		    p.who.snap->config->limits.pack_bytes);
 		intake_wait_parsed(&in);
 		receive(&p, &in, rq, pack, rc == 0 ? NULL : &why, limit);
