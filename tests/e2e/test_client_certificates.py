@@ -152,16 +152,20 @@ def test_revocation_and_new_trust(tmp_path):
         crl.write_text("nothing\n")
         until("it is said", lambda: "no revocation list in it" in g.log(), log=g.log)
         assert g.get(bad).status == 403 and g.get(good).status == 200
-        # one that is out of date refuses everybody
+        # one that is out of date refuses everybody (from here on with a reload,
+        # which does not wait for the gate to look)
         crl.write_bytes(g.clients.crl(start=-5, end=-1))
+        assert g.reload()
         until("out of date", lambda: g.get(good).status == 403, log=g.log)
         assert "the gate's revocation list is out of date" in g.get(good).text
         crl.write_bytes(g.clients.crl())
+        assert g.reload()
         until("good again", lambda: g.get(good).status == 200, log=g.log)
         # another CA: its certificates count, the old one's no longer
         other = pki.CA("Others")
         other.save(dir / "tls", "client-ca")
         crl.write_bytes(other.crl())
+        assert g.reload()
         until("the new CA", lambda: g.get(other.issue("dns:c.build.example")).status == 200, log=g.log)
         assert g.get(good).status == 403
 

@@ -470,12 +470,12 @@ def test_big_pack_needs_no_memory(kind, start, tmp_path):
         mine = scratch(tmp_path, s.bare)
         up.git("config", "core.compression", "0", cwd=mine)
         up.git("config", "core.bigFileThreshold", "1m", cwd=mine)
-        new = up.commit(mine, {"big": os.urandom(200 << 20)}, main)
+        new = up.commit(mine, {"big": os.urandom(96 << 20)}, main)
         file = tmp_path / "pack"
         with open(file, "wb") as f:
             subprocess.run(["git", "pack-objects", "--stdout", "--revs", "-q", "--window=0"], cwd=mine, check=True,
                            input=f"{new}\n^{main}\n".encode(), stdout=f, env=up.GIT_ENV)
-        assert file.stat().st_size > 200 << 20
+        assert file.stat().st_size > 96 << 20
         c = start([s.entry])
         c.list("acme/app")
         peak, stop = [0], threading.Event()
@@ -491,4 +491,4 @@ def test_big_pack_needs_no_memory(kind, start, tmp_path):
         watcher.join()
         assert unpack == "ok" and refs["refs/heads/main"][0]
         if "GITGATE_SAN" not in os.environ:
-            assert 0 < peak[0] < 32 << 20
+            assert 0 < peak[0] < 24 << 20

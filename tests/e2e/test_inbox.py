@@ -288,14 +288,19 @@ def test_ten_thousand_holds_are_no_matter(make_gate):
     g.stop()
     db = sqlite3.connect(g.state / "gitgate.db")
     alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-    columns = {t: [r[1] for r in db.execute(f"PRAGMA table_info({t})")] for t in ("push", "hold")}
-    for i in range(10_000):
-        new = "01JD" + "".join(alphabet[i // 32**k % 32] for k in range(4)) + "0" * 18
-        for table in ("push", "hold"):
-            put = {"id": f"'{new}'", "push_id": f"'{new}'", "key": f"'{i}'", "state": "'denied'" if table == "push" else "'rejected'" if i % 10 else "'pending'"}
-            values = ", ".join(put.get(c, c) for c in columns[table])
-            db.execute(f"INSERT INTO {table} ({', '.join(columns[table])}) SELECT {values} FROM {table} WHERE id = ?",
-                       (id if table == "hold" else db.execute("SELECT push_id FROM hold WHERE id = ?", (id,)).fetchone()[0],))  # fmt: skip
+    db.row_factory = sqlite3.Row
+    hold = dict(db.execute("SELECT * FROM hold WHERE id = ?", (id,)).fetchone())
+    push = dict(db.execute("SELECT * FROM push WHERE id = ?", (hold["push_id"],)).fetchone())
+
+    def copies(row, state):
+        for i in range(10_000):
+            new = "01JD" + "".join(alphabet[i // 32**k % 32] for k in range(4)) + "0" * 18
+            put = {"id": new, "push_id": new, "key": str(i), "state": state(i)}
+            yield [put.get(k, v) for k, v in row.items()]
+
+    for table, row, state in (("push", push, lambda i: "denied"), ("hold", hold, lambda i: "rejected" if i % 10 else "pending")):
+        db.executemany(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", copies(row, state))
+    db.row_factory = None
     db.commit()
     order = " ORDER BY id DESC LIMIT 51"
     for where, index in (

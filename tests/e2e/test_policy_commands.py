@@ -3,9 +3,11 @@ and afterwards."""
 
 import json
 
+import make
+import raw_push
 import yaml
 
-from gate import ACCESS, PROTECT_MAIN, hold_id, ref
+from gate import ACCESS, PROTECT_MAIN, hold_id, http, ref
 
 DENY_SECRETS = {
     "name": "no-keys",
@@ -48,18 +50,33 @@ def test_explain_by_the_same_and_by_another_policy(make_gate, tmp_path):
     assert not list((g.state / "quarantine").iterdir())
 
 
+def push_files(g, token, name, files, parent):
+    """A new branch with the upstream's README and {folder: {name: blob}}, made
+    without git; its tip."""
+    folders = {f: make.tree(*((b"100644", n.encode(), b) for n, b in sorted(inside.items()))) for f, inside in files.items()}
+    top = make.tree((b"100644", b"README", make.blob(b"hello\n")), *((b"40000", f.encode(), t) for f, t in sorted(folders.items())))
+    new = make.commit(top, [parent])
+    blobs = [b for inside in files.values() for b in inside.values()]
+    refs = http("GET", f"{g.url}/demo/app.git/info/refs?service=git-receive-pack", headers=raw_push.headers(token))
+    assert refs.status == 200
+    r = raw_push.push(g, token, [(make.ZERO, new.oid, name)], make.pack(new, top, *folders.values(), *blobs))
+    assert r.ok, r
+    return new.oid
+
+
 def test_policy_test_over_many_pushes(make_gate, tmp_path):
     """Forwarded pushes lie in the mirror by now and count as new all the same."""
     g = make_gate(rules=[PROTECT_MAIN])
     bot = g.token("bot", "agents")
     ann = g.token("ann", "maintainers")
     work = g.clone(bot)
-    n = 210
+    n = 210  # more than one page of them
+    before, files = work.head(), {}
     for i in range(n):
-        work.run("checkout", "-q", "-b", f"b{i}", "main" if i % 7 else "HEAD")
-        work.commit({("keys/k" if i % 10 == 0 else "src/f") + str(i): f"{i}\n"})
-        work.push(f"b{i}", ok=True)
-    work.run("checkout", "-q", "main")
+        start, files = (before, files) if i % 7 == 0 else (work.head(), {})
+        folder, name = ("keys", f"k{i}") if i % 10 == 0 else ("src", f"f{i}")
+        files = {**files, folder: {**files.get(folder, {}), name: make.blob(b"%d\n" % i)}}
+        before = push_files(g, bot, f"refs/heads/b{i}", files, start)
     work.commit({"x": "1\n"})
     held = work.push("main", ok=False)
     g.review(hold_id(held), ann)

@@ -14,7 +14,7 @@ import make
 import pytest
 from gate import Gate, hold_id, make_upstream, ref
 
-SECONDS = float(os.environ.get("GITGATE_PROPERTY_SECONDS", 15))
+SECONDS = float(os.environ.get("GITGATE_PROPERTY_SECONDS", 10))
 SEED = int(os.environ.get("GITGATE_PROPERTY_SEED", 20240611))
 PATHS = ["m", "m/a", "m/b", "m/d/c", "s/a", "s/b", "t"]
 PROTECTED = ("m",)
