@@ -408,11 +408,14 @@ run(struct plan *p, size_t limit, struct rows *r, struct gg_error *err)
 /* next: the cursor to go on with, 0 at the end. */
 /* A word that no entry can have would find nothing, which is no answer. */
 static int
-check_verdict(const char *verdict, struct gg_error *err)
+check_words(const char *verdict, const char *type, struct gg_error *err)
 {
 	static const char *const known[] = { "allow", "hold", "deny", "approve",
 		"reject" };
 
+	if (type != NULL && strpbrk(type, "*?[") != NULL)
+		return gg_fail(err, GG_E_INPUT,
+		    "type is one whole type, as hold.review");
 	if (verdict == NULL)
 		return 0;
 	for (size_t i = 0; i < GG_COUNT(known); i++)
@@ -432,7 +435,7 @@ store_audit_query(struct store *s, const struct audit_query *q,
 	size_t n;
 	int rc;
 
-	if ((rc = check_verdict(q->verdict, err)) != 0)
+	if ((rc = check_words(q->verdict, q->type, err)) != 0)
 		return rc;
 	read_terms(&p);
 	if ((rc = run(&p, limit + 1, &r, err)) != 0)

@@ -680,7 +680,7 @@ GG_MUST_USE int
 store_audit_indexed(struct store *s, uint64_t *n, struct gg_error *err);
 typedef int (*store_audit_cb)(void *ctx, uint64_t index, const char *json);
 /* GG_E_INPUT: path is a bad glob, or one that would be compared with too much;
- * verdict is no verdict.
+ * verdict is no verdict; type is a glob.
  * A non-zero return of cb stops it and is passed on. */
 GG_MUST_USE int store_audit_query(struct store *s, const struct audit_query *q,
     store_audit_cb cb, void *ctx, uint64_t *next, struct gg_error *err);

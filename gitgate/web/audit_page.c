@@ -35,9 +35,11 @@ outcome(struct buf *b, const json_t *e)
 		break;
 	}
 	if (by[0] != '\0') {
-		html_lit(b, " by <strong>");
+		html_lit(b, " by <strong><a href=\"/-/audit?reviewer=");
+		html_urls(b, by);
+		html_lit(b, "\">");
 		html_texts(b, by);
-		html_lit(b, "</strong>");
+		html_lit(b, "</a></strong>");
 	}
 }
 

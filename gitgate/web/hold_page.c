@@ -85,7 +85,9 @@ need_reviews(struct buf *b, const json_t *reviews)
 		html_texts(b, json_get(r, "reviewer"));
 		html_lit(b, "</strong> <span class=\"dim small\">");
 		html_when(b, json_get(r, "time"));
-		html_lit(b, "</span>");
+		html_lit(b, " \xc2\xb7 <a href=\"/-/audit?reviewer=");
+		html_urls(b, json_get(r, "reviewer"));
+		html_lit(b, "\">in the audit log</a></span>");
 		if (json_get(r, "comment")[0] != '\0') {
 			html_lit(b, "<blockquote>");
 			html_texts(b, json_get(r, "comment"));

@@ -89,7 +89,8 @@ def test_from_entry_to_push_to_hold_and_back(place):
     assert {f"/-/pushes/{push}", f"/-/holds/{g.held}", f"/-/api/v1/audit/{result}/receipt"} <= entries
     (timeline,) = [x for x in entries if x.startswith("/-/audit/timeline")]
     assert {timeline, f"/-/holds/{g.held}", f"/-/audit?push={push}", f"/-/api/v1/audit/{result}/receipt"} <= links(f"/-/pushes/{push}")
-    assert {timeline, f"/-/pushes/{push}"} <= links(f"/-/holds/{g.held}")
+    assert {timeline, f"/-/pushes/{push}", "/-/audit?reviewer=ann"} <= links(f"/-/holds/{g.held}")
+    assert {f"/-/pushes/{push}", "/-/audit?reviewer=ann"} <= links("/-/audit?reviewer=ann")
     steps = links(timeline)
     assert {f"/-/pushes/{push}", f"/-/holds/{g.held}"} <= steps
     (explained,) = [x for x in steps if x.startswith("/-/audit/explain")]
@@ -110,6 +111,7 @@ FILTERS = [
     {"until": "2100-01-01", "type": "hold.closed"},
     {"until": "30d"},
     {"verdict": "denied"},
+    {"type": "hold.*"},
     {"since": "yesterday"},
     {"path": "a["},
 ]
@@ -125,7 +127,7 @@ def test_command_api_and_page_take_the_same_words(place, query):
     far = g.remote_cli(g.olga_token, "audit", "query", "--json", *options, check=False)
     if api.status == 400:
         assert page.status == 400 and near.returncode != 0 and far.returncode != 0
-        (name,) = [k for k in query if k in ("verdict", "since", "path")]
+        (name,) = [k for k in query if k in ("verdict", "since", "path", "type")]
         for said in (api.json["detail"], page.text):
             assert name in said
         for said in (near.stderr, far.stderr):
