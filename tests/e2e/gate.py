@@ -236,6 +236,11 @@ class Gate:
     def log(self):
         return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
 
+    def said(self, *words, since=0):
+        """Its log has them (after the first `since` characters): soon, since
+        many a thing is logged when the client has heard of it."""
+        until(f"{words} logged", lambda: all(w in self.log()[since:] for w in words), log=self.log)
+
     # -- processes --
 
     def __enter__(self):

@@ -67,8 +67,7 @@ def test_per_address_in_every_form(by_address):
     # others are not meant
     assert http("GET", g.url + INFO, headers=as_client("192.0.2.2", bot)).status == 200
     assert limited(g, "requests-per-address") == 4
-    until("it is in the log", lambda: "event=limited" in g.log())
-    assert 'limit="requests-per-address" who="192.0.2.1"' in g.log()
+    g.said("event=limited", 'limit="requests-per-address" who="192.0.2.1"')
 
 
 def test_ipv6_is_counted_by_64(by_address):

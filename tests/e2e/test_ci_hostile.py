@@ -447,7 +447,7 @@ def test_doubts_are_told(make_gate):
     by_name = {"repository_owner": "acme"}
     issuer = {"name": "g", "issuer": "https://token.actions.githubusercontent.com", "audience": AUDIENCE, "principal": "github:{repository}", "groups": [{"group": "agents", "when": by_name}]}
     g = make_gate(config={"identity": {"issuers": [issuer]}})
-    assert "event=config_doubtful" in g.log() and "repository_owner_id" in g.log()
+    g.said("event=config_doubtful", "repository_owner_id")
     p = g.cli("check")
     assert "warning: " in p.stderr and "repository_owner_id" in p.stderr
     issuer["require"] = {"repository_owner_id": 65}

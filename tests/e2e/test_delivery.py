@@ -126,7 +126,8 @@ def test_a_full_disk_leaves_no_torn_record(make_gate, out):
     acts(g, 2)
     until("it fails", lambda: delivery(g, "disk")["state"] == "retrying", log=g.log)
     assert file.stat().st_size == size
-    assert "File too large" in delivery(g, "disk")["error"] and "event=delivery_failed" in g.log()
+    assert "File too large" in delivery(g, "disk")["error"]
+    g.said("event=delivery_failed")
     metrics = http("GET", f"{g.url}/metrics").text
     assert 'gitgate_delivery_lag_entries{target="disk"} 0' not in metrics
     assert 'gitgate_delivery_failures_total{target="disk"} 0' not in metrics
@@ -285,7 +286,7 @@ def test_a_refusal_for_good_is_loud_and_waits_for_somebody(make_gate, sink):
     until("it is refused", lambda: delivery(g, "siem")["state"] == "refused", log=g.log)
     d = delivery(g, "siem")
     assert d["cursor"] == 0 and "answered 400" in d["error"] and d["behind"] > 0
-    assert "event=delivery_refused" in g.log() and "target=\"siem\"" in g.log()
+    g.said("event=delivery_refused", 'target="siem"')
     assert 'gitgate_delivery_refused{target="siem"} 1' in http("GET", f"{g.url}/metrics").text
     doctor = json.loads(g.cli("doctor", "--json", check=False).stdout)
     (said,) = [f for f in doctor if "siem" in f["what"]]

@@ -263,7 +263,7 @@ def test_upstream_gets_it_later(place):
     theirs = place.upstream("rev-parse", "main").stdout.strip()
     place.upstream("update-ref", NOTES, theirs)
     assert place.served() == {NOTES: theirs}
-    assert "event=kept_shadowed" in place.g.log()
+    place.g.said("event=kept_shadowed")
     assert place.entries(type="ref.out-of-band")[-1]["ref"] == NOTES
     place.upstream("update-ref", "-d", NOTES)
     assert place.served() == {NOTES: ours}

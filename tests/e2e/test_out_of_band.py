@@ -72,7 +72,7 @@ def test_what_is_moved_by_hand_is_told_once(watched):
     first = g.audit(g.root, type=TYPE)[0]
     again = [e for e in g.audit(g.root, type=TYPE, ref=first["ref"]) if e["seq"] != first["seq"]]
     assert "prev" not in first and again[0]["prev"] == first["seq"]
-    assert "event=out_of_band" in g.log()
+    g.said("event=out_of_band")
     (r,) = g.api("GET", "/repositories", g.bot).json["repositories"]
     assert r["out_of_band"] == g.audit(g.root, type=TYPE)[-1]["time"]
     assert "\ngitgate_out_of_band_total 6\n" in http("GET", g.url + "/metrics").text
