@@ -48,9 +48,20 @@ struct who {
 	const char *provider, *subject;
 };
 
+/* n words stand beside them. */
 static int
-check_who(const struct who *who, struct gg_error *err)
+read_who(struct cli *cli, int argc, char **argv, size_t n, struct words *w,
+    struct who *who, struct gg_error *err)
 {
+	const struct option_spec specs[] = {
+		{ "provider", OPT_TEXT, &who->provider },
+		{ "subject", OPT_TEXT, &who->subject },
+	};
+	int rc = cli_options(cli, argc, argv, specs, GG_COUNT(specs), n, n, w,
+	    err);
+
+	if (rc != 0)
+		return rc;
 	if (who->provider == NULL || who->subject == NULL ||
 	    who->subject[0] == '\0')
 		return gg_fail(err, GG_E_INPUT,
@@ -62,16 +73,12 @@ int
 cmd_user_link(struct cli *cli, int argc, char **argv)
 {
 	struct who who = { NULL, NULL };
-	const struct option_spec specs[] = { { "provider", OPT_TEXT,
-						 &who.provider },
-		{ "subject", OPT_TEXT, &who.subject } };
 	GG_AUTO(config) c = NULL;
 	GG_AUTO(store) s = NULL;
 	struct gg_error err = { 0 };
 	struct words w;
 
-	if (cli_options(cli, argc, argv, specs, 2, 1, 1, &w, &err) != 0 ||
-	    check_who(&who, &err) != 0)
+	if (read_who(cli, argc, argv, 1, &w, &who, &err) != 0)
 		return cli_usage(&err);
 	if (cli_store(cli, &c, &s, &err) != 0)
 		return cli_fail(&err);
@@ -96,16 +103,12 @@ int
 cmd_user_unlink(struct cli *cli, int argc, char **argv)
 {
 	struct who who = { NULL, NULL };
-	const struct option_spec specs[] = { { "provider", OPT_TEXT,
-						 &who.provider },
-		{ "subject", OPT_TEXT, &who.subject } };
 	GG_AUTO(config) c = NULL;
 	GG_AUTO(store) s = NULL;
 	struct gg_error err = { 0 };
 	struct words w;
 
-	if (cli_options(cli, argc, argv, specs, 2, 0, 0, &w, &err) != 0 ||
-	    check_who(&who, &err) != 0)
+	if (read_who(cli, argc, argv, 0, &w, &who, &err) != 0)
 		return cli_usage(&err);
 	if (cli_store(cli, &c, &s, &err) != 0 ||
 	    cli_note_act(s, "admin.user.unlink",
