@@ -9,11 +9,13 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define LOCK_WAIT_MS  10000
 #define LOCK_RETRY_MS 20
 #define LOCK_MODE     0600
+#define ROOM_BYTES    ((uint64_t)4 << 20)
 
 /* Blocked and not yet read: who reads them comes after us. */
 static bool
@@ -79,6 +81,26 @@ take(const char *state_dir, int *lock, struct gg_error *err)
 	return rc;
 }
 
+/* Said in time: a database that has no room calls it a disk I/O error. */
+static int
+check_room(const char *state_dir, struct gg_error *err)
+{
+	struct statvfs st;
+	uint64_t room;
+
+	/* some file systems do not say */
+	if (statvfs(state_dir, &st) != 0 || st.f_blocks == 0)
+		return 0;
+	room = (uint64_t)st.f_bavail * st.f_frsize;
+	if (room >= ROOM_BYTES)
+		return 0;
+	return gg_fail(err, GG_E_UNAVAILABLE,
+	    "there is no room in the state directory %s: %llu KiB are free, a "
+	    "start needs %llu",
+	    state_dir, (unsigned long long)(room / 1024),
+	    (unsigned long long)(ROOM_BYTES / 1024));
+}
+
 int
 state_dir_take(const char *state_dir, int *lock, struct gg_error *err)
 {
@@ -88,6 +110,8 @@ state_dir_take(const char *state_dir, int *lock, struct gg_error *err)
 
 	if (rc == 0)
 		rc = take(state_dir, lock, err);
+	if (rc == 0)
+		rc = check_room(state_dir, err);
 	for (size_t i = 0; i < GG_COUNT(dirs) && rc == 0; i++) {
 		GG_AUTO_MEM char *d = path_f("%s/%s", state_dir, dirs[i]);
 

@@ -20,7 +20,7 @@
  * has it is waited for, for 10 s: a start right after a kill finds who was
  * killed still ending. SIGTERM and SIGINT must be blocked.
  * 0; 1: one of them came meanwhile; GG_E_EXISTS: another `gitgate serve` has
- * it; GG_E_SYS.
+ * it; GG_E_UNAVAILABLE: less than 4 MiB are free there; GG_E_SYS.
  */
 GG_MUST_USE int
 state_dir_take(const char *state_dir, int *lock, struct gg_error *err);

@@ -371,7 +371,9 @@ child_ended(struct supervisor *s, struct child *c, const char *name, int status)
 		s->fatal = true;
 	if (!s->stopping && !clean)
 		log_event(EV_role_died, kv_str("process", name),
-		    kv_u64("status", (uint64_t)status));
+		    WIFSIGNALED(status) ?
+			kv_u64("signal", (uint64_t)WTERMSIG(status)) :
+			kv_u64("exit", (uint64_t)WEXITSTATUS(status)));
 	schedule_restart(c);
 	if (clean)
 		c->not_before = 0;

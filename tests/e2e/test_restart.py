@@ -6,8 +6,10 @@ import contextlib
 import fcntl
 import os
 import re
+import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import time
 from pathlib import Path
@@ -16,6 +18,7 @@ import processes
 import pytest
 from crash import SHORT, hook
 from gate import PROTECT_MAIN, everything_below, http, make_upstream, ref, until
+from witness import PaperLog, Process
 
 
 def family(leader):
@@ -137,6 +140,87 @@ def test_start_after_kill_again_and_again(make_gate):
     work.commit({"a": "a\n"})
     work.push("HEAD:refs/heads/topic", ok=True)
     assert gate.log().count("event=started role=gate") == 9
+
+
+# -- the database, the disk --
+
+
+def psql(url, sql):
+    """A client that dies while its statement runs, which it goes on doing."""
+    p = subprocess.Popen(["psql", "-X", "-q", url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    p.stdin.write(f"BEGIN;\n{sql};\n\\echo begun\nSELECT pg_sleep(3);\nCOMMIT;\n")
+    p.stdin.close()
+    assert p.stdout.readline() == "begun\n"
+    return p
+
+
+@pytest.mark.skipif(shutil.which("psql") is None, reason="no psql here")
+def test_a_transaction_of_before_on_postgresql(database, make_gate):
+    gate = make_gate(config={"store": database})
+    bot = gate.token("bot", "agents")
+    gate.kill()
+    p = psql(database, "LOCK TABLE audit_index, meta, push IN EXCLUSIVE MODE")
+    gate.start(wait=False)
+    p.kill()
+    p.wait()
+    gate.wait_ready()
+    work = gate.clone(bot)
+    work.commit({"a": "a\n"})
+    work.push("HEAD:refs/heads/topic", ok=True)
+
+
+def test_a_transaction_of_before_on_sqlite(make_gate):
+    gate = make_gate()
+    gate.kill()
+    db = sqlite3.connect(gate.state / "gitgate.db", isolation_level=None)
+    db.execute("BEGIN IMMEDIATE")
+    gate.start(wait=False)
+    until("a gate starts", lambda: gate.pids("gate"), log=gate.log)
+    time.sleep(0.5)  # its first write waits, if it is there by then
+    db.execute("ROLLBACK")
+    db.close()
+    gate.wait_ready()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+def test_no_room_at_the_start(make_gate, tmp_path):
+    """It says so, and starts when there is some again."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", disk], capture_output=True).returncode != 0:
+        pytest.skip("nothing can be mounted here")
+    try:
+        gate = make_gate(config={"state-dir": str(disk / "state")}, start=False)
+        (disk / "fill").write_bytes(bytes(5 << 20))
+        gate.start(wait=False)
+        assert gate.process.wait(60) == 1
+        said = gate.log().splitlines()[-1]
+        assert f"gitgate: there is no room in the state directory {disk}/state: " in said, said
+        (disk / "fill").unlink()
+        gate.start()
+        gate.stop()
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        gate.start(wait=False)
+        assert gate.process.wait(60) == 1
+        assert "Read-only file system" in gate.log().splitlines()[-1], gate.log()
+        subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
+        gate.start()
+        gate.stop()
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
+def test_a_witness_of_before_is_waited_for(tmp_path):
+    w = Process(tmp_path / "w", [PaperLog().vkey]).start()
+    w.stop(kill=True)
+    w.listen_file.write_text("127.0.0.1:12345\nand more\n")
+    with locked(w.state / "lock"), open(w.log_file, "ab") as log:
+        w.process = subprocess.Popen(w.command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        time.sleep(0.3)  # it waits, if it came so far by then
+        assert w.process.poll() is None
+    until("it has started", lambda: w.is_up(1), log=w.text)
+    assert w.listen_file.read_text().count("\n") == 1
+    w.stop()
 
 
 # -- beside another --
