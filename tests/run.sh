@@ -44,21 +44,24 @@ suite() {
 program() {
 	case $1 in
 	fuzz_*) suite "$1" "$build/tests/fuzz/$1" "tests/fuzz/corpus/${1#fuzz_}" ;;
+	*-on-PostgreSQL)
+		suite "$1" tests/lib/with_postgres.sh \
+			"$build/tests/unit/${1%-on-PostgreSQL}"
+		;;
 	*) suite "$1" "$build/tests/unit/$1" ;;
 	esac
 }
 export -f suite program
 
-for t in tests/unit/test_*.c tests/fuzz/fuzz_*.c; do
-	basename "$t" .c
-done >"$log/programs"
+# The longest ones first.
+{
+	printf '%s-on-PostgreSQL\n' test_store test_audit_query
+	for t in tests/unit/test_*.c tests/fuzz/fuzz_*.c; do
+		basename "$t" .c
+	done
+} >"$log/programs"
 xargs -a "$log/programs" -P "${TEST_JOBS:-2}" -I{} bash -c 'program {}'
 echo "unit programs and replays: $(wc -l <"$log/programs")"
-
-suite "store-on-PostgreSQL" tests/lib/with_postgres.sh \
-	"$build/tests/unit/test_store"
-suite "search-on-PostgreSQL" tests/lib/with_postgres.sh \
-	"$build/tests/unit/test_audit_query"
 
 ASAN_OPTIONS=$e2e_asan "$python" -m pytest -q -n "${PYTEST_WORKERS:-3}" --dist loadscope \
 	-p no:cacheprovider ${PYTEST_ARGS:-} tests/e2e ||
