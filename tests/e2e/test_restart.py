@@ -14,8 +14,10 @@ import subprocess
 import time
 from pathlib import Path
 
+import make
 import processes
 import pytest
+import raw_push
 from crash import SHORT, hook
 from gate import PROTECT_MAIN, everything_below, http, make_upstream, ref, until
 from witness import PaperLog, Process
@@ -371,6 +373,44 @@ def test_roles_that_always_die(g):
     work = g.clone(g.token("bot", "agents"))
     work.commit({"a": "a\n"})
     work.push("HEAD:refs/heads/topic", ok=True)
+
+
+@pytest.mark.parametrize("victim", ["gate", "supervisor"])
+def test_an_inspection_ends_with_its_gate(g, victim):
+    """Also the git that indexes for it; and what it wrote goes."""
+    bot, ann = g.token("bot", "agents"), g.token("ann", "maintainers")
+    work = g.clone(bot)
+    text = make.blob(os.urandom(200000))
+    top = make.tree((b"100644", b"x", text))
+    new = make.commit(top, [work.head()])
+    body = raw_push.body([(make.ZERO, new.oid, "refs/heads/cut")], make.pack(text, top, new))
+    quarantine = g.state / "quarantine"
+
+    def indexing():
+        """The git that does, and its inspector."""
+        busy = [p for p in processes.everything() if p.session == session and p.name == "git"]
+        return {p.pid for p in busy} | {p.parent for p in busy}
+
+    session = g.process.pid
+    with raw_push.connect(g, bot, len(body)) as s:
+        s.sendall(body[:-1000])
+        until("git indexes", indexing, log=g.log)
+        busy = indexing()
+        assert len(busy) == 2 and any(quarantine.iterdir())
+        if victim == "gate":
+            [before] = g.pids("gate")
+            os.kill(before, signal.SIGKILL)
+        else:
+            kill_supervisor(g)
+        until("both have ended", lambda: not any(map(is_alive, busy)), log=g.log)
+        if victim == "gate":
+            until("another gate", lambda: g.pids("gate") not in ([], [before]), log=g.log)
+            g.wait_ready()
+        else:
+            g.start()
+    until("the quarantine is empty", lambda: not any(quarantine.iterdir()), log=g.log)
+    (push,) = g.api("GET", "/pushes", ann).json["pushes"]
+    assert settled(g, ann, push["id"])["state"] == "aborted"
 
 
 HOOKED = {
