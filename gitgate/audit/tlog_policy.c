@@ -485,7 +485,9 @@ find_signer(const struct tlog_policy *p, const struct note *n,
 	}
 	if (*signer == NULL && p->n_logs > 0)
 		return gg_fail(err, GG_E_CORRUPT,
-		    "it is not signed by a log that the policy names");
+		    "it is not signed by a log that the policy names, or with "
+		    "the key given: it is another log's, or the log's key was "
+		    "replaced (entry key.rotate)");
 	return 0;
 }
 
