@@ -91,12 +91,11 @@ const over = (top, under) => ({
 	b: top.b * top.a + under.b * (1 - top.a),
 	a: 1,
 });
+const grounds = new Map([[null, { r: 255, g: 255, b: 255, a: 1 }]]);
 const ground = (e) => {
-	const layers = [];
-
-	for (; e; e = e.parentElement)
-		layers.push(parse(getComputedStyle(e).backgroundColor));
-	return layers.reverse().reduce((under, top) => over(top, under), { r: 255, g: 255, b: 255, a: 1 });
+	if (!grounds.has(e))
+		grounds.set(e, over(parse(getComputedStyle(e).backgroundColor), ground(e.parentElement)));
+	return grounds.get(e);
 };
 const light = (c) => {
 	const [r, g, b] = [c.r, c.g, c.b].map((x) => {
