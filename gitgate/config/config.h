@@ -270,6 +270,7 @@ struct retention_rule {
 };
 struct retention {
 	int64_t personal_ms; /* of the log's personal data; 0: forever */
+	int64_t attic_ms;    /* of what upstream has lost; 0: while needed */
 	struct retention_rule all;
 	struct retention_rule *rules;
 	size_t n_rules;

@@ -97,22 +97,21 @@ take_rules(const struct loading *l, const struct yaml_node *at,
 }
 
 static int
-take_personal(const struct loading *l, const struct yaml_node *at,
-    struct gg_error *err)
+take_time(const struct loading *l, const struct yaml_node *at, const char *key,
+    int64_t *ms, struct gg_error *err)
 {
-	const struct yaml_node *v = yaml_get(at, "personal-data");
-	int64_t *ms = &l->conf->retention.personal_ms;
+	const struct yaml_node *v = yaml_get(at, key);
 	int rc;
 
 	if (v == NULL || (v->text != NULL && strcmp(v->text, "forever") == 0))
 		return 0;
-	rc = yaml_take_duration(l->tree, at, "personal-data", ms, err);
-	if (rc < 0)
+	if ((rc = yaml_take_duration(l->tree, at, key, ms, err)) < 0)
 		return rc;
 	if (*ms == 0)
 		return yaml_fail(l->tree, v, err,
-		    "retention: personal-data must be a duration of more than "
-		    "nothing, or forever");
+		    "retention: %s must be a duration of more than nothing, or "
+		    "forever",
+		    key);
 	return 0;
 }
 
@@ -121,7 +120,7 @@ config_take_retention(const struct loading *l, const struct yaml_node *at,
     struct gg_error *err)
 {
 	static const char *const keys[] = { "default", "repositories",
-		"personal-data", NULL };
+		"personal-data", "attic", NULL };
 	static const char *const times[] = { "forwarded", "failed", "denied",
 		"refused", NULL };
 	struct retention *r = &l->conf->retention;
@@ -134,7 +133,9 @@ config_take_retention(const struct loading *l, const struct yaml_node *at,
 		return 0;
 	if ((rc = yaml_check_keys(l->tree, at, "retention", keys, err)) < 0)
 		return rc;
-	if ((rc = take_personal(l, at, err)) < 0)
+	if ((rc = take_time(l, at, "personal-data", &r->personal_ms, err)) <
+		0 ||
+	    (rc = take_time(l, at, "attic", &r->attic_ms, err)) < 0)
 		return rc;
 	if ((all = yaml_get(at, "default")) != NULL &&
 	    ((rc = yaml_check_keys(l->tree, all, "retention: default", times,

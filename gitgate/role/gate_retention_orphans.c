@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "role/gate_push.h"
+#include "role/gate_retention_attic.h"
 #include "role/kept_policy.h"
 
 #include <dirent.h>
@@ -89,6 +90,8 @@ begin_round(struct gate *g, const struct snapshot *snap, struct gg_error *err)
 	/* What could not be kept when it came into force. */
 	if (kept_policy_add(snap->config, snap->ruleset, err) != 0)
 		log_event(EV_policy_not_kept, kv_err(err));
+	if (attic_sweep(g, snap->config, err) != 0)
+		log_event(EV_retention, kv_err(err));
 	return sweep_policies(g, snap, err);
 }
 

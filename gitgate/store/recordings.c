@@ -89,7 +89,36 @@ store_policy_is_used(struct store *s, const char *digest, bool *used,
 	return rc;
 }
 
+int
+store_recorded_before(struct store *s, const char *repository, int64_t time_ms,
+    bool *any, struct gg_error *err)
+{
+	GG_AUTO_RELEASE(rows) r = { 0 };
+	int rc = store_run(s, &r, err,
+	    "SELECT id FROM push WHERE repository = $1 AND created_ms < $2"
+	    " AND purged_ms = 0 LIMIT 1",
+	    arg_s(repository), arg_i(time_ms));
+
+	*any = rc != 0 || r.n_rows > 0;
+	return rc;
+}
+
 /* -- what must stay -- */
+
+int
+store_repository_is_kept(struct store *s, const char *repository, bool *kept,
+    struct gg_error *err)
+{
+	GG_AUTO_RELEASE(rows) r = { 0 };
+	int rc = store_run(s, &r, err,
+	    "SELECT id FROM push_keep WHERE released_ms = 0 AND"
+	    " (repository = $1 OR push_id IN (SELECT id FROM push WHERE"
+	    " repository = $1)) LIMIT 1",
+	    arg_s(repository));
+
+	*kept = rc != 0 || r.n_rows > 0;
+	return rc;
+}
 
 void
 stored_keep_release(struct stored_keep *k)

@@ -330,6 +330,14 @@ GG_MUST_USE int store_recording_gone(struct store *s, const struct strv *ids,
  * not)? GG_E_NOTFOUND. */
 GG_MUST_USE int store_recording_state(struct store *s, const char *id,
     int64_t *purged_ms, struct gg_error *err);
+/* Is a push to the repository from before this time still recorded? In doubt
+ * true. */
+GG_MUST_USE int store_recorded_before(struct store *s, const char *repository,
+    int64_t time_ms, bool *any, struct gg_error *err);
+/* Is there a legal hold on the repository, or on one of its pushes? In doubt
+ * true. */
+GG_MUST_USE int store_repository_is_kept(struct store *s,
+    const char *repository, bool *kept, struct gg_error *err);
 /* Does a recording need the policy of this digest? */
 GG_MUST_USE int store_policy_is_used(struct store *s, const char *digest,
     bool *used, struct gg_error *err);

@@ -403,7 +403,7 @@ def entries_of_every_type():
         person = {"principal": "ci/agent", "auth": {"method": "token", "credential": "T", "issuer": "https://i", "subject": "[erased]"}}
         for i, client in enumerate(CLIENTS):
             e = {"type": name, "time": "2026-11-22T07:00:00.000Z", "v": 1}
-            if not name.startswith(("log.", "config.", "key.", "witness.", "retention.cut", "ref.out")) and name != "auth.failure":
+            if not name.startswith(("log.", "config.", "key.", "witness.", "retention.cut", "retention.attic", "ref.out")) and name != "auth.failure":
                 e |= person
             if name.startswith(("push.", "ref.update", "hold.", "forward.")):
                 e |= {"push": "01JD8Y", "repository": "acme/app" if i else "app", "client": client}

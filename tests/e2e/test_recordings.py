@@ -2,9 +2,13 @@
 how long they are kept, and what deletion leaves."""
 
 import base64
+import contextlib
 import hashlib
 import json
+import os
+import sqlite3
 import subprocess
+import time
 
 import pytest
 import yaml
@@ -489,3 +493,83 @@ def test_retention_and_replay_over_postgresql(database, make_gate):
     assert not is_gone(g, ids["approved"]) and not is_gone(g, ids["held"])
     assert sorted(p["push"] for p in cut_pushes(g)) == sorted([ids["forwarded"], ids["denied"]])
     g.stop()
+
+
+def attic_of(g):
+    return g.state / "mirrors" / "demo" / "app.git" / "attic" / "pack"
+
+
+def lose(g, bot):
+    """A push whose branch upstream loses: its id; what it brought lies in the attic, where it came two days ago."""
+    work = g.clone(bot)
+    work.commit({"a": "a\n"})
+    work.push("HEAD:refs/heads/topic", ok=True)
+    id = push_id(g, bot)
+    work.run("fetch", "-q")  # the mirror has it, too
+    subprocess.run(["git", "update-ref", "-d", "refs/heads/topic"], cwd=g.upstream, check=True)
+    work.run("fetch", "-q", "--prune")
+    until("it is repacked", lambda: attic_of(g).is_dir() and list(attic_of(g).glob("*.mtimes")), log=g.log)
+    g.stop()
+    then = time.time() - 2 * 86400
+    for path in attic_of(g).iterdir():
+        os.utime(path, (then, then))
+    with contextlib.closing(sqlite3.connect(f"{g.state}/gitgate.db")) as db, db:
+        db.execute("UPDATE push SET created_ms = 1")
+    return id
+
+
+def look_again(g):
+    """A start looks; behind the attics it looks for policies that nobody needs."""
+    g.stop()
+    unused = g.state / "policies" / ("0" * 64)
+    unused.mkdir(mode=0o700)
+    os.utime(unused, (1, 1))
+    g.write_config()
+    g.start()
+    until("it was looked", lambda: not unused.exists(), log=g.log)
+    # newer git writes a .rev, too
+    return sorted(path.suffix for path in attic_of(g).iterdir() if path.suffix != ".rev")
+
+
+ATTIC = [".idx", ".mtimes", ".pack"]
+
+
+def test_what_upstream_lost_goes_with_the_recordings(make_gate):
+    g = make_gate(rules=RULES)
+    bot, root = g.token("bot", "agents"), g.token("root", "auditors")
+    id = lose(g, bot)
+    assert look_again(g) == ATTIC and replay(g, id)["same"]
+    g.config["retention"] = {"default": {"forwarded": "1s"}}
+    look_again(g)
+    until("the recording is gone", lambda: not recording(g, id).exists(), log=g.log)
+    assert look_again(g) == []
+    (said,) = until("it is logged", lambda: g.audit(root, type="retention.attic"), log=g.log)
+    assert (said["repository"], said["packs"], said["reason"]) == ("demo/app", 1, "unneeded") and said["bytes"] > 0
+
+
+def test_what_upstream_lost_goes_in_time(make_gate):
+    g = make_gate(rules=RULES)
+    bot, root, ann = g.token("bot", "agents"), g.token("root", "auditors"), g.token("ann", "maintainers")
+    id = lose(g, bot)
+    g.config["retention"] = {"attic": "3d"}
+    assert look_again(g) == ATTIC
+    g.config["retention"] = {"attic": "36h"}
+    # not while something waits, which may stand on it
+    work = g.clone(bot, name="other")
+    work.commit({"README": "again\n"})
+    hold = hold_id(work.push("HEAD:refs/heads/main", ok=False))
+    assert look_again(g) == ATTIC
+    assert g.review(hold, ann, "reject").status == 200
+    g.wait_hold(hold, ann, "rejected")
+    # nor under a legal hold
+    g.cli("pushes", "keep", id, "--reason", "case 12")
+    assert look_again(g) == ATTIC and not g.audit(root, type="retention.attic")
+    (keep,) = json.loads(g.cli("pushes", "kept", "--json").stdout)
+    g.cli("pushes", "release", keep["id"], "--reason", "closed")
+    assert look_again(g) == []
+    (said,) = until("it is logged", lambda: g.audit(root, type="retention.attic"), log=g.log)
+    assert (said["repository"], said["packs"], said["reason"]) == ("demo/app", 1, "age")
+    for bad in ("0s", "soon", ["1d"]):
+        g.config["retention"] = {"attic": bad}
+        g.write_config()
+        assert g.cli("check", check=False).returncode != 0
