@@ -9,13 +9,19 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#define LOCK_WAIT_MS  10000
-#define LOCK_RETRY_MS 20
-#define LOCK_MODE     0600
-#define ROOM_BYTES    ((uint64_t)4 << 20)
+#define LOCK_WAIT_MS   10000
+#define LOCK_RETRY_MS  20
+#define LOCK_MODE      0600
+#define RUN_FORM       "/tmp/gitgate-XXXXXX"
+#define RUN_FORM_FIXED (sizeof("/tmp/gitgate-") - 1)
+#define ROOM_BYTES     ((uint64_t)4 << 20)
 
 /* Blocked and not yet read: who reads them comes after us. */
 static bool
@@ -131,4 +137,58 @@ state_dir_courier(const char *state_dir, int *lock, struct gg_error *err)
 	if (rc == GG_E_SYS && err->sys == EBADF)
 		rc = file_lock(path, O_RDWR, LOCK_MODE, lock, err);
 	return rc;
+}
+
+/* Locked, if it is a directory of ours that nobody else has locked; or -1. */
+static int
+lock_run(const char *dir)
+{
+	GG_AUTO_FD fd = open(dir,
+	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) != 0 || st.st_uid != geteuid() ||
+	    flock(fd, LOCK_EX | LOCK_NB) != 0)
+		return -1;
+	return fd_take(&fd);
+}
+
+/* Only what mkdtemp() can have made, whatever the file says. */
+static void
+remove_old_run(const char *file)
+{
+	GG_AUTO_RELEASE(buf) text = BUF_INIT(sizeof(RUN_FORM) + 1);
+	GG_AUTO_FD lock = -1;
+	struct view rest, line;
+	struct gg_error ignored;
+
+	if (file_read(file, &text, NULL) != 0)
+		return;
+	rest = buf_view(&text);
+	if (!view_cut(&rest, '\n', &line) || line.n != strlen(RUN_FORM) ||
+	    memcmp(line.p, RUN_FORM, RUN_FORM_FIXED) != 0 ||
+	    memchr(line.p + RUN_FORM_FIXED, '/', line.n - RUN_FORM_FIXED))
+		return;
+	GG_AUTO_MEM char *dir = view_dup(line);
+
+	if (dir != NULL && (lock = lock_run(dir)) >= 0)
+		(void)dir_remove(dir, &ignored);
+}
+
+int
+state_dir_make_run(const char *state_dir, char **dir, int *lock,
+    struct gg_error *err)
+{
+	GG_AUTO_MEM char *file = path_f("%s/run-dir", state_dir);
+	GG_AUTO_MEM char *line = NULL;
+	char made[] = RUN_FORM;
+
+	remove_old_run(file);
+	if (mkdtemp(made) == NULL)
+		return gg_fail(err, GG_E_SYS, "directory for ssh sockets");
+	*dir = path_f("%s", made);
+	if ((*lock = lock_run(made)) < 0)
+		return gg_fail(err, GG_E_SYS, "%s", made);
+	line = path_f("%s\n", made);
+	return file_write(file, view_str(line), LOCK_MODE, false, err);
 }

@@ -42,6 +42,7 @@ struct supervisor {
 	const char *config_file;
 	struct loaded now; /* owned: what is in force */
 	int lock;          /* of the state directory */
+	int run_lock;      /* of run_dir, where it is our own */
 	char *bin_dir;
 	char *run_dir;
 	bool own_run_dir;
@@ -664,17 +665,14 @@ static int
 make_run_dir(struct supervisor *s, struct gg_error *err)
 {
 	const char *given = getenv("RUNTIME_DIRECTORY");
-	char tmp[] = "/tmp/gitgate-XXXXXX";
 
 	if (given != NULL && *given == '/') {
 		s->run_dir = path_f("%s/ssh", given);
 		return dir_make(s->run_dir, 0700, err);
 	}
-	if (mkdtemp(tmp) == NULL)
-		return gg_fail(err, GG_E_SYS, "directory for ssh sockets");
-	s->run_dir = path_f("%s", tmp);
 	s->own_run_dir = true;
-	return 0;
+	return state_dir_make_run(s->now.config->state_dir, &s->run_dir,
+	    &s->run_lock, err);
 }
 
 static int
@@ -731,6 +729,7 @@ supervisor_run(const char *config_file, struct gg_error *err)
 		.messenger.sock = -1,
 		.signals = -1,
 		.lock = -1,
+		.run_lock = -1,
 		.notify = NOTIFY_INIT };
 	struct gg_error ignored;
 	int rc;
@@ -747,7 +746,7 @@ supervisor_run(const char *config_file, struct gg_error *err)
 			rc = gg_fail(err, GG_E_INPUT,
 			    "the gate could not start; its message is above");
 	}
-	if (s.own_run_dir)
+	if (s.own_run_dir && s.run_dir != NULL)
 		(void)dir_remove(s.run_dir, &ignored);
 	free(s.run_dir);
 	free(s.bin_dir);
@@ -757,6 +756,7 @@ supervisor_run(const char *config_file, struct gg_error *err)
 	fd_close(s.courier.sock);
 	fd_close(s.messenger.sock);
 	loaded_release(&s.now);
+	fd_close(s.run_lock);
 	fd_close(s.lock);
 	return rc;
 }

@@ -144,6 +144,29 @@ def test_start_after_kill_again_and_again(make_gate):
     assert gate.log().count("event=started role=gate") == 9
 
 
+def run_dir(gate):
+    return Path((gate.state / "run-dir").read_text().strip())
+
+
+@pytest.mark.skipif("RUNTIME_DIRECTORY" in os.environ, reason="there the service manager removes it")
+def test_what_is_left_in_tmp_goes(make_gate):
+    """Not what another one works with, nor what was never gitgate's."""
+    gate, other = make_gate(), make_gate()
+    left = run_dir(gate)
+    gate.kill()
+    (left / "socket").touch()
+    gate.start()
+    assert not left.exists() and run_dir(gate).is_dir()
+    mine = run_dir(gate)
+    gate.stop()
+    assert not mine.exists()
+    for text in (str(run_dir(other)), str(gate.home), "/tmp/gitgate-../xyz", "/tmp/gitgate-", ""):
+        (gate.state / "run-dir").write_text(text + "\n")
+        gate.start()
+        gate.stop()
+    assert run_dir(other).is_dir() and gate.home.is_dir()
+
+
 # -- the database, the disk --
 
 
