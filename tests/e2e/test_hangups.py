@@ -27,8 +27,8 @@ def begin(make_gate, **limits):
 
 @pytest.fixture
 def place(make_gate):
-    """Long before it takes somebody for gone who only says nothing."""
-    return begin(make_gate, **{"request-idle": "60s", "shutdown-grace": "60s"})
+    """Time enough to have all in hand before the first is cut for its silence."""
+    return begin(make_gate, **{"request-idle": "15s", "shutdown-grace": "60s"})
 
 
 def request(g, name, old="0" * 40):
