@@ -9,6 +9,7 @@
 #include "http/server_priv.h"
 
 #include <stdlib.h>
+#include <sys/socket.h>
 
 void
 request_suspend(struct http_request *rq)
@@ -113,6 +114,24 @@ refuse_size(struct http_request *rq)
 	return refuse(rq, 413, buf_str(&text));
 }
 
+/*
+ * The client may have gone right behind its last bytes. libmicrohttpd (0.9.75)
+ * is told of both at once, takes a read that did not fill its buffer for all
+ * there is, and is not told again: the request would stay until request-idle.
+ * This changes nothing of a connection that has ended, but is told.
+ */
+static void
+look_for_end(const struct http_request *rq)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(rq->conn,
+	    MHD_CONNECTION_INFO_CONNECTION_FD);
+	char next;
+
+	if (info != NULL &&
+	    recv(info->connect_fd, &next, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
+		(void)shutdown(info->connect_fd, SHUT_RD);
+}
+
 /* Who is sending already would not see an answer before its end. */
 static enum MHD_Result
 buffer_begin(struct http_request *rq)
@@ -127,6 +146,8 @@ buffer_begin(struct http_request *rq)
 		rq->body.failed = GG_E_LIMIT;
 	}
 	rq->phase = PHASE_BODY;
+	if (rq->has_body)
+		look_for_end(rq);
 	return MHD_YES;
 }
 
@@ -265,6 +286,7 @@ access_handle(void *cls, struct MHD_Connection *conn, const char *url,
 		if (piece.n == 0)
 			return handle_end(rq);
 		*size = 0;
+		look_for_end(rq);
 		return take_piece(rq, piece) ? MHD_YES : MHD_NO;
 	case PHASE_OVER:
 	default:

@@ -4,7 +4,9 @@ A request that is still counted holds the gate's stop up for the whole grace
 (a minute here), so a quick stop says that none was left behind; a handler that
 waits for ever is in the log, and in the count of pushes that never ended."""
 
+import os
 import re
+import signal
 import socket
 import struct
 import time
@@ -118,6 +120,23 @@ def test_gone_within_a_refused_body(how, place):
         s = raw_push.connect(place, place.bot, len(data) + 100000)
         s.sendall(data)
         LEAVE[how](s)
+    stops_quickly(place)
+
+
+def test_gone_right_behind_its_bytes(place):
+    """The gate is told of the last ones and of the end in one."""
+    data = request(place, "behind")
+    s = raw_push.connect(place, place.bot, len(data) + 100000)
+    s.sendall(data[:-100])
+    until("its commands are read", lambda: place.api("GET", "/pushes?state=receiving", place.bot).json["pushes"], log=place.log)
+    (pid,) = place.pids("gate")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        s.sendall(data[-100:])
+        s.close()
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    until("nothing is in hand", lambda: others_in_hand(place) == 0, seconds=10, log=place.log)
     stops_quickly(place)
 
 
