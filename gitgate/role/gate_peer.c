@@ -217,6 +217,10 @@ peer_run(struct peer *p, const struct peer_request *r, struct peer_call *k,
 			rc = wait_for_end(p, r, k, err);
 		else
 			k->unsent = true;
+		/* Its reader closes it, and may not have seen it yet: who
+		 * tries again waits for the next one. */
+		if (k->unsent && rc == GG_E_UNAVAILABLE && p->sock == k->sock)
+			p->sock = -1;
 		forget(p, k);
 	}
 	pthread_mutex_unlock(&p->mutex);
