@@ -123,8 +123,9 @@ def test_gone_within_a_refused_body(how, place):
     stops_quickly(place)
 
 
-def test_gone_right_behind_its_bytes(place):
+def test_gone_right_behind_its_bytes(make_gate):
     """The gate is told of the last ones and of the end in one."""
+    place = begin(make_gate, **{"request-idle": "5m", "shutdown-grace": "60s"})
     data = request(place, "behind")
     s = raw_push.connect(place, place.bot, len(data) + 100000)
     s.sendall(data[:-100])
