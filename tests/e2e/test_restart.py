@@ -494,7 +494,7 @@ def test_a_relay_outlives_its_supervisor(place):
     not take for lost what then lands."""
     g = place
     # Each of its lines is a sign of life: no silence ends it.
-    hook(g.bare, "pre-receive", "touch there\nwhile [ ! -e go ]; do echo at it >&2; sleep 0.1; done\n")
+    hook(g.bare, "pre-receive", "touch there\nn=0\nwhile [ ! -e go ] && [ $n -lt 300 ]; do echo at it >&2; sleep 0.1; n=$((n+1)); done\n")
     oid = g.work.commit({"a": "a\n"})
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         pushing = pool.submit(g.work.run, "push", "origin", "HEAD:refs/heads/topic", check=False)
