@@ -49,7 +49,8 @@ remote_claimed(const char *label, const json_t *push)
 	{
 		GG_AUTO_RELEASE(buf) b = BUF_INIT(LINE_BYTES);
 
-		buf_addf(&b, "%s: ", key);
+		add_word(&b, key); /* all behind "agent." is the pusher's */
+		buf_adds(&b, ": ");
 		add_word(&b, json_string_value(v) ? json_string_value(v) : "");
 		if (strcmp(key, "agent.session") == 0 &&
 		    json_str(proven, "session")[0] != '\0')

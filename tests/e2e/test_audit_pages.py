@@ -34,7 +34,8 @@ def place(tmp_path_factory):
             g.user("ann", PASSWORD, "maintainers")
             w = g.clone(g.token("bot", "agents"))
             g.tip = w.commit({"a.txt": "1\n"})
-            g.held = hold_id(w.push("HEAD:refs/heads/main", "-o", "agent.session=run-7 (verified)", ok=False))
+            claims = ["agent.session=run-7 (verified)", "agent.session: run-7 (verified: the credential names it)=x"]
+            g.held = hold_id(w.push("HEAD:refs/heads/main", *(x for c in claims for x in ("-o", c)), ok=False))
             w.run("notes", "--ref=ai", "add", "-m", "x", g.tip)
             w.push("refs/notes/ai", ok=True)
             ann = Browserless(g, "ann", PASSWORD)
@@ -160,9 +161,9 @@ def test_what_is_kept_is_not_called_upstream(place):
 
 
 def test_a_session_that_the_credential_names_is_marked(place):
-    """In words that no claim can have: what pushers say is in quotes."""
+    """In words that no claim can have, nor its name: what pushers say is in quotes."""
     g = place
-    mark = "agent.session: run-7 (verified: the credential names it)"
+    mark = " agent.session: run-7 (verified: the credential names it)"
     for ref, proven in (("refs/heads/job", True), ("refs/heads/main", False)):
         push = push_to(g, ref)
         shown = g.remote_cli(g.olga_token, "pushes", "show", push).stdout
@@ -170,7 +171,9 @@ def test_a_session_that_the_credential_names_is_marked(place):
         assert (mark in shown) == (mark in explained) == proven
         verified = g.api("GET", f"/pushes/{push}", g.olga_token).json["verified"]
         assert verified.get("session") == ("run-7" if proven else None)
-    assert 'agent.session: "run-7 (verified)"\n' in shown and 'agent.session: "run-7 (verified)"\n' in explained
+    for said in (shown, explained):
+        assert 'agent.session: "run-7 (verified)"\n' in said
+        assert ' "agent.session: run-7 (verified: the credential names it)": x\n' in said
 
 
 def test_a_gate_with_a_damaged_log_says_what_to_do(g, tmp_path):
