@@ -261,6 +261,17 @@ fd_memfile(const char *name, struct view v, struct gg_error *err)
 	return fd_take(&fd);
 }
 
+void
+fd_fill_standard(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDONLY);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	fd_close(fd);
+}
+
 int
 fd_nonblock(int fd, bool on, struct gg_error *err)
 {

@@ -70,6 +70,13 @@ int fd_memfile(const char *name, struct view v, struct gg_error *err);
 GG_MUST_USE int file_lock(const char *path, int how, mode_t mode, int *fd,
     struct gg_error *err);
 
+/*
+ * Where descriptors 0, 1 or 2 are closed, /dev/null, which can be read only.
+ * For main(), first: a file that is opened there would get our log lines, or
+ * be lost to a child's pipe.
+ */
+void fd_fill_standard(void);
+
 GG_MUST_USE int fd_nonblock(int fd, bool on, struct gg_error *err);
 /*
  * Wait until fd is readable (or hung up). 1 ready, 0 deadline passed,

@@ -1,6 +1,8 @@
 /* gitgate: the command line. The commands are in a table (commands.c). */
 #include "cli/cli.h"
 
+#include "base/fd.h"
+
 #include <signal.h>
 #include <string.h>
 
@@ -134,6 +136,7 @@ main(int argc, char **argv)
 	const struct command *c;
 	int n, skip;
 
+	fd_fill_standard();
 	/* a reader that goes away is an error of write(), told by cli_flush */
 	(void)signal(SIGPIPE, SIG_IGN);
 	argc--;

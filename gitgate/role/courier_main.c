@@ -14,25 +14,12 @@
 #include "base/log.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
-
-/* Children get pipes at 0, 1 and 2: these must not be free for others. */
-static void
-fill_standard_fds(void)
-{
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	while (fd >= 0 && fd <= STDERR_FILENO);
-	fd_close(fd);
-}
 
 /* -- what the supervisor says -- */
 
@@ -176,7 +163,7 @@ main(int argc, char **argv)
 	struct gg_error err = { 0 };
 	struct courier c;
 
-	fill_standard_fds();
+	fd_fill_standard();
 	log_setup("courier", LOG_INFO);
 	if (argc != 3 ||
 	    (strcmp(argv[2], "required") != 0 &&

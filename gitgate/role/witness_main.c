@@ -510,6 +510,7 @@ main(int argc, char **argv)
 	bool help = false;
 	int code;
 
+	fd_fill_standard();
 	if (command[0] != '\0') {
 		argc--;
 		argv++;

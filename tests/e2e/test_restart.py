@@ -19,7 +19,7 @@ import processes
 import pytest
 import raw_push
 from crash import SHORT, hook
-from gate import PROTECT_MAIN, everything_below, http, make_upstream, ref, until
+from gate import PROTECT_MAIN, contents_below, everything_below, http, make_upstream, ref, until
 from witness import PaperLog, Process
 
 
@@ -165,6 +165,20 @@ def test_what_is_left_in_tmp_goes(make_gate):
         gate.start()
         gate.stop()
     assert run_dir(other).is_dir() and gate.home.is_dir()
+
+
+def test_closed_standard_descriptors(make_gate):
+    """What is opened first must not become where lines of the log go."""
+    gate = make_gate(start=False)
+    gate.write_config()
+    gitgate = [str(gate.bin / "gitgate"), "--config", str(gate.config_file)]
+    gate.process = subprocess.Popen(
+        ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *gitgate, "serve"], start_new_session=True
+    )
+    gate.wait_ready()
+    gate.clone(gate.token("bot", "agents")).push("HEAD:refs/heads/topic", ok=True)
+    gate.stop()
+    assert [p for p, text in contents_below(gate.state) if b"event=" in text] == []
 
 
 # -- the database, the disk --
