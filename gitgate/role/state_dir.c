@@ -148,31 +148,35 @@ lock_run(const char *dir)
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) != 0 || st.st_uid != geteuid() ||
-	    flock(fd, LOCK_EX | LOCK_NB) != 0)
+	    (st.st_mode & 0077) != 0 || flock(fd, LOCK_EX | LOCK_NB) != 0)
 		return -1;
 	return fd_take(&fd);
 }
 
-/* Only what mkdtemp() can have made, whatever the file says. */
-static void
-remove_old_run(const char *file)
+/*
+ * The directory of the supervisor before: a courier of its, that still ends
+ * relays, makes sockets there. Only what mkdtemp() can have made, whatever the
+ * file says.
+ */
+static bool
+take_old_run(const char *file, char **dir, int *lock)
 {
 	GG_AUTO_RELEASE(buf) text = BUF_INIT(sizeof(RUN_FORM) + 1);
-	GG_AUTO_FD lock = -1;
 	struct view rest, line;
-	struct gg_error ignored;
 
 	if (file_read(file, &text, NULL) != 0)
-		return;
+		return false;
 	rest = buf_view(&text);
 	if (!view_cut(&rest, '\n', &line) || line.n != strlen(RUN_FORM) ||
 	    memcmp(line.p, RUN_FORM, RUN_FORM_FIXED) != 0 ||
 	    memchr(line.p + RUN_FORM_FIXED, '/', line.n - RUN_FORM_FIXED))
-		return;
-	GG_AUTO_MEM char *dir = view_dup(line);
+		return false;
+	GG_AUTO_MEM char *old = view_dup(line);
 
-	if (dir != NULL && (lock = lock_run(dir)) >= 0)
-		(void)dir_remove(dir, &ignored);
+	if (old == NULL || (*lock = lock_run(old)) < 0)
+		return false;
+	*dir = gg_take(old);
+	return true;
 }
 
 int
@@ -183,7 +187,8 @@ state_dir_make_run(const char *state_dir, char **dir, int *lock,
 	GG_AUTO_MEM char *line = NULL;
 	char made[] = RUN_FORM;
 
-	remove_old_run(file);
+	if (take_old_run(file, dir, lock))
+		return 0;
 	if (mkdtemp(made) == NULL)
 		return gg_fail(err, GG_E_SYS, "directory for ssh sockets");
 	*dir = path_f("%s", made);

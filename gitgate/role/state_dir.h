@@ -32,8 +32,9 @@ state_dir_courier(const char *state_dir, int *lock, struct gg_error *err);
 /*
  * A short path for the sockets of shared ssh connections: a directory of its
  * own in /tmp, to be removed at the end; *lock is to be kept open until then.
- * The one that a supervisor of this state directory left when it was killed is
- * removed now. *dir is malloc'ed. 0 or GG_E_SYS.
+ * It is the one that a supervisor of this state directory left when it was
+ * killed, if any: its courier may still use it. *dir is malloc'ed. 0 or
+ * GG_E_SYS.
  */
 GG_MUST_USE int state_dir_make_run(const char *state_dir, char **dir, int *lock,
     struct gg_error *err);

@@ -150,16 +150,19 @@ def run_dir(gate):
 
 @pytest.mark.skipif("RUNTIME_DIRECTORY" in os.environ, reason="there the service manager removes it")
 def test_what_is_left_in_tmp_goes(make_gate):
-    """Not what another one works with, nor what was never gitgate's."""
+    """When the next one stops: a courier of before may still use it. Not what
+    another one works with, nor what was never gitgate's."""
     gate, other = make_gate(), make_gate()
     left = run_dir(gate)
     gate.kill()
     (left / "socket").touch()
     gate.start()
-    assert not left.exists() and run_dir(gate).is_dir()
-    mine = run_dir(gate)
+    assert run_dir(gate) == left and (left / "socket").exists()
     gate.stop()
-    assert not mine.exists()
+    assert not left.exists()
+    gate.start()
+    assert run_dir(gate) != left and run_dir(gate).is_dir()
+    gate.stop()
     for text in (str(run_dir(other)), str(gate.home), "/tmp/gitgate-../xyz", "/tmp/gitgate-", ""):
         (gate.state / "run-dir").write_text(text + "\n")
         gate.start()
