@@ -37,6 +37,10 @@ intake_refuse(struct intake *in, const char *limit)
 {
 	in->refused = true;
 	in->limit = limit;
+	/* Nobody needs it any more, and an inspector that is behind could
+	 * still write as much again of its own: into the reserve. */
+	if (in->fd >= 0)
+		(void)!ftruncate(in->fd, 0);
 	pthread_cond_broadcast(&in->cond);
 }
 
