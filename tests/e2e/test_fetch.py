@@ -399,6 +399,18 @@ def test_upstream_change_shows_at_once(place):
         assert ref(bare, "main") in work.out("ls-remote", "origin", "main")
 
 
+def asleep(gate):
+    """No thread of the gate is at work: who is in hand waits for something."""
+    (pid,) = gate.pids("gate")
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        try:
+            if (task / "stat").read_text().rsplit(")", 1)[1].split()[0] != "S":
+                return False
+        except OSError:
+            continue  # it ended
+    return True
+
+
 def test_fetches_share_refreshes(tmp_path):
     """Ten ask while one refresh is under way: one more serves them all."""
     go, asked = threading.Event(), threading.Event()
@@ -429,7 +441,7 @@ def test_fetches_share_refreshes(tmp_path):
             for t in threads[1:]:
                 t.start()
             # ours is a request in hand as well
-            until("all are in hand", lambda: metric("gitgate_http_requests") >= 12, log=gate.log)
+            until("all wait for the refresh", lambda: metric("gitgate_http_requests") >= 12 and asleep(gate), log=gate.log)
             go.set()
             for t in threads:
                 t.join(60)
