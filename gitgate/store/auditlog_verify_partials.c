@@ -8,6 +8,8 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 
 /* tile/entries/x123/456.p/7, and more groups than any log has. */
 #define DEPTH_MAX 10
@@ -97,6 +99,17 @@ check_partial(struct partials *p, const char *path, const struct tile *t,
 	return 0;
 }
 
+/* Whose log it is may have made the directory for us: links to directories
+ * could lead on for ever. */
+static bool
+is_dir(DIR *d, const char *name)
+{
+	struct stat st;
+
+	return fstatat(dirfd(d), name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISDIR(st.st_mode);
+}
+
 static int
 walk(struct partials *p, const char *path, unsigned depth, struct gg_error *err)
 {
@@ -117,7 +130,7 @@ walk(struct partials *p, const char *path, unsigned depth, struct gg_error *err)
 			continue;
 		if (tile_path_parse(view_str(sub), &t, NULL) == 0)
 			rc = check_partial(p, sub, &t, err);
-		else if (depth > 0)
+		else if (depth > 0 && is_dir(d, e->d_name))
 			rc = walk(p, sub, depth - 1, err);
 	}
 	(void)closedir(d);

@@ -140,6 +140,17 @@ def test_a_flipped_bit_of_an_earlier_size(make_log, name):
     assert tlog_verify.verify(log, vkey)[0] == 220 and program().returncode == 0
 
 
+def test_links_lead_nowhere(make_log):
+    """Who gives a log away could let its verifier walk in circles."""
+    log, vkey = make_log(300)
+    for i in range(20):
+        os.symlink(".", os.path.join(log, f"tile/x{i:03}"))
+        os.symlink("..", os.path.join(log, f"tile/0/{i}"))
+    p = subprocess.run([BIN / "gitgate", "audit", "verify", "--key", vkey, log], capture_output=True, text=True, timeout=60)
+    assert p.returncode == 0, p.stderr
+    assert tlog_verify.verify(log, vkey)[0] == 300
+
+
 def test_as_a_program(make_log):
     log, vkey = make_log(5)
     script = tlog_verify.__file__
