@@ -140,12 +140,16 @@ def test_a_flipped_bit_of_an_earlier_size(make_log, name):
     assert tlog_verify.verify(log, vkey)[0] == 220 and program().returncode == 0
 
 
-def test_links_lead_nowhere(make_log):
-    """Who gives a log away could let its verifier walk in circles."""
+def test_what_no_log_has_is_passed_over(make_log):
+    """Who gives a log away could let its verifier walk in circles, or stumble."""
     log, vkey = make_log(300)
     for i in range(20):
         os.symlink(".", os.path.join(log, f"tile/x{i:03}"))
         os.symlink("..", os.path.join(log, f"tile/0/{i}"))
+    for name in ("tile/junk.p/5", "tile/.p/5", "tile/0/-1.p/5", "tile/-1/000.p/5", "tile/0/1.p/5", "tile/0/000.p/05"):
+        os.makedirs(os.path.dirname(os.path.join(log, name)), exist_ok=True)
+        with open(os.path.join(log, name), "w") as f:
+            f.write("what no log has")
     p = subprocess.run([BIN / "gitgate", "audit", "verify", "--key", vkey, log], capture_output=True, text=True, timeout=60)
     assert p.returncode == 0, p.stderr
     assert tlog_verify.verify(log, vkey)[0] == 300

@@ -426,18 +426,20 @@ def check_partials(directory, size):
     """Those of earlier sizes are beginnings of what was verified; a later one
     is no part of the log of this size."""
     for parent, _, names in os.walk(os.path.join(directory, "tile")):
-        where = os.path.relpath(parent, directory).split(os.sep)
-        if not where[-1].endswith(".p"):
-            continue
-        level, n = where[1], int("".join(where[2:]).replace("x", "")[:-2])
-        left = (size >> 8 * (0 if level == "entries" else int(level))) - n * FULL
-        for width in (int(x) for x in names if x.isdigit()):
+        for path in (os.path.relpath(os.path.join(parent, x), directory) for x in names):
+            m = re.fullmatch(r"tile/(entries|[0-9]+)/([x0-9/]+)\.p/([1-9][0-9]*)", path)
+            if m is None:
+                continue
+            level, n, width = m[1], int("0" + re.sub("[x/]", "", m[2])), int(m[3])
+            if tile_path(level, n, width) != path:
+                continue
+            left = (size >> 8 * (0 if level == "entries" else int(level))) - n * FULL
             if width >= min(left, FULL):
                 continue
-            mine = read_file(directory, tile_path(level, n, width))
+            mine = read_file(directory, path)
             good = read_tile(directory, level, n, min(left, FULL))[1]
             if mine is not None and mine != beginning(good, level, width):
-                raise LogError("%s: not the first of the whole tile" % tile_path(level, n, width))
+                raise LogError("%s: not the first of the whole tile" % path)
 
 
 def verify(directory, vkey, witnesses=(), since=None):
