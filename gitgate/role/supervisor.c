@@ -41,6 +41,7 @@ struct worker {
 struct supervisor {
 	const char *config_file;
 	struct loaded now; /* owned: what is in force */
+	struct loaded old; /* owned: what was, until the gate has taken now */
 	int lock;          /* of the state directory */
 	int run_lock;      /* of run_dir, where it is our own */
 	char *bin_dir;
@@ -53,6 +54,7 @@ struct supervisor {
 	uint32_t owed;     /* inspectors that the gate waits for */
 	int64_t owed_from; /* mono ms: not before */
 	uint32_t generation;
+	uint32_t gate_began; /* the generation that it was started with */
 	int signals;
 	struct notify notify;
 	bool stopping;
@@ -191,6 +193,7 @@ start_gate(struct supervisor *s, struct gg_error *err)
 
 	s->owed = 0; /* that was the last gate's */
 	s->gate_ready = false;
+	s->gate_began = s->generation;
 	if ((rc = start_child(s, &s->gate, args[0], args, SPAWN_ENV_STORE,
 		 SPAWN_ENDS_WITH_US, err)) != 0 ||
 	    (rc = send_config(s, err)) != 0 ||
@@ -348,6 +351,27 @@ pay_inspectors(struct supervisor *s)
 	}
 }
 
+/* -- the configuration that the gate takes, or does not -- */
+
+/* The other roles have it already: they get the old one again. One that
+ * cannot be told is ending, and the next gets it. */
+static void
+take_back(struct supervisor *s)
+{
+	struct gg_error ignored;
+
+	if (s->old.config == NULL)
+		return;
+	loaded_release(&s->now);
+	s->now = s->old;
+	s->old = (struct loaded){ 0 };
+	s->generation++;
+	if (s->messenger.pid != 0)
+		(void)!send_messenger_config(s, &ignored);
+	if (s->courier.pid != 0)
+		(void)!send_courier_config(s, -1, &ignored);
+}
+
 /* -- what ended -- */
 
 static void
@@ -466,14 +490,15 @@ reload(struct supervisor *s)
 {
 	GG_AUTO_RELEASE(loaded) fresh = { 0 };
 	struct gg_error err = { 0 };
-	struct loaded old = s->now;
 	int rc;
 
 	notify_reloading(&s->notify);
 	if ((rc = loaded_again(s->config_file, s->now.config, &fresh, &err)) ==
 	    0) {
+		loaded_release(&s->old);
+		s->old = s->now;
 		s->now = fresh;
-		fresh = old;
+		fresh = (struct loaded){ 0 };
 		s->generation++;
 		rc = tell_roles(s, &err);
 	}
@@ -543,9 +568,11 @@ on_config_taken(struct supervisor *s, const struct frame *f)
 
 	if (!ok) {
 		gg_fail(&err, GG_E_INPUT, "%s", why);
+		take_back(s);
 		reload_refused(s, &err);
 		return;
 	}
+	loaded_release(&s->old);
 	log_event(EV_reloaded, kv_u64("generation", generation));
 	notify_ready(&s->notify, "serving, configuration reloaded");
 }
@@ -566,6 +593,8 @@ on_gate(struct supervisor *s)
 	}
 	if (f.type == MSG_READY) {
 		s->gate_ready = true;
+		if (s->gate_began == s->generation)
+			loaded_release(&s->old);
 		notify_ready(&s->notify, "serving");
 	}
 	if (f.type == MSG_CONFIG_TAKEN)
@@ -756,6 +785,7 @@ supervisor_run(const char *config_file, struct gg_error *err)
 	fd_close(s.courier.sock);
 	fd_close(s.messenger.sock);
 	loaded_release(&s.now);
+	loaded_release(&s.old);
 	fd_close(s.run_lock);
 	fd_close(s.lock);
 	return rc;

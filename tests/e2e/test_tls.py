@@ -2,14 +2,16 @@
 
 import hashlib
 import os
+import signal
 import socket
 import ssl
 import subprocess
 
 import pytest
+import yaml
 
 import pki
-from gate import PROTECT_MAIN, Gate, hold_id, http, ref, until
+from gate import PROTECT_MAIN, Gate, hold_id, http, make_upstream, ref, until
 
 WAITING = {
     "name": "wait-here",
@@ -239,6 +241,34 @@ def test_expiry_is_told(g):
     renew(g, end=3)
     until("it is said", lambda: "event=tls_expires" in g.log(), log=g.log)
     renew(g)
+
+
+def pushes(work, name):
+    return work.run("push", "origin", f"HEAD:{name}", check=False).returncode == 0
+
+
+def test_what_the_gate_refuses_no_role_takes(tmp_path):
+    """Nor one that has to be started again."""
+    with TlsGate(tmp_path / "g") as g:
+        bot = g.token("bot", "agents")
+        work = g.clone(bot)
+        elsewhere = make_upstream(tmp_path / "elsewhere.git", {"README": "hello\n"})
+        was = yaml.safe_dump(g.config)
+        g.config["tls"]["certificate"] = str(tmp_path / "not-there.pem")
+        g.config["repositories"][0]["upstream"] = str(elsewhere)
+        assert not g.reload()
+        # a courier that starts again is away for a moment
+        until("it is pushed", lambda: pushes(work, "refs/heads/one"), log=g.log)
+        [gate] = g.pids("gate")
+        os.kill(gate, signal.SIGKILL)
+        until("the next one is there", lambda: g.pids("gate") not in ([], [gate]), log=g.log)
+        g.wait_ready()
+        work.run("remote", "set-url", "origin", g.remote(bot))
+        until("it is pushed", lambda: pushes(work, "refs/heads/two"), log=g.log)
+        for name in "refs/heads/one", "refs/heads/two":
+            assert ref(g.upstream, name) == work.head() and ref(elsewhere, name) is None
+        g.config = yaml.safe_load(was)
+        assert g.reload()
 
 
 def test_switching_tls_off_needs_a_restart(g):
