@@ -139,6 +139,8 @@ main(int argc, char **argv)
 	fd_fill_standard();
 	/* a reader that goes away is an error of write(), told by cli_flush */
 	(void)signal(SIGPIPE, SIG_IGN);
+	/* ignored, as who started us may have it, no child's end would be told */
+	(void)signal(SIGCHLD, SIG_DFL);
 	argc--;
 	argv++;
 	if (argc > 0 && strcmp(argv[0], "--version") == 0)

@@ -170,18 +170,31 @@ def test_what_is_left_in_tmp_goes(make_gate):
     assert run_dir(other).is_dir() and gate.home.is_dir()
 
 
+def start_by(gate, *command, **kw):
+    """By somebody with odd habits."""
+    gate.write_config()
+    gitgate = [str(gate.bin / "gitgate"), "--config", str(gate.config_file), "serve"]
+    gate.process = subprocess.Popen([*command, *gitgate], start_new_session=True, **kw)
+    gate.wait_ready()
+
+
 def test_closed_standard_descriptors(make_gate):
     """What is opened first must not become where lines of the log go."""
     gate = make_gate(start=False)
-    gate.write_config()
-    gitgate = [str(gate.bin / "gitgate"), "--config", str(gate.config_file)]
-    gate.process = subprocess.Popen(
-        ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *gitgate, "serve"], start_new_session=True
-    )
-    gate.wait_ready()
+    start_by(gate, "sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh")
     gate.clone(gate.token("bot", "agents")).push("HEAD:refs/heads/topic", ok=True)
     gate.stop()
     assert [p for p, text in contents_below(gate.state) if b"event=" in text] == []
+
+
+def test_started_by_who_ignores_its_children(make_gate):
+    """A role that ends is seen nevertheless."""
+    gate = make_gate(start=False)
+    start_by(gate, stderr=subprocess.DEVNULL, preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
+    [courier] = gate.pids("courier")
+    os.kill(courier, signal.SIGKILL)
+    until("there is another one", lambda: gate.pids("courier") not in ([], [courier]))
+    gate.stop()
 
 
 # -- the database, the disk --
