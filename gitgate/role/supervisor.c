@@ -255,6 +255,9 @@ on_gate(struct supervisor *s)
 
 	if (rc <= 0) {
 		/* Gone, or it broke the protocol: end it; reap() goes on. */
+		if (rc < 0)
+			log_event(EV_role_died, kv_str("process", "gate"),
+			    kv_err(&err));
 		if (s->gate.pid != 0)
 			(void)kill(s->gate.pid, SIGKILL);
 		fd_close(fd_take(&s->gate.sock));

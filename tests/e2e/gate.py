@@ -17,6 +17,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 
 import processes
@@ -281,7 +282,7 @@ class Gate:
                 return False
             try:
                 return http("GET", self.url + "/readyz", timeout=5, tls=self.tls).status == 200
-            except OSError:
+            except (OSError, HTTPException):  # the second: it ended in the middle of its answer
                 return False
 
         until("gitgate is ready", ready, seconds, self.log)
