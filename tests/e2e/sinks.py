@@ -81,7 +81,7 @@ class Receiver:
 
     def wait(self, n, log=None):
         """Until there are n posts: what they said."""
-        until(f"{n} posts", lambda: len(self.posts) >= n, log=log)
+        until(f"{n} posts", lambda: len(self.posts) >= n, log=lambda: f"came: {self.posts}\n{log() if log else ''}")
         return [p.json for p in list(self.posts)]
 
     def entries(self, statuses=(204,)):
